@@ -1,0 +1,54 @@
+#include "base/event_log.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <systemd/sd-journal.h>
+#include <unistd.h>
+
+namespace base {
+namespace {
+
+Severity most_verbose_wanted = Severity::info;
+
+/// systemd sets JOURNAL_STREAM to device:inode of the stream it gave us (systemd.exec(5)).
+bool stderr_is_journal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat info {};
+  if (stream == nullptr || ::fstat(STDERR_FILENO, &info) != 0) return false;
+  return fmt::format("{}:{}", info.st_dev, info.st_ino) == stream;
+}
+
+std::string one_line(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return out;
+}
+
+}  // namespace
+
+void set_log_level(Severity most_verbose) { most_verbose_wanted = most_verbose; }
+
+void log(Severity severity, std::string_view sentence, std::initializer_list<LogField> fields) {
+  if (severity > most_verbose_wanted) return;
+  static const bool journal = stderr_is_journal();
+  if (!journal) {
+    std::string line = one_line(sentence) + '\n';
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+    return;
+  }
+  std::vector<std::string> entries{fmt::format("MESSAGE={}", one_line(sentence)),
+                                   fmt::format("PRIORITY={}", static_cast<int>(severity))};
+  for (const auto& field : fields) entries.push_back(fmt::format("{}={}", field.name, one_line(field.value)));
+  std::vector<iovec> parts;
+  for (auto& entry : entries) parts.push_back({.iov_base = entry.data(), .iov_len = entry.size()});
+  sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
+}
+
+}  // namespace base
