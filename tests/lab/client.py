@@ -1,0 +1,168 @@
+"""A real client: strongSwan's charon, xl2tpd in kernel mode and pppd, on a host of its own."""
+
+import re
+import signal
+
+from netns import Failure, stop, wait_for
+from topology import GATEWAY, INSIDE
+
+PSK = "correct horse battery staple"
+IKE = "aes256-sha256-modp2048"
+ESP = "aes256-sha1"
+
+# The plugins a PSK client needs, rather than all that are installed: charon starts faster.
+STRONGSWAN_CONF = """
+charon {{
+  load = random nonce aes sha1 sha2 md5 hmac gcm gmp curve25519 openssl kernel-netlink socket-default stroke
+  install_routes = no
+  port = 500
+  {extra}
+  filelog {{
+    log {{
+      path = {log}
+      time_format = %H:%M:%S
+      flush_line = yes
+      default = 1
+      ike = 2
+      knl = 2
+    }}
+  }}
+}}
+"""
+
+IPSEC_CONF = """
+config setup
+  uniqueids = no
+conn lab
+  keyexchange = ikev1
+  type = transport
+  authby = secret
+  left = %defaultroute
+  leftprotoport = 17/1701
+  right = {remote}
+  rightid = %any
+  rightprotoport = 17/1701
+  ike = {ike}!
+  esp = {esp}!
+  ikelifetime = {ikelifetime}
+  lifetime = {lifetime}
+  rekeymargin = {margin}
+  rekeyfuzz = 0%
+  keyingtries = 1
+  auto = start
+"""
+
+XL2TPD_CONF = """
+[global]
+port = 1701
+access control = no
+debug tunnel = yes
+[lac lab]
+lns = {remote}
+autodial = yes
+redial = no
+require authentication = no
+ppp debug = yes
+pppoptfile = /etc/ppp/options.lab
+length bit = yes
+"""
+
+PPP_OPTIONS = """
+name {user}
+password "{password}"
+noauth
+noccp
+nodefaultroute
+usepeerdns
+ipcp-accept-local
+ipcp-accept-remote
+mtu 1400
+mru 1400
+lcp-echo-interval 0
+lcp-echo-failure 0
+debug
+logfile {log}
+"""
+
+# pppd runs this when IPCP is up: the one route the checks use, and a note that it is there.
+IP_UP = """#!/bin/sh
+ip route replace {inside}/32 dev "$1"
+echo "$1 $4 $5" > /run/ppp.up
+"""
+
+
+def password_of(user):
+    return f"password of {user}"
+
+
+class Client:
+    def __init__(self, host, remote=GATEWAY, ike=IKE, esp=ESP, ikelifetime="3h", lifetime="1h", margin="9m", spi=None,
+                 ipsec=True):
+        self.host, self.remote, self.ipsec = host, remote, ipsec
+        self.user = self.name = host.name
+        self.starter = self.xl2tpd = None
+        self.device = self.address = None
+        self.charon_log_start = 0
+        self.description = f"{self.name} ({ike}, {esp})" if ipsec else f"{self.name} (clear text)"
+        self.charon_log_start = len(self.charon_log())  # what an earlier client of this host wrote is not ours
+        host.write("strongswan.conf", STRONGSWAN_CONF.format(
+            log=host.log("charon"), extra=f"spi_min = {spi}\n  spi_max = {spi}" if spi else ""))
+        host.write("ipsec.conf", IPSEC_CONF.format(remote=remote, ike=ike, esp=esp, ikelifetime=ikelifetime,
+                                                   lifetime=lifetime, margin=margin))
+        host.write("ipsec.secrets", f'%any %any : PSK "{PSK}"\n')
+        host.write("xl2tpd/xl2tpd.conf", XL2TPD_CONF.format(remote=remote))
+        host.write("ppp/options", "")
+        host.write("ppp/options.lab", PPP_OPTIONS.format(user=self.user, password=password_of(self.user), log=host.log("pppd")))
+        host.write("ppp/ip-up", IP_UP.format(inside=INSIDE))
+        (host.etc / "ppp/ip-up").chmod(0o755)
+
+    def up(self, patience=60):
+        if self.ipsec:
+            self.start_ipsec(patience)
+        self.start_l2tp(patience)
+
+    def charon_log(self):
+        log = self.host.log("charon")
+        return log.read_text(errors="replace")[self.charon_log_start:] if log.exists() else ""
+
+    def start_ipsec(self, patience=60):
+        self.starter = self.host.spawn("starter", "/usr/lib/ipsec/starter", "--nofork", "--daemon", "charon")
+
+        def settled():
+            log = self.charon_log()
+            trouble = re.search(r"received \S+ error notify|giving up after .*|no shared key found.*|parsing .* failed", log)
+            if trouble:
+                raise Failure(f"{self.description}: IPsec did not come up: {trouble[0]}")
+            return re.search(r"CHILD_SA lab\{\d+\} established", log)
+
+        wait_for(settled, patience, f"{self.description}: IPsec up")
+
+    def start_l2tp(self, patience=60):
+        note = self.host.path("/run/ppp.up")
+        note.unlink(missing_ok=True)
+        self.xl2tpd = self.host.spawn("xl2tpd", "xl2tpd", "-D", "-c", "/etc/xl2tpd/xl2tpd.conf", "-p", "/run/xl2tpd.pid",
+                                      "-C", "/run/l2tp-control")
+
+        def settled():
+            if self.xl2tpd.poll() is not None:
+                raise Failure(f"{self.description}: xl2tpd ended")
+            return note.exists() and note.read_text().split()
+
+        self.device, self.address, _ = wait_for(settled, patience, f"{self.description}: PPP up")
+
+    def established(self, kind):
+        """How often charon has established an IKE_SA or a CHILD_SA."""
+        return len(re.findall(kind + r" lab[\[{]\d+[\]}] established", self.charon_log()))
+
+    def inbound_spis(self):
+        states = self.host.run("ip", "xfrm", "state")
+        return [spi for dst, spi in re.findall(r"dst (\S+)\s+proto esp spi (\S+)", states) if dst != self.remote]
+
+    def hang_up(self):
+        """Leaves politely: L2TP StopCCN, then IKE Deletes."""
+        clean = stop(self.xl2tpd)
+        if self.starter and self.starter.poll() is None:
+            self.starter.send_signal(signal.SIGTERM)  # the starter stops charon, which says goodbye first
+        clean = stop(self.starter) and clean
+        self.xl2tpd = self.starter = None
+        return clean

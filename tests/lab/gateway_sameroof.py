@@ -1,0 +1,95 @@
+"""The gateway under test: ikd and l2tpd from a build folder, with the ruleset ikd prints."""
+
+import json
+import pathlib
+
+from client import PSK, password_of
+from netns import Failure, stop, wait_for
+from topology import CLIENT_HOSTS
+
+RUN_DIR = "/run/sameroof"
+
+
+def toml_list(values):
+    return "[" + ", ".join(json.dumps(v) for v in values) + "]"
+
+
+def configuration(ike, esp, cleartext, plugin):
+    proposals = f"proposals = {toml_list(ike)}\n" if ike else ""
+    proposals += f"esp_proposals = {toml_list(esp)}\n" if esp else ""
+    users = "".join(f'[[user]]\nname = "{user}"\n' for user in CLIENT_HOSTS)
+    return f"""[marks]
+mask = "0x0fffff00"
+alias = "240.0.0.0/8"
+[ike]
+listen = ["0.0.0.0"]
+{proposals}[[ike.psk]]
+name = "lab"
+[l2tp]
+cleartext = "{cleartext}"
+[ppp]
+local_address = "10.99.0.1"
+pool = "10.99.1.0/24"
+dns = ["10.99.0.53"]
+auth = ["mschap-v2"]
+plugin = "{plugin}"
+{users}"""
+
+
+def secrets():
+    users = "".join(f'{user} = "{password_of(user)}"\n' for user in CLIENT_HOSTS)
+    return f'[psk]\nlab = "{PSK}"\n[user]\n{users}'
+
+
+class Gateway:
+    kind = "sameroof"
+
+    def __init__(self, host, build, ike=None, esp=None, cleartext="off", edit_ruleset=None):
+        """edit_ruleset: a function from ruleset text to ruleset text, to break it on purpose."""
+        self.host, self.build, self.edit_ruleset = host, pathlib.Path(build).resolve(), edit_ruleset
+        self.ikd = self.l2tpd = None
+        host.write("sameroof.toml", configuration(ike, esp, cleartext, self.build / "l2tpd/sameroof-pppd.so"))
+        host.write("secrets.toml", secrets())
+        host.write("ppp/options", "")
+        self.files = ("--config", host.etc / "sameroof.toml", "--secrets", host.etc / "secrets.toml")
+
+    def xfrmctl(self, *argv, check=True):
+        return self.host.run(self.build / "xfrmctl/xfrmctl", "--run-dir", RUN_DIR, *argv, check=check)
+
+    def start(self):
+        for binary in ("ikd/ikd", "l2tpd/l2tpd", "l2tpd/sameroof-pppd.so", "xfrmctl/xfrmctl"):
+            if not (self.build / binary).exists():
+                raise Failure(f"{self.build / binary} is not there: build first, or name the folder with --build")
+        ruleset = self.host.run(self.build / "ikd/ikd", *self.files, "--ruleset")
+        if self.edit_ruleset:
+            edited = self.edit_ruleset(ruleset)
+            if edited == ruleset:
+                raise Failure("the ruleset was to be broken on purpose and is unchanged")
+            ruleset = edited
+        self.host.nft(ruleset)
+        self.host.path(RUN_DIR).mkdir(mode=0o755, exist_ok=True)
+        self.ikd = self.host.spawn("ikd", self.build / "ikd/ikd", *self.files, "--run-dir", RUN_DIR)
+        self.l2tpd = self.host.spawn("l2tpd", self.build / "l2tpd/l2tpd", *self.files, "--run-dir", RUN_DIR)
+        wait_for(self.ready, 30, "ikd and l2tpd ready")
+
+    def ready(self):
+        for name, process in (("ikd", self.ikd), ("l2tpd", self.l2tpd)):
+            if process.poll() is not None:
+                raise Failure(f"{name} ended with status {process.returncode} while starting")
+        status = self.host.run("sh", "-c", f"'{self.build}/xfrmctl/xfrmctl' --run-dir {RUN_DIR} status >/dev/null 2>&1 && echo ready",
+                               check=False)
+        return "ready" in status
+
+    def stop(self):
+        clean = stop(self.l2tpd)
+        return stop(self.ikd) and clean
+
+    def peers(self):
+        """xfrmctl's list of peers."""
+        return json.loads(self.xfrmctl("peers", "--json"))["peers"]
+
+    def map_elements(self):
+        """How many elements the maps and sets of our table hold."""
+        listing = json.loads(self.host.run("nft", "-j", "list", "ruleset"))["nftables"]
+        return sum(len(body.get("elem", [])) for entry in listing for kind, body in entry.items()
+                   if kind in ("map", "set") and body.get("table") == "sameroof")

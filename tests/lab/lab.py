@@ -1,0 +1,80 @@
+"""What the scenarios are written in: a gateway, clients, and the proof that they work."""
+
+import contextlib
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import checks
+import gateway_sameroof
+import gateway_strongswan
+from client import Client
+from netns import RAM, Failure
+from topology import World
+
+
+class Lab:
+    def __init__(self, kind, build):
+        self.kind, self.build = kind, build
+        self.world = World()
+        self.inside_server = checks.serve(self.world["inside"], checks.TRANSFER_PORT, checks.mirror)
+        self.running = None  # the gateway, while there is one
+
+    def fresh(self):
+        """Forgets everything earlier scenarios did."""
+        self.running = None
+        self.world.sweep()
+        shutil.rmtree(RAM / "logs", ignore_errors=True)
+        self.world.reset_wire()
+
+    @contextlib.contextmanager
+    def gateway(self, **options):
+        host = self.world["gw"]
+        if self.kind == "sameroof":
+            self.running = gateway_sameroof.Gateway(host, self.build, **options)
+        else:
+            self.running = gateway_strongswan.Gateway(host, **options)
+        self.running.start()
+        yield self.running
+        if not self.running.stop():
+            raise Failure("the gateway's daemons did not end when asked to")
+
+    def client(self, name, **options):
+        return Client(self.world[name], **options)
+
+    def dial(self, *clients, patience=60):
+        """All at once; the first complaint, if any."""
+        each(lambda c: c.up(patience), clients)
+
+    def prove(self, *clients, size=200_000, patience=10):
+        """The lab's idea of success: all at once, every client through its own tunnel, each with its own address."""
+        addresses = [c.address for c in clients]
+        if len(set(addresses)) != len(addresses):
+            raise Failure(f"PPP addresses given out twice: {addresses}")
+        return each(lambda c: checks.check_client(c, size, patience), clients)
+
+    def hang_up(self, *clients):
+        each(lambda c: c.hang_up(), clients)
+
+    def diagnose(self, folder):
+        """Copies the logs and writes down the kernel's state of every host."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if (RAM / "logs").exists():
+            shutil.copytree(RAM / "logs", folder, dirs_exist_ok=True)
+        if self.running and self.running.kind == "sameroof":
+            with contextlib.suppress(Exception):
+                (folder / "gw.peers.json").write_text(json.dumps(self.running.peers(), indent=1))
+        for host in self.world.hosts.values():
+            with contextlib.suppress(Exception):
+                (folder / f"{host.name}.state").write_text(host.run("sh", "-c", """
+                    for c in "ip addr" "ip route" "ip -s xfrm state" "ip -s xfrm policy" "cat /proc/net/xfrm_stat" \
+                      "ss -uanp" "ip l2tp show tunnel" "nft list ruleset" "conntrack -L"; do echo "== $c"; $c 2>&1; done""", check=False))
+        with contextlib.suppress(Exception):
+            (folder / "wire.json").write_text(json.dumps(self.world.wire()))
+
+
+def each(work, items):
+    """Runs work(item) for all items at once; the results in order, or the first failure after all have ended."""
+    with ThreadPoolExecutor(max_workers=max(1, len(items))) as pool:
+        futures = [pool.submit(work, item) for item in items]
+    return [f.result() for f in futures]

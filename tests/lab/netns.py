@@ -1,0 +1,165 @@
+"""A host of the lab: a network namespace with a mount namespace of its own."""
+
+import ctypes
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+RAM = pathlib.Path("/tmp/lab")  # inside the guest everything below / is in memory
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+# What the daemons read from fixed places; each host gets its own copy of these.
+PRIVATE_FOLDERS = ("ppp", "xl2tpd", "ipsec.d")
+PRIVATE_FILES = ("ipsec.conf", "ipsec.secrets", "strongswan.conf")
+
+
+class Failure(Exception):
+    """What a scenario wanted to see and did not: a sentence for the reader."""
+
+
+def wait_for(condition, seconds, what):
+    """Polls until condition() is truthy and returns that; says `what` was awaited otherwise."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failure(f"{what}: not within {seconds} s")
+        time.sleep(0.1)
+
+
+class Host:
+    def __init__(self, name):
+        self.name = name
+        self.etc = RAM / name
+        for folder in PRIVATE_FOLDERS:
+            (self.etc / folder).mkdir(parents=True)
+        mounts = ["mount -t tmpfs run /run"]
+        for entry in PRIVATE_FOLDERS:
+            mounts += [f"mkdir -p /etc/{entry}", f"mount --bind {self.etc}/{entry} /etc/{entry}"]
+        for entry in PRIVATE_FILES:
+            (self.etc / entry).touch()
+            mounts += [f"touch /etc/{entry}", f"mount --bind {self.etc}/{entry} /etc/{entry}"]
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        # `ip netns exec` makes the mount namespace; the holder keeps both alive.
+        self.holder = subprocess.Popen(
+            ["ip", "netns", "exec", name, "sh", "-ec", "\n".join(mounts) + "\necho ready; exec cat"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if self.holder.stdout.readline() != b"ready\n":
+            raise Failure(f"{name}: its private mounts could not be made")
+        self.enter = ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "--"]
+        self.net_inode = os.stat(f"/proc/{self.holder.pid}/ns/net").st_ino
+
+    @property
+    def logs(self):
+        folder = RAM / "logs"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def log(self, what):
+        return self.logs / f"{self.name}.{what}.log"
+
+    def write(self, path, text):
+        """Writes a file of the host's private /etc."""
+        file = self.etc / path
+        file.write_text(text)
+        file.chmod(0o600)
+
+    def proc_net(self, file):
+        return pathlib.Path(f"/proc/{self.holder.pid}/net/{file}").read_text()
+
+    def path(self, path):
+        """A file of this host (say, under its own /run), as the orchestrator sees it."""
+        return pathlib.Path(f"/proc/{self.holder.pid}/root{path}")
+
+    def run(self, *argv, stdin=None, check=True, timeout=60):
+        """Runs a command on the host; its output as text."""
+        done = subprocess.run(self.enter + [str(a) for a in argv], input=stdin, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
+        if check and done.returncode:
+            raise Failure(f"{self.name}: {' '.join(map(str, argv))}: {done.stdout.strip()}")
+        return done.stdout
+
+    def spawn(self, what, *argv, env=None):
+        """Starts a daemon on the host; whatever it prints goes to its log."""
+        with open(self.log(what), "ab") as log:
+            return subprocess.Popen(self.enter + [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log,
+                                    stderr=log, env={**os.environ, **(env or {})})
+
+    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM):
+        """A socket of this host. The namespace is the calling thread's, so it is put back at once."""
+        with open("/proc/self/ns/net") as home, open(f"/proc/{self.holder.pid}/ns/net") as there:
+            if libc.setns(there.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+            try:
+                return socket.socket(family, kind)
+            finally:
+                libc.setns(home.fileno(), CLONE_NEWNET)
+
+    def ip(self, batch):
+        self.run("ip", "-batch", "-", stdin=batch)
+
+    def nft(self, ruleset):
+        self.run("nft", "-f", "-", stdin=ruleset)
+
+    def processes(self):
+        """Process ids and names of everything that runs on this host."""
+        found = {}
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit() or int(entry) == self.holder.pid:
+                continue
+            try:
+                if os.stat(f"/proc/{entry}/ns/net").st_ino == self.net_inode:
+                    found[int(entry)] = pathlib.Path(f"/proc/{entry}/comm").read_text().strip()
+            except OSError:
+                pass  # it ended, or is a kernel thread
+        return found
+
+    def sweep(self):
+        """Ends what is still running here and forgets all kernel state a scenario may have left."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for entry in list(self.path("/run").iterdir()):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        self.run("sh", "-c", "ip xfrm state flush; ip xfrm policy flush; conntrack -F 2>/dev/null; true")
+
+
+def keep_syslog():
+    """Takes what daemons send to syslog; without a listener they write on the console."""
+    pathlib.Path("/dev/log").unlink(missing_ok=True)
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log.bind("/dev/log")
+
+    def collect():
+        while True:
+            line = log.recv(8192)
+            RAM.joinpath("logs").mkdir(exist_ok=True)
+            with open(RAM / "logs/syslog", "ab") as file:
+                file.write(line.rstrip(b"\0\n") + b"\n")
+
+    threading.Thread(target=collect, daemon=True).start()
+
+
+def stop(process, seconds=20):
+    """Asks a daemon to end; True if it did so by itself."""
+    if process is None:
+        return True
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(seconds)
+        return True
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return False

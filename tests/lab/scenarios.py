@@ -1,0 +1,265 @@
+"""The scenarios. Each says in its docstring what it shows; each is judged by what real clients can do."""
+
+import re
+
+import checks
+from netns import Failure, wait_for
+from topology import GATEWAY, GATEWAY_SECOND, NAT_A
+
+ALL = {}      # name → function, in the order they run
+GROUPS = {}   # name of a group → names
+
+
+def scenario(*groups, only=None):
+    """Registers a scenario; `only` names the gateway it is meant for."""
+
+    def register(function):
+        name = function.__name__
+        ALL[name] = function
+        function.only = only
+        for group in groups or ("all",):
+            GROUPS.setdefault(group, []).append(name)
+        return function
+
+    return register
+
+
+def no_clear_text(lab):
+    wire = lab.world.wire()
+    if wire["clear_in"] or wire["clear_out"]:
+        raise Failure(f"L2TP went over the internet in clear text: {wire}")
+
+
+def work(lab, *names, **options):
+    """A gateway and these clients, all at once; nothing of it in clear text."""
+    clients = [lab.client(name, **options) for name in names]
+    with lab.gateway():
+        lab.dial(*clients)
+        lab.prove(*clients)
+        lab.hang_up(*clients)
+    no_clear_text(lab)
+
+
+@scenario()
+def one(lab):
+    """One client behind one NAT."""
+    work(lab, "a1")
+
+
+@scenario()
+def two_behind_one_nat(lab):
+    """Two clients behind one NAT, both with source port 1701: what stock gateways cannot do."""
+    work(lab, "a1", "a2")
+
+
+@scenario()
+def three_behind_one_nat(lab):
+    """Three clients behind one NAT."""
+    work(lab, "a1", "a2", "a3")
+
+
+@scenario()
+def same_inner_address_behind_two_nats(lab):
+    """Two clients with the same private address behind two NATs."""
+    work(lab, "a1", "b1")
+
+
+@scenario()
+def all_four(lab):
+    """Three behind one NAT and one behind another with the first one's private address."""
+    work(lab, "a1", "a2", "a3", "b1")
+
+
+@scenario()
+def host_without_nat(lab):
+    """A client with a public address: plain ESP, IP protocol 50, in both directions."""
+    pub = lab.client("pub")
+    with lab.gateway():
+        lab.dial(pub)
+        lab.prove(pub)
+        lab.hang_up(pub)
+    wire = lab.world.wire()
+    if wire["esp_in"] < 50 or wire["esp_out"] < 50 or wire["natt_in"] or wire["natt_out"]:
+        raise Failure(f"expected ESP as protocol 50 and nothing on port 4500: {wire}")
+    no_clear_text(lab)
+
+
+@scenario()
+def second_address(lab):
+    """Two clients of one NAT dial the gateway's second address, and all answers come from there."""
+    clients = [lab.client(name, remote=GATEWAY_SECOND) for name in ("a1", "a2")]
+    with lab.gateway():
+        lab.dial(*clients)
+        lab.prove(*clients)
+        lab.hang_up(*clients)
+    wire = lab.world.wire()
+    if wire["from_first"] or not wire["from_second"]:
+        raise Failure(f"answers came from the wrong address: {wire}")
+    no_clear_text(lab)
+
+
+@scenario()
+def both_addresses(lab):
+    """Two clients of one NAT, each dialling another address of the gateway."""
+    clients = [lab.client("a1"), lab.client("a2", remote=GATEWAY_SECOND)]
+    with lab.gateway():
+        lab.dial(*clients)
+        lab.prove(*clients)
+        lab.hang_up(*clients)
+
+
+@scenario()
+def equal_spis(lab):
+    """Two clients of one NAT whose kernels chose the same SPI for what they receive."""
+    clients = [lab.client(name, spi="0xc1234567") for name in ("a1", "a2")]
+    with lab.gateway():
+        lab.dial(*clients)
+        spis = [c.inbound_spis() for c in clients]
+        if spis != [["0xc1234567"]] * 2:
+            raise Failure(f"the clients' SPIs were to be equal: {spis}")
+        lab.prove(*clients)
+        lab.hang_up(*clients)
+
+
+@scenario()
+def cleartext_beside_ipsec(lab):
+    """With cleartext = "beside": L2TP without IPsec beside an IPsec client, behind the same NAT."""
+    secure, clear = clients = [lab.client("a1"), lab.client("a2", ipsec=False)]
+    with lab.gateway(cleartext="beside"):
+        if not checks.is_answered_in_clear(lab.world["a3"], GATEWAY):
+            raise Failure("an SCCRQ in clear text got no answer")
+        lab.dial(*clients)
+        lab.prove(*clients)
+        lab.hang_up(*clients)
+    wire = lab.world.wire()
+    if wire["clear_in"] < 100 or wire["natt_in"] < 100:
+        raise Failure(f"each client was to use its own way: {wire}")
+
+
+@scenario()
+def cleartext_refused(lab):
+    """By default an SCCRQ in clear text gets no answer at all, and the IPsec client beside it works."""
+    client = lab.client("a1")
+    with lab.gateway():
+        lab.dial(client)
+        if checks.is_answered_in_clear(lab.world["a2"], GATEWAY) or checks.is_answered_in_clear(lab.world["pub"], GATEWAY):
+            raise Failure("an SCCRQ in clear text was answered")
+        lab.prove(client)
+        lab.hang_up(client)
+    wire = lab.world.wire()
+    if wire["clear_out"] or wire["clear_in"] < 8:
+        raise Failure(f"clear text was to be sent by us and answered by nobody: {wire}")
+
+
+@scenario()
+def rekey_both_phases(lab):
+    """Two clients of one NAT rekey IKE and ESP while pings run: no ping is lost and the gateway counts no error."""
+    clients = [lab.client(name, ikelifetime="40s", lifetime="25s", margin="8s") for name in ("a1", "a2")]
+    gw = lab.world["gw"]
+    with lab.gateway():
+        lab.dial(*clients)
+        lab.prove(*clients)
+        before = checks.xfrm_errors(gw)
+        pings = {c: c.host.spawn("ping", *checks.ping_command(c, 1_000_000)) for c in clients}
+        try:
+            for c in clients:
+                wait_for(lambda: c.established("IKE_SA") >= 2 and c.established("CHILD_SA") >= 3, 90,
+                         f"{c.name}: one new IKE SA and two new CHILD SAs")
+            already = {c: c.host.log("ping").read_text().count("icmp_seq") for c in clients}
+            for c in clients:  # the newest SAs must carry traffic, too
+                wait_for(lambda: c.host.log("ping").read_text().count("icmp_seq") > already[c] + 25, 20,
+                         f"{c.name}: pings after the last rekey")
+        finally:
+            for ping in pings.values():
+                ping.send_signal(2)  # it then prints its summary
+                ping.wait(20)
+        for c in clients:
+            output = c.host.log("ping").read_text()
+            got = [int(n) for n in re.findall(r"icmp_seq=(\d+)", output)]
+            if got != list(range(1, len(got) + 1)) or "DUP" in output:
+                missing = sorted(set(range(1, max(got) + 1)) - set(got))
+                raise Failure(f"{c.name}: of {len(got)} pings across rekeys these are missing: {missing}")
+        if checks.xfrm_errors(gw) != before:
+            raise Failure(f"the gateway's IPsec error counters moved: {before} → {checks.xfrm_errors(gw)}")
+        lab.prove(*clients)
+        lab.hang_up(*clients)
+    no_clear_text(lab)
+
+
+FIREWALL = """
+table inet firewall {
+  chain input {
+    type filter hook input priority filter; policy drop;
+    ct state established,related accept
+    iifname "lo" accept
+    udp dport { 500, 4500 } accept
+    meta l4proto esp accept
+    meta ipsec exists udp dport 1701 accept
+  }
+  chain post {
+    type nat hook postrouting priority srcnat;
+    oifname "uplink" masquerade
+  }
+}
+"""
+
+
+@scenario()
+def stateful_firewall(lab):
+    """The gateway has a dropping, stateful firewall and masquerades on its uplink; two clients behind one NAT."""
+    lab.world["gw"].nft(FIREWALL)
+    work(lab, "a1", "a2")
+
+
+@scenario()
+def web_both_ways(lab):
+    """While four clients are up, the gateway and a client's NAT router can fetch web pages from one another."""
+    clients = [lab.client(name) for name in ("a1", "a2", "a3", "b1")]
+    gw, nat = lab.world["gw"], lab.world["nata"]
+    servers = [checks.web_server(gw, GATEWAY), checks.web_server(nat, NAT_A)]
+    try:
+        with lab.gateway():
+            lab.dial(*clients)
+            checks.fetch(gw, NAT_A)
+            checks.fetch(nat, GATEWAY)
+            checks.fetch(lab.world["a1"], GATEWAY)
+            lab.prove(*clients)
+            lab.hang_up(*clients)
+    finally:
+        for server in servers:
+            server.close()
+
+
+@scenario()
+def leave_nothing(lab):
+    """When all have hung up no SA, tunnel, map element or pppd is left, and no socket or policy when the daemons stop."""
+    clients = [lab.client(name) for name in ("a1", "a2", "b1", "pub")]
+    gw = lab.world["gw"]
+
+    def left_of_clients():
+        found = {"pppd": list(gw.processes().values()).count("pppd"), "peers": len(gateway.peers() or []),
+                 "SAs": gw.run("ip", "xfrm", "state").count("proto esp"), "map elements": gateway.map_elements() - elements,
+                 "interfaces": len(re.findall(r"ppp\d+:", gw.run("ip", "-o", "link")))}
+        return {what: count for what, count in found.items() if count}
+
+    def gone(what_is_left):
+        try:
+            wait_for(lambda: not what_is_left(), 30, "")
+        except Failure:
+            raise Failure(f"left behind after 30 s: {what_is_left()}") from None
+
+    with lab.gateway() as gateway:
+        elements = gateway.map_elements()
+        lab.dial(*clients)
+        lab.prove(*clients)
+        if lab.kind == "sameroof" and len(gateway.peers()) != len(clients):
+            raise Failure(f"{len(clients)} clients are up and xfrmctl lists {len(gateway.peers())} peers")
+        lab.hang_up(*clients)
+        gone(left_of_clients)
+
+    def left_of_daemons():
+        found = {"sockets": checks.open_ports(gw), "SAs": gw.run("ip", "xfrm", "state"), "processes": gw.processes(),
+                 "policies": gw.run("ip", "xfrm", "policy").strip()}
+        return {what: things for what, things in found.items() if things}
+
+    gone(left_of_daemons)

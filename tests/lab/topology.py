@@ -1,0 +1,132 @@
+"""The lab's small internet: a gateway, two homes behind NATs, one host without a NAT.
+
+                                        internet
+    gw  203.0.113.1, .2 ──────────────┐    │    ┌── nata 198.51.100.1   ── a1 a2 a3  192.168.1.2 .3 .4
+     └─ inside 10.50.0.2              ├────┴────┼── natb 198.51.100.129 ── b1        192.168.1.2 (again)
+                                                └── pub  192.0.2.10
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+
+from netns import RAM, Host, keep_syslog
+
+GATEWAY = "203.0.113.1"
+GATEWAY_SECOND = "203.0.113.2"
+INSIDE = "10.50.0.2"
+NAT_A = "198.51.100.1"
+POOL = "10.99.0.0/16"
+
+MODULES = """veth bridge esp4 xfrm_user udp_tunnel nf_tables nft_xfrm nft_ct nft_nat nft_masq nft_chain_nat nft_limit
+    nft_reject_inet nft_fib_inet nf_conntrack nf_conntrack_netlink l2tp_core l2tp_ppp l2tp_netlink pppox ppp_generic
+    authenc echainiv seqiv gcm ghash_generic cbc ctr aes_generic hmac sha1_generic sha256_generic sha512_generic""".split()
+
+# name, address, router; the routers' inner sides are all 192.168.1.254
+HOMES = (("a1", "192.168.1.2", "nata"), ("a2", "192.168.1.3", "nata"), ("a3", "192.168.1.4", "nata"),
+         ("b1", "192.168.1.2", "natb"))
+# name, its interface towards the internet, its address, the internet's address there
+SITES = (("gw", "uplink", "203.0.113.1/24", "203.0.113.254"), ("nata", "wan", "198.51.100.1/25", "198.51.100.126"),
+         ("natb", "wan", "198.51.100.129/25", "198.51.100.254"), ("pub", "eth0", "192.0.2.10/24", "192.0.2.254"))
+CLIENT_HOSTS = ("a1", "a2", "a3", "b1", "pub")
+
+MASQUERADE = """
+table ip nat {
+  chain post {
+    type nat hook postrouting priority srcnat;
+    oifname "wan" masquerade
+  }
+}
+"""
+
+# What passes between the sites, counted where everything passes.
+WIRE = """
+table ip wire {
+  counter esp_in { }
+  counter esp_out { }
+  counter natt_in { }
+  counter natt_out { }
+  counter clear_in { }
+  counter clear_out { }
+  counter from_first { }
+  counter from_second { }
+  chain forward {
+    type filter hook forward priority filter;
+    oifname "gw" ip protocol esp counter name esp_in
+    iifname "gw" ip protocol esp counter name esp_out
+    oifname "gw" udp dport 4500 counter name natt_in
+    iifname "gw" udp sport 4500 counter name natt_out
+    oifname "gw" udp dport 1701 counter name clear_in
+    iifname "gw" udp sport 1701 counter name clear_out
+    iifname "gw" ip saddr 203.0.113.1 counter name from_first
+    iifname "gw" ip saddr 203.0.113.2 counter name from_second
+  }
+}
+"""
+
+
+def prepare_kernel():
+    # Modules are not loaded on demand from within a network namespace.
+    subprocess.run(["modprobe", "-aq", *MODULES])
+    if not os.path.exists("/dev/ppp"):
+        os.mknod("/dev/ppp", 0o20600, os.makedev(108, 0))
+    for setting in ("all", "default"):
+        pathlib.Path(f"/proc/sys/net/ipv6/conf/{setting}/disable_ipv6").write_text("1")
+
+
+class World:
+    def __init__(self):
+        prepare_kernel()
+        RAM.mkdir(parents=True)
+        keep_syslog()
+        names = ("internet", "gw", "inside", "nata", "natb", *CLIENT_HOSTS)
+        self.hosts = {name: Host(name) for name in names}
+        self.links()
+        self.addresses()
+        for router in ("nata", "natb"):
+            self[router].nft(MASQUERADE)
+        self["internet"].nft(WIRE)
+
+    def __getitem__(self, name):
+        return self.hosts[name]
+
+    def links(self):
+        pairs = [("gw", "lan", "inside", "eth0")]
+        pairs += [(name, device, "internet", name) for name, device, _, _ in SITES]
+        pairs += [(name, "eth0", router, name) for name, _, router in HOMES]
+        batch = "".join(f"link add name {dev} netns {host} type veth peer name {far_dev} netns {far}\n"
+                        for host, dev, far, far_dev in pairs)
+        subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)
+
+    def addresses(self):
+        batches = {name: "link set lo up\n" for name in self.hosts}
+        for name, device, address, router in SITES:
+            prefix = address.split("/")[1]
+            batches[name] += f"addr add {address} dev {device}\nlink set {device} up\nroute add default via {router}\n"
+            batches["internet"] += f"addr add {router}/{prefix} dev {name}\nlink set {name} up\n"
+        batches["gw"] += f"addr add {GATEWAY_SECOND}/24 dev uplink\naddr add 10.50.0.1/24 dev lan\nlink set lan up\n"
+        batches["inside"] += f"addr add {INSIDE}/24 dev eth0\nlink set eth0 up\nroute add {POOL} via 10.50.0.1\nroute add default via 10.50.0.1\n"
+        for router in ("nata", "natb"):
+            batches[router] += "link add name lan type bridge\naddr add 192.168.1.254/24 dev lan\nlink set lan up\n"
+        for name, address, router in HOMES:
+            batches[name] += f"addr add {address}/24 dev eth0\nlink set eth0 up\nroute add default via 192.168.1.254\n"
+            batches[router] += f"link set {name} master lan up\n"
+        for name, batch in batches.items():
+            self[name].ip(batch)
+        for name in ("internet", "gw", "nata", "natb"):
+            self[name].run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+
+    def reset_wire(self):
+        self["internet"].run("nft", "reset", "counters")
+
+    def wire(self):
+        """Packets seen on the internet since reset_wire(), by counter name."""
+        listing = json.loads(self["internet"].run("nft", "-j", "list", "counters"))
+        return {entry["counter"]["name"]: entry["counter"]["packets"] for entry in listing["nftables"] if "counter" in entry}
+
+    def sweep(self):
+        """Back to the bare topology."""
+        for host in self.hosts.values():
+            host.sweep()
+        self["gw"].nft("".join(f"table inet {table}\ndelete table inet {table}\n" for table in ("sameroof", "firewall")))
