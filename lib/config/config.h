@@ -1,0 +1,136 @@
+#pragma once
+// The whole configuration as one immutable value: /etc/sameroof/sameroof.toml, read by both daemons,
+// and the secrets beside it. Pure functions from TOML text; nothing reads configuration later.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "base/secret.h"
+
+namespace config {
+
+/// A value and the line it came from, for complaints by those who understand it better than the parser.
+template <class T>
+struct Located {
+  T value{};
+  int line = 0;  ///< counted from 1; 0 for a default
+};
+
+/// [marks]: which bits of a packet's mark are ours, and where peers appear on this host (kernel.md §1).
+struct Marks {
+  std::uint32_t mask = 0x0fffff00;                       ///< one run of bits
+  base::Prefix alias{base::Address::v4(0xf0000000), 8};  ///< IPv4
+  std::chrono::seconds quarantine{300};                  ///< before a number is given out again
+
+  /// How many peers there can be: numbers 1 to capacity(). Number 0 would be "no mark", the last one the
+  /// range's broadcast address.
+  std::uint32_t capacity() const;
+  /// `number` from 1 to capacity().
+  base::Mark mark_of(std::uint32_t number) const;
+  base::Address alias_of(std::uint32_t number) const;
+};
+
+enum class NatDetection {
+  truthful,
+  echo  ///< tell the peer that it is behind no NAT itself; refused by parse() until ikd can
+};
+
+/// [[ike.psk]]: a pre-shared key by name; Main Mode tries each whose `peer` holds the peer's address.
+struct Psk {
+  std::string name;
+  std::optional<base::Prefix> peer;  ///< any address where absent
+  int line = 0;
+};
+
+/// [ike]
+struct Ike {
+  std::vector<base::Address> listen{base::Address{}};  ///< UDP 500 and 4500
+  /// As written ("aes256-sha256-modp2048"); empty for "default". ikd knows what they mean.
+  std::vector<Located<std::string>> proposals;
+  std::vector<Located<std::string>> esp_proposals;  ///< "aes256gcm16", "aes128-sha1"; empty for "default"
+  std::chrono::seconds lifetime{28800};             ///< the longest accepted
+  std::chrono::seconds esp_lifetime{28800};         ///< the longest accepted
+  std::chrono::seconds dpd{60};                     ///< silence before R-U-THERE; zero: never ask
+  std::chrono::seconds dpd_timeout{300};            ///< silence before the peer is forgotten
+  std::uint32_t max_half_open = 1000;
+  NatDetection nat_detection = NatDetection::truthful;
+  std::vector<Psk> psks;
+};
+
+enum class Cleartext {
+  off,
+  beside,  ///< L2TP without IPsec is served, too
+  only     ///< refused by parse() until it exists
+};
+enum class Lns {
+  l2tpd,
+  external  ///< an unmodified L2TP daemon listens on 1701; refused by parse() until it exists
+};
+
+/// [l2tp]
+struct L2tp {
+  std::vector<base::Address> listen{base::Address{}};  ///< UDP 1701
+  Cleartext cleartext = Cleartext::off;
+  Lns lns = Lns::l2tpd;
+  std::chrono::seconds hello{60};  ///< silence before HELLO (RFC 2661 §5.5); zero: never
+};
+
+enum class PppAuth { mschap_v2, chap, pap };
+
+/// [ppp]
+struct Ppp {
+  base::Address local_address;     ///< our end of every PPP link
+  base::Prefix pool;               ///< leases; never local_address nor an address that a [[user]] owns
+  std::vector<base::Address> dns;  ///< at most two (RFC 1877)
+  std::vector<PppAuth> auth{PppAuth::mschap_v2};  ///< never empty, no repeats
+  std::uint16_t mtu = 1380;      ///< octets; fits every transform on a 1492-octet path (kernel.md §6)
+  std::chrono::seconds idle{0};  ///< a session without traffic ends after this; zero: never
+  std::string plugin = "/usr/lib/sameroof/sameroof-pppd.so";
+};
+
+/// [[user]]
+struct User {
+  std::string name;
+  std::optional<base::Address> address;  ///< of this user alone, inside the pool or not
+  int line = 0;
+};
+
+struct Config {
+  std::string file_name;  ///< as complaints name it
+  Marks marks;
+  Ike ike;
+  L2tp l2tp;
+  Ppp ppp;
+  std::vector<User> users;
+
+  const User* user(std::string_view name) const;
+};
+
+/// secrets.toml: `[psk]` and `[user]` tables of name = "secret".
+struct Secrets {
+  std::map<std::string, base::Secret, std::less<>> psk;
+  std::map<std::string, base::Secret, std::less<>> user;
+};
+
+/// Refusals read "sameroof.toml: line 3: ike.max_halfopen: unknown key"; the first line at fault is named.
+base::Result<Config> parse(std::string_view text, std::string_view file_name);
+/// As parse(); the sentences never quote a value.
+base::Result<Secrets> parse_secrets(std::string_view text, std::string_view file_name);
+/// Every PSK and every user has a secret, and there is a PSK at all.
+base::Result<void> check(const Config& config, const Secrets& secrets);
+/// The sentence for a value that the parser took and its user does not: "file: line 3: key: why".
+base::Error complaint(const Config& config, int line, std::string_view key, std::string_view why);
+
+base::Result<Config> load(const std::string& path);
+/// Refuses a file that anybody but its owner may read or write.
+base::Result<Secrets> load_secrets(const std::string& path);
+
+}  // namespace config
