@@ -1,0 +1,276 @@
+// One function per section, one `if` per key.
+
+#include <bit>
+#include <set>
+
+#include "config/entry.h"
+
+namespace config {
+namespace {
+
+constexpr std::int64_t one_day = 86400;
+
+void read_mask(const Entry& e, std::uint32_t& out) {
+  std::int64_t value = -1;
+  if (const auto* number = e.node().as_integer()) {
+    value = number->get();
+  } else if (const auto* text = e.node().as_string()) {
+    const std::string& digits = text->get();
+    std::uint32_t parsed = 0;
+    const bool hex = digits.starts_with("0x");
+    const char* end = digits.data() + digits.size();
+    const auto [stop, error] = std::from_chars(digits.data() + (hex ? 2 : 0), end, parsed, hex ? 16 : 10);
+    if (error == std::errc{} && stop == end) value = parsed;
+  }
+  if (value <= 0 || value > 0xffffffff) return e.refuse("must be a number of 32 bits such as \"0x0fffff00\"");
+  const auto mask = static_cast<std::uint32_t>(value);
+  const std::uint32_t run = mask >> std::countr_zero(mask);
+  if (!std::has_single_bit(std::uint64_t{run} + 1)) return e.refuse("its bits must be one unbroken run");
+  out = mask;
+}
+
+void read_marks(const Entry& section, Marks& out) {
+  for (const auto& [key, e] : section.keys()) {
+    if (key == "mask")
+      read_mask(e, out.mask);
+    else if (key == "alias")
+      e.prefix(out.alias);
+    else if (key == "quarantine_seconds")
+      e.seconds(out.quarantine, 0, one_day);
+    else
+      e.refuse("unknown key");
+  }
+  if (out.capacity() == 0) section.refuse("mask and alias leave no number for a peer");
+}
+
+void read_listen(const Entry& e, std::vector<base::Address>& out) {
+  out.clear();
+  for (const auto& element : e.elements()) {
+    auto address = base::Address::v4(0xffffffff);
+    element.address(address);
+    if (std::ranges::find(out, address) != out.end()) element.refuse("is listed twice");
+    out.push_back(address);
+  }
+  if (out.size() > 1 && std::ranges::find(out, base::Address{}) != out.end())
+    e.refuse("\"0.0.0.0\" is every address: list it alone");
+}
+
+void read_proposals(const Entry& e, std::vector<Located<std::string>>& out) {
+  out.clear();
+  if (const auto* word = e.node().as_string()) {
+    if (word->get() != "default") e.refuse("must be \"default\" or a list");
+    return;
+  }
+  for (const auto& element : e.elements()) {
+    if (auto text = element.text()) out.push_back({std::move(*text), element.line()});
+  }
+}
+
+void read_psk(const Entry& table, std::vector<Psk>& out) {
+  Psk psk{.name = {}, .peer = {}, .line = table.line()};
+  for (const auto& [key, e] : table.keys()) {
+    if (key == "name")
+      e.name(psk.name);
+    else if (key == "peer")
+      e.prefix(psk.peer.emplace());
+    else
+      e.refuse("unknown key");
+  }
+  table.require("name");
+  for (const auto& other : out) {
+    if (!psk.name.empty() && other.name == psk.name)
+      table.refuse(fmt::format("\"{}\" is there twice", psk.name));
+  }
+  out.push_back(std::move(psk));
+}
+
+void read_nat_detection(const Entry& e, NatDetection& out) {
+  e.choice<NatDetection>(out, {{"truthful", NatDetection::truthful}, {"echo", NatDetection::echo}});
+  if (out == NatDetection::echo) e.refuse("\"echo\" is not there yet");
+}
+
+void read_ike(const Entry& section, Ike& out) {
+  for (const auto& [key, e] : section.keys()) {
+    if (key == "listen")
+      read_listen(e, out.listen);
+    else if (key == "proposals")
+      read_proposals(e, out.proposals);
+    else if (key == "esp_proposals")
+      read_proposals(e, out.esp_proposals);
+    else if (key == "lifetime_seconds")
+      e.seconds(out.lifetime, 300, 7 * one_day);
+    else if (key == "esp_lifetime_seconds")
+      e.seconds(out.esp_lifetime, 120, 7 * one_day);
+    else if (key == "dpd_seconds")
+      e.seconds(out.dpd, 0, one_day);
+    else if (key == "dpd_timeout_seconds")
+      e.seconds(out.dpd_timeout, 10, one_day);
+    else if (key == "max_half_open")
+      e.number(out.max_half_open, 1, 1'000'000);
+    else if (key == "nat_detection")
+      read_nat_detection(e, out.nat_detection);
+    else if (key == "psk")
+      for (const auto& table : e.elements()) read_psk(table, out.psks);
+    else
+      e.refuse("unknown key");
+  }
+  if (out.dpd.count() > 0 && out.dpd_timeout <= out.dpd) {
+    section.refuse("dpd_timeout_seconds must be longer than dpd_seconds");
+  }
+}
+
+void read_l2tp(const Entry& section, L2tp& out) {
+  for (const auto& [key, e] : section.keys()) {
+    if (key == "listen") {
+      read_listen(e, out.listen);
+    } else if (key == "cleartext") {
+      e.choice<Cleartext>(
+          out.cleartext, {{"off", Cleartext::off}, {"beside", Cleartext::beside}, {"only", Cleartext::only}});
+      if (out.cleartext == Cleartext::only)
+        e.refuse("\"only\" is not there yet; \"beside\" serves such clients");
+    } else if (key == "lns") {
+      e.choice<Lns>(out.lns, {{"l2tpd", Lns::l2tpd}, {"external", Lns::external}});
+      if (out.lns == Lns::external) e.refuse("\"external\" is not there yet");
+    } else if (key == "hello_seconds") {
+      e.seconds(out.hello, 0, one_day);
+    } else {
+      e.refuse("unknown key");
+    }
+  }
+}
+
+void read_auth(const Entry& e, std::vector<PppAuth>& out) {
+  out.clear();
+  for (const auto& element : e.elements()) {
+    auto auth = PppAuth::mschap_v2;
+    element.choice<PppAuth>(
+        auth, {{"mschap-v2", PppAuth::mschap_v2}, {"chap", PppAuth::chap}, {"pap", PppAuth::pap}});
+    if (std::ranges::find(out, auth) != out.end()) element.refuse("is listed twice");
+    out.push_back(auth);
+  }
+}
+
+void read_dns(const Entry& e, std::vector<base::Address>& out) {
+  for (const auto& element : e.elements()) {
+    std::optional<base::Address> server;
+    element.address(server);
+    if (server) out.push_back(*server);
+  }
+  if (out.size() > 2) e.refuse("PPP can name two servers (RFC 1877)");
+}
+
+void read_plugin(const Entry& e, std::string& out) {
+  const auto path = e.text();
+  if (!path) return;
+  if (!path->starts_with('/')) return e.refuse("must be an absolute path");
+  out = *path;
+}
+
+void read_ppp(const Entry& section, Ppp& out) {
+  std::optional<base::Address> local;
+  std::optional<base::Prefix> pool;
+  for (const auto& [key, e] : section.keys()) {
+    if (key == "local_address")
+      e.address(local);
+    else if (key == "pool")
+      e.prefix(pool.emplace());
+    else if (key == "dns")
+      read_dns(e, out.dns);
+    else if (key == "auth")
+      read_auth(e, out.auth);
+    else if (key == "mtu")
+      e.number(out.mtu, 576, 1500);
+    else if (key == "idle_seconds")
+      e.seconds(out.idle, 0, 30 * one_day);
+    else if (key == "plugin")
+      read_plugin(e, out.plugin);
+    else
+      e.refuse("unknown key");
+  }
+  section.require("local_address");
+  section.require("pool");
+  out.local_address = local.value_or(base::Address{});
+  out.pool = pool.value_or(base::Prefix{});
+  if (pool && pool->length == 32 && pool->contains(out.local_address)) {
+    section.refuse("the pool holds nothing but local_address");
+  }
+}
+
+void read_user(const Entry& table, std::vector<User>& out) {
+  User user{.name = {}, .address = {}, .line = table.line()};
+  for (const auto& [key, e] : table.keys()) {
+    if (key == "name")
+      e.name(user.name);
+    else if (key == "address")
+      e.address(user.address);
+    else
+      e.refuse("unknown key");
+  }
+  table.require("name");
+  out.push_back(std::move(user));
+}
+
+/// What no section can judge alone.
+void compare_sections(const Config& config, Complaints& complaints, int ppp_line) {
+  const auto& alias = config.marks.alias;
+  const auto& pool = config.ppp.pool;
+  if (alias.contains(pool.network) || pool.contains(alias.network)) {
+    complaints.add(ppp_line, "ppp.pool", fmt::format("overlaps marks.alias, {}", alias.to_string()));
+  }
+  if (alias.contains(config.ppp.local_address)) {
+    complaints.add(ppp_line, "ppp.local_address", fmt::format("lies in marks.alias, {}", alias.to_string()));
+  }
+  std::set<std::string_view> names;
+  std::set<base::Address> addresses;
+  for (const auto& user : config.users) {
+    if (!names.insert(user.name).second) {
+      complaints.add(user.line, "user.name", fmt::format("\"{}\" is there twice", user.name));
+    }
+    if (!user.address) continue;
+    const auto refuse = [&](std::string_view why) {
+      complaints.add(user.line, "user.address", fmt::format("{} {}", user.address->to_string(), why));
+    };
+    if (!addresses.insert(*user.address).second) refuse("belongs to another user already");
+    if (*user.address == config.ppp.local_address) refuse("is ppp.local_address");
+    if (alias.contains(*user.address)) refuse("lies in marks.alias");
+  }
+}
+
+Config read(const toml::table& root, std::string_view file_name, Complaints& complaints) {
+  Config out;
+  out.file_name = file_name;
+  int ppp_line = 0;
+  for (const auto& [key, e] : Entry("", root, 1, complaints).keys()) {
+    if (key == "marks")
+      read_marks(e, out.marks);
+    else if (key == "ike")
+      read_ike(e, out.ike);
+    else if (key == "l2tp")
+      read_l2tp(e, out.l2tp);
+    else if (key == "ppp")
+      read_ppp(e, out.ppp), ppp_line = e.line();
+    else if (key == "user")
+      for (const auto& table : e.elements()) read_user(table, out.users);
+    else
+      e.refuse("unknown key");
+  }
+  if (ppp_line == 0) complaints.add(1, "ppp", "the section [ppp] is missing");
+  if (complaints.none()) compare_sections(out, complaints, ppp_line);
+  return out;
+}
+
+}  // namespace
+
+base::Result<Config> parse(std::string_view text, std::string_view file_name) {
+  try {
+    const toml::table root = toml::parse(text);
+    Complaints complaints(file_name);
+    Config out = read(root, file_name, complaints);
+    if (!complaints.none()) return complaints.result();
+    return out;
+  } catch (const toml::parse_error& error) {
+    return base::fail(sentence(file_name, line_of(error.source()), "", error.description()));
+  }
+}
+
+}  // namespace config

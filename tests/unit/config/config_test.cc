@@ -1,0 +1,266 @@
+#include "config/config.h"
+
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+namespace config {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr std::string_view ppp = R"(
+[ppp]
+local_address = "10.99.0.1"
+pool = "10.99.1.0/24"
+)";
+
+std::string refusal(const std::string& text) {
+  const auto parsed = parse(text, "sameroof.toml");
+  return parsed ? "accepted" : parsed.error().message;
+}
+std::string refusal_beside_ppp(const std::string& text) { return refusal(text + std::string(ppp)); }
+
+std::string packaged(const char* name) {
+  std::ifstream in(std::string(SAMEROOF_SOURCE_DIR "/packaging/") + name);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+TEST(Config, TheSmallestFileGetsTheDefaults) {
+  const auto c = parse(ppp, "sameroof.toml");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(c->marks.mask, 0x0fffff00U);
+  EXPECT_EQ(c->marks.alias.to_string(), "240.0.0.0/8");
+  EXPECT_EQ(c->ike.listen, std::vector{base::Address{}});
+  EXPECT_TRUE(c->ike.proposals.empty());
+  EXPECT_EQ(c->ike.lifetime, seconds(28800));
+  EXPECT_EQ(c->l2tp.cleartext, Cleartext::off);
+  EXPECT_EQ(c->l2tp.hello, seconds(60));
+  EXPECT_EQ(c->ppp.auth, std::vector{PppAuth::mschap_v2});
+  EXPECT_EQ(c->ppp.mtu, 1380);
+}
+
+TEST(Config, EveryKeyIsRead) {
+  const auto c = parse(R"(
+[marks]
+mask = 0xff0000
+alias = "100.127.0.0/16"
+quarantine_seconds = 7
+[ike]
+listen = ["203.0.113.1", "203.0.113.2"]
+proposals = ["aes256-sha256-modp2048",
+             "aes128-sha1-modp1024"]
+esp_proposals = ["aes256gcm16"]
+lifetime_seconds = 3600
+esp_lifetime_seconds = 1800
+dpd_seconds = 20
+dpd_timeout_seconds = 90
+max_half_open = 5
+nat_detection = "truthful"
+[[ike.psk]]
+name = "family"
+[[ike.psk]]
+name = "office"
+peer = "198.51.100.0/24"
+[l2tp]
+listen = ["203.0.113.1"]
+cleartext = "beside"
+lns = "l2tpd"
+hello_seconds = 0
+[ppp]
+local_address = "10.99.0.1"
+pool = "10.99.1.0/24"
+dns = ["10.99.0.53", "10.99.0.54"]
+auth = ["pap", "chap"]
+mtu = 1280
+idle_seconds = 600
+plugin = "/x/y.so"
+[[user]]
+name = "alice"
+address = "10.99.1.77"
+[[user]]
+name = "bob"
+)",
+                       "sameroof.toml");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(c->marks.mask, 0xff0000U);
+  EXPECT_EQ(c->marks.alias.to_string(), "100.127.0.0/16");
+  EXPECT_EQ(c->marks.quarantine, seconds(7));
+  ASSERT_EQ(c->ike.listen.size(), 2U);
+  EXPECT_EQ(c->ike.listen[1].to_string(), "203.0.113.2");
+  ASSERT_EQ(c->ike.proposals.size(), 2U);
+  EXPECT_EQ(c->ike.proposals[1].value, "aes128-sha1-modp1024");
+  EXPECT_EQ(c->ike.proposals[1].line, 9);
+  ASSERT_EQ(c->ike.esp_proposals.size(), 1U);
+  EXPECT_EQ(c->ike.lifetime, seconds(3600));
+  EXPECT_EQ(c->ike.esp_lifetime, seconds(1800));
+  EXPECT_EQ(c->ike.dpd, seconds(20));
+  EXPECT_EQ(c->ike.dpd_timeout, seconds(90));
+  EXPECT_EQ(c->ike.max_half_open, 5U);
+  ASSERT_EQ(c->ike.psks.size(), 2U);
+  EXPECT_FALSE(c->ike.psks[0].peer);
+  EXPECT_EQ(c->ike.psks[1].peer->to_string(), "198.51.100.0/24");
+  EXPECT_EQ(c->l2tp.listen[0].to_string(), "203.0.113.1");
+  EXPECT_EQ(c->l2tp.cleartext, Cleartext::beside);
+  EXPECT_EQ(c->l2tp.hello, seconds(0));
+  EXPECT_EQ(c->ppp.dns.size(), 2U);
+  EXPECT_EQ(c->ppp.auth, (std::vector{PppAuth::pap, PppAuth::chap}));
+  EXPECT_EQ(c->ppp.mtu, 1280);
+  EXPECT_EQ(c->ppp.idle, seconds(600));
+  EXPECT_EQ(c->ppp.plugin, "/x/y.so");
+  ASSERT_NE(c->user("alice"), nullptr);
+  EXPECT_EQ(c->user("alice")->address->to_string(), "10.99.1.77");
+  EXPECT_EQ(c->user("eve"), nullptr);
+}
+
+TEST(Config, NumbersBecomeMarksAndAliases) {
+  const Marks marks;
+  EXPECT_EQ(marks.capacity(), (1U << 20) - 2);
+  EXPECT_EQ(marks.mark_of(1), base::Mark(0x100));
+  EXPECT_EQ(marks.mark_of(0xfffff), base::Mark(0x0fffff00));
+  EXPECT_EQ(marks.alias_of(1).to_string(), "240.0.0.1");
+  EXPECT_EQ(marks.alias_of(258).to_string(), "240.0.1.2");
+  Marks narrow;
+  narrow.alias = *base::Prefix::parse("240.0.0.0/30");
+  EXPECT_EQ(narrow.capacity(), 2U);
+  narrow.alias = *base::Prefix::parse("240.0.0.0/31");
+  EXPECT_EQ(narrow.capacity(), 0U);
+  Marks all;
+  all.mask = 0xffffffff;
+  EXPECT_EQ(all.capacity(), (1U << 24) - 2);
+}
+
+TEST(Config, AnUnknownKeyIsNamedWithItsLine) {
+  EXPECT_EQ(refusal_beside_ppp("[ike]\n\nmax_halfopen = 3\n"),
+            "sameroof.toml: line 3: ike.max_halfopen: unknown key");
+  EXPECT_EQ(refusal_beside_ppp("[[ike.psk]]\nname = 'a'\nsecret = 'x'\n"),
+            "sameroof.toml: line 3: ike.psk.secret: unknown key");
+  EXPECT_EQ(refusal_beside_ppp("[tls]\n"), "sameroof.toml: line 1: tls: unknown key");
+}
+
+TEST(Config, TheFirstLineAtFaultIsNamedWhateverTheOrderOfKeys) {
+  EXPECT_EQ(refusal_beside_ppp("[l2tp]\nhello_seconds = -1\ncleartext = 'maybe'\n"),
+            "sameroof.toml: line 2: l2tp.hello_seconds: must be from 0 to 86400");
+}
+
+TEST(Config, BadTomlIsARefusalWithALine) {
+  EXPECT_TRUE(refusal("[ike]\nlisten = [\n").starts_with("sameroof.toml: line "))
+      << refusal("[ike]\nlisten = [\n");
+  EXPECT_TRUE(refusal("[ike]\n[ike]\n").starts_with("sameroof.toml: line 2: "));
+}
+
+struct Refused {
+  const char* text;
+  const char* sentence;
+};
+
+TEST(Config, ValuesOutOfPlaceAreRefused) {
+  const Refused refused[] = {
+      {"[marks]\nmask = \"0x0f0f\"\n", "line 2: marks.mask: its bits must be one unbroken run"},
+      {"[marks]\nmask = \"0\"\n", "line 2: marks.mask: must be a number of 32 bits such as \"0x0fffff00\""},
+      {"[marks]\nmask = -1\n", "line 2: marks.mask: must be a number of 32 bits such as \"0x0fffff00\""},
+      {"[marks]\nmask = 1\n", "line 1: marks: mask and alias leave no number for a peer"},
+      {"[marks]\nalias = \"240.0.0.1/8\"\n",
+       "line 2: marks.alias: must be an IPv4 network such as \"10.99.1.0/24\", without host bits"},
+      {"[marks]\nalias = \"fd00::/8\"\n",
+       "line 2: marks.alias: must be an IPv4 network such as \"10.99.1.0/24\", without host bits"},
+      {"[marks]\nalias = \"10.99.0.0/16\"\n", "line 4: ppp.pool: overlaps marks.alias, 10.99.0.0/16"},
+      {"[ike]\nlisten = []\n", "line 2: ike.listen: must be a list with something in it"},
+      {"[ike]\nlisten = [\"::\"]\n", "line 2: ike.listen: must be an IPv4 address"},
+      {"[ike]\nlisten = [\"192.0.2.1\",\n\"192.0.2.1\"]\n", "line 3: ike.listen: is listed twice"},
+      {"[ike]\nlisten = [\"192.0.2.1\", \"0.0.0.0\"]\n",
+       "line 2: ike.listen: \"0.0.0.0\" is every address: list it alone"},
+      {"[ike]\nproposals = \"best\"\n", "line 2: ike.proposals: must be \"default\" or a list"},
+      {"[ike]\nproposals = [3]\n", "line 2: ike.proposals: must be a string"},
+      {"[ike]\nnat_detection = \"echo\"\n", "line 2: ike.nat_detection: \"echo\" is not there yet"},
+      {"[ike]\ndpd_seconds = 60\ndpd_timeout_seconds = 60\n",
+       "line 1: ike: dpd_timeout_seconds must be longer than dpd_seconds"},
+      {"ike = 3\n", "line 1: ike: must be a table: [ike]"},
+      {"[ike]\npsk = \"x\"\n", "line 2: ike.psk: must be a list with something in it"},
+      {"[[ike.psk]]\npeer = \"192.0.2.0/24\"\n", "line 1: ike.psk: name is missing"},
+      {"[[ike.psk]]\nname = \"a\"\n[[ike.psk]]\nname = \"a\"\n", "line 3: ike.psk: \"a\" is there twice"},
+      {"[[ike.psk]]\nname = 7\n", "line 2: ike.psk.name: must be a string"},
+      {"[l2tp]\nlns = \"external\"\n", "line 2: l2tp.lns: \"external\" is not there yet"},
+      {"[l2tp]\nlns = \"xl2tpd\"\n", "line 2: l2tp.lns: must be one of \"l2tpd\", \"external\""},
+      {"[[user]]\nname = \"\"\n", "line 2: user.name: must have 1 to 255 octets and no control characters"},
+      {"[[user]]\nname = \"a\"\n[[user]]\nname = \"a\"\n", "line 3: user.name: \"a\" is there twice"},
+      {"[[user]]\nname = \"a\"\naddress = \"10.99.1.7\"\n[[user]]\nname = \"b\"\naddress = \"10.99.1.7\"\n",
+       "line 4: user.address: 10.99.1.7 belongs to another user already"},
+      {"[[user]]\nname = \"a\"\naddress = \"10.99.0.1\"\n",
+       "line 1: user.address: 10.99.0.1 is ppp.local_address"},
+      {"[[user]]\nname = \"a\"\naddress = \"240.0.0.9\"\n",
+       "line 1: user.address: 240.0.0.9 lies in marks.alias"},
+      {"[[user]]\nname = \"a\"\naddress = \"0.0.0.0\"\n",
+       "line 3: user.address: must be an IPv4 address of a host"},
+  };
+  for (const auto& [text, sentence] : refused) {
+    EXPECT_EQ(refusal_beside_ppp(text), std::string("sameroof.toml: ") + sentence) << text;
+  }
+}
+
+TEST(Config, ThePppSectionIsJudgedWhole) {
+  EXPECT_EQ(refusal(""), "sameroof.toml: line 1: ppp: the section [ppp] is missing");
+  EXPECT_EQ(refusal("[ppp]\nlocal_address = \"10.0.0.1\"\n"), "sameroof.toml: line 1: ppp: pool is missing");
+  EXPECT_EQ(refusal("[ppp]\nlocal_address = \"x\"\npool = \"10.0.0.0/24\"\n"),
+            "sameroof.toml: line 2: ppp.local_address: must be an IPv4 address");
+  EXPECT_EQ(refusal("[ppp]\nlocal_address = \"10.0.0.1\"\npool = \"10.0.0.1/32\"\n"),
+            "sameroof.toml: line 1: ppp: the pool holds nothing but local_address");
+  EXPECT_EQ(refusal_beside_ppp("") + refusal(std::string(ppp) + "auth = [\"eap\"]\n"),
+            "acceptedsameroof.toml: line 5: ppp.auth: must be one of \"mschap-v2\", \"chap\", \"pap\"");
+  EXPECT_EQ(refusal(std::string(ppp) + "mtu = 100\n"),
+            "sameroof.toml: line 5: ppp.mtu: must be from 576 to 1500");
+  EXPECT_EQ(refusal(std::string(ppp) + "plugin = \"x.so\"\n"),
+            "sameroof.toml: line 5: ppp.plugin: must be an absolute path");
+  EXPECT_EQ(refusal(std::string(ppp) + "dns = [\"1.1.1.1\", \"1.1.1.2\", \"1.1.1.3\"]\n"),
+            "sameroof.toml: line 5: ppp.dns: PPP can name two servers (RFC 1877)");
+}
+
+TEST(Config, APoolMayHoldTheLocalAddressAndFixedOnes) {
+  EXPECT_EQ(refusal("[ppp]\nlocal_address = \"10.0.0.1\"\npool = \"10.0.0.0/24\"\n"
+                    "[[user]]\nname = \"a\"\naddress = \"10.0.0.9\"\n"),
+            "accepted");
+}
+
+TEST(Config, ThePackagedExamplesFitTogether) {
+  const auto c = parse(packaged("sameroof.toml"), "sameroof.toml");
+  ASSERT_TRUE(c) << c.error().message;
+  const auto s = parse_secrets(packaged("secrets.toml"), "secrets.toml");
+  ASSERT_TRUE(s) << s.error().message;
+  const auto verdict = check(*c, *s);
+  EXPECT_TRUE(verdict) << verdict.error().message;
+}
+
+TEST(Config, ThePackagedExampleShowsTheRealDefaults) {
+  // Every "# key = value" of the example, uncommented, changes nothing.
+  std::stringstream in(packaged("sameroof.toml"));
+  std::string uncommented;
+  for (std::string line; std::getline(in, line); uncommented += line + '\n') {
+    if (line.starts_with("# ") && line.find(" = ") < 30 && !line.starts_with("# peer")) line.erase(0, 2);
+  }
+  const auto shown = parse(uncommented, "sameroof.toml");
+  ASSERT_TRUE(shown) << shown.error().message;
+  const auto real = parse(packaged("sameroof.toml"), "sameroof.toml");
+  ASSERT_TRUE(real);
+  EXPECT_NE(uncommented, packaged("sameroof.toml"));
+  EXPECT_EQ(shown->marks.mask, real->marks.mask);
+  EXPECT_EQ(shown->marks.alias, real->marks.alias);
+  EXPECT_EQ(shown->marks.quarantine, real->marks.quarantine);
+  EXPECT_EQ(shown->ike.listen, real->ike.listen);
+  EXPECT_EQ(shown->ike.lifetime, real->ike.lifetime);
+  EXPECT_EQ(shown->ike.esp_lifetime, real->ike.esp_lifetime);
+  EXPECT_EQ(shown->ike.dpd, real->ike.dpd);
+  EXPECT_EQ(shown->ike.dpd_timeout, real->ike.dpd_timeout);
+  EXPECT_EQ(shown->ike.max_half_open, real->ike.max_half_open);
+  EXPECT_EQ(shown->l2tp.hello, real->l2tp.hello);
+  EXPECT_EQ(shown->l2tp.cleartext, real->l2tp.cleartext);
+  EXPECT_EQ(shown->ppp.auth, real->ppp.auth);
+  EXPECT_EQ(shown->ppp.mtu, real->ppp.mtu);
+  EXPECT_EQ(shown->ppp.idle, real->ppp.idle);
+  EXPECT_EQ(shown->ppp.plugin, real->ppp.plugin);
+}
+
+}  // namespace
+}  // namespace config

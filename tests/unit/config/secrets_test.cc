@@ -1,0 +1,114 @@
+#include <cstdlib>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/config.h"
+
+namespace config {
+namespace {
+
+std::string refusal(std::string_view text) {
+  const auto parsed = parse_secrets(text, "secrets.toml");
+  return parsed ? "accepted" : parsed.error().message;
+}
+
+class SecretsFile : public testing::Test {
+ protected:
+  SecretsFile() {
+    const int fd = ::mkstemp(path_);
+    EXPECT_GE(fd, 0);
+    ::close(fd);
+    std::ofstream(path_) << "[user]\nalice = \"wonderland\"\n";
+  }
+  ~SecretsFile() override { ::unlink(path_); }
+  char path_[32] = "/tmp/secrets.XXXXXX";
+};
+
+TEST(Secrets, AreReadByName) {
+  const auto s =
+      parse_secrets("[psk]\nfamily = \"abc\"\n[user]\n\"alice@home\" = \"d\\u00e9f\"\n", "secrets.toml");
+  ASSERT_TRUE(s) << s.error().message;
+  EXPECT_EQ(base::as_text(s->psk.at("family").view()), "abc");
+  EXPECT_EQ(base::as_text(s->user.at("alice@home").view()),
+            "d\xc3\xa9"
+            "f");
+}
+
+TEST(Secrets, NoRefusalQuotesAValue) {
+  const char* broken[] = {
+      "[user]\nalice = hunter2\n",
+      "[user]\nalice = \"hunter2\n",
+      "[user]\nalice = \"hunter2\" hunter2\n",
+      "[user]\nalice \"hunter2\"\n",
+      "[user]\nalice = 'hunter2\\'hunter2'\n",
+      "[user]\nalice = [\"hunter2\"]\n",
+      "[user.alice]\npassword = \"hunter2\"\n",
+      "[user]\nalice = \"hunter2\"\nalice = \"hunter2\"\n",
+      "alice = \"hunter2\"\n",
+  };
+  for (const auto* text : broken) {
+    const auto sentence = refusal(text);
+    EXPECT_TRUE(sentence.starts_with("secrets.toml: line ")) << sentence;
+    EXPECT_EQ(sentence.find("hunter"), std::string::npos) << sentence;
+  }
+}
+
+TEST(Secrets, EmptyAndForeignEntriesAreRefused) {
+  EXPECT_EQ(refusal("[user]\nalice = \"\"\n"),
+            "secrets.toml: line 2: user.alice: must have 1 to 1024 octets");
+  EXPECT_EQ(refusal("[user]\nalice = 3\n"), "secrets.toml: line 2: user.alice: must be a string");
+  EXPECT_EQ(refusal("[radius]\n"), "secrets.toml: line 1: radius: unknown key");
+}
+
+TEST(Secrets, EveryPskAndUserNeedsOne) {
+  const auto config = parse(
+      "[ppp]\nlocal_address = \"10.0.0.1\"\npool = \"10.0.1.0/24\"\n[[ike.psk]]\nname = \"family\"\n"
+      "[[user]]\nname = \"alice\"\n",
+      "sameroof.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  const auto verdict = [&](std::string_view text) {
+    const auto secrets = parse_secrets(text, "secrets.toml");
+    const auto result = check(*config, *secrets);
+    return result ? "accepted" : result.error().message;
+  };
+  EXPECT_EQ(verdict("[user]\nalice = \"x\"\n"),
+            "sameroof.toml: line 4: ike.psk: \"family\" has no secret: the secrets file has no such key "
+            "under [psk]");
+  EXPECT_EQ(
+      verdict("[psk]\nfamily = \"x\"\n"),
+      "sameroof.toml: line 6: user: \"alice\" has no secret: the secrets file has no such key under [user]");
+  EXPECT_EQ(verdict("[psk]\nfamily = \"x\"\n[user]\nalice = \"x\"\n"), "accepted");
+}
+
+TEST(Secrets, AGatewayWithoutAnyPskIsRefused) {
+  const auto config = parse("[ppp]\nlocal_address = \"10.0.0.1\"\npool = \"10.0.1.0/24\"\n", "sameroof.toml");
+  ASSERT_TRUE(config);
+  const auto verdict = check(*config, Secrets{});
+  ASSERT_FALSE(verdict);
+  EXPECT_EQ(verdict.error().message, "sameroof.toml: ike.psk: at least one [[ike.psk]] is needed");
+}
+
+TEST_F(SecretsFile, IsRefusedWhenOthersMayReadIt) {
+  ::chmod(path_, 0640);
+  const auto loose = load_secrets(path_);
+  ASSERT_FALSE(loose);
+  EXPECT_EQ(loose.error().message,
+            std::string(path_) + " has mode 0640: nobody but its owner may read or write it (chmod 600)");
+  ::chmod(path_, 0600);
+  const auto tight = load_secrets(path_);
+  ASSERT_TRUE(tight) << tight.error().message;
+  EXPECT_EQ(base::as_text(tight->user.at("alice").view()), "wonderland");
+}
+
+TEST(Load, SaysWhichFileCannotBeOpened) {
+  const auto config = load("/nonexistent/sameroof.toml");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().message, "cannot open /nonexistent/sameroof.toml: No such file or directory");
+  EXPECT_EQ(load("/tmp").error().message, "/tmp is not a regular file");
+}
+
+}  // namespace
+}  // namespace config
