@@ -1,0 +1,94 @@
+#include "control/interfaces.h"
+
+namespace control {
+namespace {
+
+constexpr Parameter mark_parameter[] = {{"mark", Kind::integer}};
+constexpr Parameter peer_parameter[] = {{"peer", Kind::integer}};
+
+constexpr std::string_view status_out =
+    "(version: string, pid: int, uptime_seconds: int, gauges: [string]int, counters: [string]int)";
+
+constexpr Method ike_methods[] = {
+    {.name = "Status",
+     .comment = "How many of what there are now (gauges) and have been since the start (counters).",
+     .in = {},
+     .out = status_out},
+    {.name = "ListPeers", .comment = "Every peer that is up.", .in = {}, .out = "(peers: []Peer)"},
+    {.name = "PeerByMark",
+     .comment = "The peer whose packets carry this mark.",
+     .in = mark_parameter,
+     .out = "(peer: Peer)"},
+    {.name = "Monitor",
+     .comment = "Peers as they come and go: first those present, then \"settled\", then news.",
+     .in = {},
+     .out = "(event: (present, settled, up, changed, down), peer: ?Peer)",
+     .access = Access::reader,
+     .replies = Replies::stream},
+    {.name = "Terminate",
+     .comment = "Ends a peer: its SAs are deleted, here and there.",
+     .in = peer_parameter,
+     .out = "()",
+     .access = Access::privileged},
+};
+
+constexpr Method l2tp_methods[] = {
+    {.name = "Status",
+     .comment = "How many of what there are now (gauges) and have been since the start (counters).",
+     .in = {},
+     .out = status_out},
+    {.name = "ListTunnels", .comment = "Every tunnel.", .in = {}, .out = "(tunnels: []Tunnel)"},
+    {.name = "ListSessions",
+     .comment = "Every session, with the user and address PPP agreed on once it did.",
+     .in = {},
+     .out = "(sessions: []Session)"},
+    {.name = "Monitor",
+     .comment = "Sessions as they come and go: first those present, then \"settled\", then news.",
+     .in = {},
+     .out = "(event: (present, settled, up, changed, down), session: ?Session)",
+     .access = Access::reader,
+     .replies = Replies::stream},
+};
+
+}  // namespace
+
+constinit const Interface ike_interface = {
+    .name = "sameroof.Ike",
+    .comment = "ikd: the peers that IKE authenticated, and their SAs.",
+    .types = R"(# An ESP SA pair; SPIs as "0x" and eight digits, counters as the kernel has them.
+type Sa (
+  spi_in: string, spi_out: string, transform: string, state: (active, superseded),
+  bytes_in: int, bytes_out: int, packets_in: int, packets_out: int, age_seconds: int
+)
+# The IKE SA, absent when it ran out and the ESP SAs live on.
+type IkeSa (proposal: string, cookie_i: string, cookie_r: string)
+# mark: as the kernel has it, within the mask. alias: where the peer appears on this host.
+# address, port: where its packets come from (its NAT); port 0 for a peer without UDP encapsulation.
+type Peer (
+  peer: int, mark: int, alias: string, identity: string, psk: string, nat: bool,
+  address: string, port: int, local_address: string, established_seconds: int,
+  ike: ?IkeSa, sas: []Sa
+)
+)",
+    .methods = ike_methods,
+    .errors = "error NoSuchPeer ()\n"};
+
+constinit const Interface l2tp_interface = {
+    .name = "sameroof.L2tp",
+    .comment = "l2tpd: L2TP tunnels and sessions, and the PPP links in them.",
+    .types =
+        R"(# mark: the peer's; 0 for a tunnel without IPsec. address, port: as l2tpd sees the peer, its alias.
+# tunnel, session: our ids; peer_tunnel, peer_session: those of the other end.
+type Tunnel (
+  mark: int, tunnel: int, peer_tunnel: int, host_name: string, address: string, port: int,
+  local_address: string, sessions: int, since_seconds: int
+)
+type Session (
+  mark: int, tunnel: int, peer_tunnel: int, session: int, peer_session: int,
+  user: ?string, ppp_address: ?string, ifname: ?string, since_seconds: int
+)
+)",
+    .methods = l2tp_methods,
+    .errors = {}};
+
+}  // namespace control

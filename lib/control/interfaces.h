@@ -1,0 +1,25 @@
+#pragma once
+// What the daemons answer on /run/sameroof/ikd and /run/sameroof/l2tpd. The rows' meaning is in rows.h.
+
+#include "control/interface.h"
+
+namespace control {
+
+/// Status, ListPeers, PeerByMark, Monitor, Terminate.
+extern const Interface ike_interface;
+/// Status, ListTunnels, ListSessions, Monitor.
+extern const Interface l2tp_interface;
+
+/// The `event` of a Monitor's replies: first a `present` for each row there is and one `settled`
+/// (without a row), then the rest as they happen. After a reconnect, what was not `present` is gone.
+namespace event {
+inline constexpr std::string_view present = "present";
+inline constexpr std::string_view settled = "settled";
+inline constexpr std::string_view up = "up";
+inline constexpr std::string_view changed = "changed";  ///< the peer's NAT moved it, or it was rekeyed
+inline constexpr std::string_view down = "down";
+}  // namespace event
+
+inline constexpr std::string_view no_such_peer = "sameroof.Ike.NoSuchPeer";
+
+}  // namespace control

@@ -1,0 +1,95 @@
+#pragma once
+// What the daemons tell about themselves, as values: ikd and l2tpd fill them in, xfrmctl and l2tpd read
+// them back. JSON has the members' names.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/result.h"
+
+namespace control {
+
+using Json = nlohmann::json;
+
+struct Sa {
+  std::string spi_in, spi_out;  ///< "0x" and eight hexadecimal digits
+  std::string transform;        ///< "aes256-sha1"
+  std::string state;            ///< "active", or "superseded" by a rekey
+  std::uint64_t bytes_in = 0, bytes_out = 0, packets_in = 0, packets_out = 0;
+  std::uint64_t age_seconds = 0;
+
+  bool operator==(const Sa&) const = default;
+};
+
+struct IkeSa {
+  std::string proposal;            ///< "aes256-sha256-modp2048"
+  std::string cookie_i, cookie_r;  ///< 16 hexadecimal digits
+
+  bool operator==(const IkeSa&) const = default;
+};
+
+struct Peer {
+  std::uint32_t peer = 0;  ///< its number
+  std::uint32_t mark = 0;  ///< as the kernel has it, within the mask
+  std::string alias;       ///< where it appears on this host
+  std::string identity;    ///< from IDii; unauthenticated beyond the PSK
+  std::string psk;         ///< by name
+  bool nat = false;
+  std::string address;     ///< where its packets come from: its NAT's
+  std::uint16_t port = 0;  ///< 0: no UDP encapsulation
+  std::string local_address;
+  std::uint64_t established_seconds = 0;  ///< ago
+  std::optional<IkeSa> ike;
+  std::vector<Sa> sas;  ///< the newest first
+
+  bool operator==(const Peer&) const = default;
+};
+
+struct Tunnel {
+  std::uint32_t mark = 0;  ///< 0: without IPsec
+  std::uint16_t tunnel = 0, peer_tunnel = 0;
+  std::string host_name;
+  std::string address;  ///< as l2tpd sees the peer: its alias
+  std::uint16_t port = 0;
+  std::string local_address;
+  std::uint32_t sessions = 0;
+  std::uint64_t since_seconds = 0;
+
+  bool operator==(const Tunnel&) const = default;
+};
+
+struct Session {
+  std::uint32_t mark = 0;  ///< 0: without IPsec
+  std::uint16_t tunnel = 0, peer_tunnel = 0, session = 0, peer_session = 0;
+  std::optional<std::string> user, ppp_address, ifname;  ///< once PPP is that far
+  std::uint64_t since_seconds = 0;
+
+  bool operator==(const Session&) const = default;
+};
+
+struct Status {
+  std::string version;
+  std::uint32_t pid = 0;
+  std::uint64_t uptime_seconds = 0;
+  std::map<std::string, std::uint64_t> gauges, counters;
+
+  bool operator==(const Status&) const = default;
+};
+
+Json to_json(const Peer& peer);
+Json to_json(const Tunnel& tunnel);
+Json to_json(const Session& session);
+Json to_json(const Status& status);
+
+/// Members that are unknown are skipped, those that are missing or of another type are an error.
+base::Result<Peer> peer_from(const Json& json);
+base::Result<Tunnel> tunnel_from(const Json& json);
+base::Result<Session> session_from(const Json& json);
+base::Result<Status> status_from(const Json& json);
+
+}  // namespace control
