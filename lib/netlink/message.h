@@ -1,0 +1,66 @@
+#pragma once
+// Reading netlink: messages of a datagram and attributes of a message, as views. Netlink is in host
+// byte order, aligned to 4; nothing here trusts a length.
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <type_traits>
+
+#include <linux/netlink.h>
+
+#include "base/bytes.h"
+
+namespace nl {
+
+using base::ByteView;
+
+/// Netlink pads headers, attributes and messages to this.
+constexpr std::size_t aligned(std::size_t size) { return (size + 3) & ~std::size_t{3}; }
+
+/// A structure as the kernel wrote it, or nothing when fewer bytes are there. Longer is fine: kernels
+/// append members.
+template <class Pod>
+std::optional<Pod> pod(ByteView bytes) {
+  static_assert(std::is_trivially_copyable_v<Pod>);
+  if (bytes.size() < sizeof(Pod)) return std::nullopt;
+  Pod out;
+  std::memcpy(&out, bytes.data(), sizeof out);
+  return out;
+}
+
+/// One message; `payload` borrows the datagram.
+struct Message {
+  std::uint16_t type = 0;
+  std::uint16_t flags = 0;
+  std::uint32_t sequence = 0;
+  ByteView payload;
+};
+
+/// Takes the next message off `datagram`. None at its end and where the bytes are no message.
+std::optional<Message> next_message(ByteView& datagram);
+
+/// The attributes of one level by type, the last of equal ones winning. Types from 64 on are ignored;
+/// every family spoken here stays below.
+class Attributes {
+ public:
+  /// None when a length reaches outside.
+  static std::optional<Attributes> parse(ByteView bytes);
+
+  bool has(std::uint16_t type) const { return type < max_type && present_[type]; }
+  /// The payload, empty when absent.
+  ByteView get(std::uint16_t type) const { return has(type) ? values_[type] : ByteView{}; }
+  /// As a number or structure of the kernel's; none when absent or too short.
+  template <class Pod>
+  std::optional<Pod> get_as(std::uint16_t type) const {
+    return pod<Pod>(get(type));
+  }
+
+ private:
+  static constexpr std::size_t max_type = 64;
+  std::array<ByteView, max_type> values_{};
+  std::array<bool, max_type> present_{};
+};
+
+}  // namespace nl
