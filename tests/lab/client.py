@@ -116,7 +116,7 @@ class Client:
         host.write("ppp/ip-up", IP_UP.format(inside=INSIDE))
         (host.etc / "ppp/ip-up").chmod(0o755)
 
-    def up(self, patience=60):
+    def up(self, patience=45):
         if self.ipsec:
             self.start_ipsec(patience)
         self.start_l2tp(patience)
@@ -125,7 +125,7 @@ class Client:
         log = self.host.log("charon")
         return log.read_text(errors="replace")[self.charon_log_start:] if log.exists() else ""
 
-    def start_ipsec(self, patience=60):
+    def start_ipsec(self, patience=45):
         self.starter = self.host.spawn("starter", "/usr/lib/ipsec/starter", "--nofork", "--daemon", "charon")
 
         def settled():
@@ -137,7 +137,7 @@ class Client:
 
         wait_for(settled, patience, f"{self.description}: IPsec up")
 
-    def start_l2tp(self, patience=60):
+    def start_l2tp(self, patience=45):
         note = self.host.path("/run/ppp.up")
         note.unlink(missing_ok=True)
         self.xl2tpd = self.host.spawn("xl2tpd", "xl2tpd", "-D", "-c", "/etc/xl2tpd/xl2tpd.conf", "-p", "/run/xl2tpd.pid",

@@ -5,7 +5,7 @@ SIZE = 1_000_000
 
 def run(lab, kernel):
     lab.fresh()
-    clients = [lab.client(name) for name in ("a1", "a2", "a3", "b1")]
+    clients = [lab.client(name) for name in lab.crowd("a1", "a2", "a3", "b1")]
     with lab.gateway() as gateway:
         lab.dial(*clients)
         marks = {peer["user"]: peer["mark"] for peer in gateway.peers() or []}

@@ -42,6 +42,7 @@ class Host:
         for folder in PRIVATE_FOLDERS:
             (self.etc / folder).mkdir(parents=True)
         mounts = ["mount -t tmpfs run /run"]
+        mounts += [f"echo 1 > /proc/sys/net/ipv6/conf/{which}/disable_ipv6" for which in ("all", "default")]
         for entry in PRIVATE_FOLDERS:
             mounts += [f"mkdir -p /etc/{entry}", f"mount --bind {self.etc}/{entry} /etc/{entry}"]
         for entry in PRIVATE_FILES:
@@ -55,6 +56,7 @@ class Host:
         if self.holder.stdout.readline() != b"ready\n":
             raise Failure(f"{name}: its private mounts could not be made")
         self.enter = ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "--"]
+        self.used = False  # whether anything ran here that may have left something behind
         self.net_inode = os.stat(f"/proc/{self.holder.pid}/ns/net").st_ino
 
     @property
@@ -89,6 +91,7 @@ class Host:
 
     def spawn(self, what, *argv, env=None):
         """Starts a daemon on the host; whatever it prints goes to its log."""
+        self.used = True
         with open(self.log(what), "ab") as log:
             return subprocess.Popen(self.enter + [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log,
                                     stderr=log, env={**os.environ, **(env or {})})
@@ -110,28 +113,27 @@ class Host:
         self.run("nft", "-f", "-", stdin=ruleset)
 
     def processes(self):
-        """Process ids and names of everything that runs on this host."""
-        found = {}
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit() or int(entry) == self.holder.pid:
-                continue
-            try:
-                if os.stat(f"/proc/{entry}/ns/net").st_ino == self.net_inode:
-                    found[int(entry)] = pathlib.Path(f"/proc/{entry}/comm").read_text().strip()
-            except OSError:
-                pass  # it ended, or is a kernel thread
-        return found
+        """Names of everything that runs on this host, by process id."""
+        found = processes_by_network().get(self.net_inode, {})
+        return {pid: name for pid, name in found.items() if pid != self.holder.pid}
 
-    def sweep(self):
-        """Ends what is still running here and forgets all kernel state a scenario may have left."""
-        for pid in self.processes():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+    def forget(self):
+        """Drops the kernel state and files that a scenario may have left behind."""
         for entry in list(self.path("/run").iterdir()):
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         self.run("sh", "-c", "ip xfrm state flush; ip xfrm policy flush; conntrack -F 2>/dev/null; true")
+
+
+def processes_by_network():
+    """Inode of a network namespace → its processes, id → name."""
+    found = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            inode = os.stat(f"/proc/{entry}/ns/net").st_ino
+            found.setdefault(inode, {})[int(entry)] = pathlib.Path(f"/proc/{entry}/comm").read_text().strip()
+        except OSError:
+            pass  # it has ended
+    return found
 
 
 def keep_syslog():

@@ -153,8 +153,9 @@ def cleartext_refused(lab):
 
 @scenario()
 def rekey_both_phases(lab):
-    """Two clients of one NAT rekey IKE and ESP while pings run: no ping is lost and the gateway counts no error."""
-    clients = [lab.client(name, ikelifetime="40s", lifetime="25s", margin="8s") for name in ("a1", "a2")]
+    """Three clients, two of one NAT, rekey IKE and ESP while pings run: no ping is lost and the gateway counts no error."""
+    clients = [lab.client(name, ikelifetime="40s", lifetime="25s", margin="8s")
+               for name in lab.crowd("a1", "a2", "b1")]
     gw = lab.world["gw"]
     with lab.gateway():
         lab.dial(*clients)
@@ -214,7 +215,7 @@ def stateful_firewall(lab):
 @scenario()
 def web_both_ways(lab):
     """While four clients are up, the gateway and a client's NAT router can fetch web pages from one another."""
-    clients = [lab.client(name) for name in ("a1", "a2", "a3", "b1")]
+    clients = [lab.client(name) for name in lab.crowd("a1", "a2", "a3", "b1")]
     gw, nat = lab.world["gw"], lab.world["nata"]
     servers = [checks.web_server(gw, GATEWAY), checks.web_server(nat, NAT_A)]
     try:
@@ -233,7 +234,7 @@ def web_both_ways(lab):
 @scenario()
 def leave_nothing(lab):
     """When all have hung up no SA, tunnel, map element or pppd is left, and no socket or policy when the daemons stop."""
-    clients = [lab.client(name) for name in ("a1", "a2", "b1", "pub")]
+    clients = [lab.client(name) for name in lab.crowd("a1", "a2", "b1", "pub")]
     gw = lab.world["gw"]
 
     def left_of_clients():

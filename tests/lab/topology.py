@@ -6,12 +6,13 @@
                                                 └── pub  192.0.2.10
 """
 
+import contextlib
 import json
 import os
-import pathlib
+import signal
 import subprocess
 
-from netns import RAM, Host, keep_syslog
+from netns import RAM, Host, keep_syslog, processes_by_network
 
 GATEWAY = "203.0.113.1"
 GATEWAY_SECOND = "203.0.113.2"
@@ -71,8 +72,6 @@ def prepare_kernel():
     subprocess.run(["modprobe", "-aq", *MODULES])
     if not os.path.exists("/dev/ppp"):
         os.mknod("/dev/ppp", 0o20600, os.makedev(108, 0))
-    for setting in ("all", "default"):
-        pathlib.Path(f"/proc/sys/net/ipv6/conf/{setting}/disable_ipv6").write_text("1")
 
 
 class World:
@@ -126,7 +125,18 @@ class World:
         return {entry["counter"]["name"]: entry["counter"]["packets"] for entry in listing["nftables"] if "counter" in entry}
 
     def sweep(self):
-        """Back to the bare topology."""
+        """Ends what still runs on any host, and back to the bare topology."""
+        running = processes_by_network()
         for host in self.hosts.values():
-            host.sweep()
-        self["gw"].nft("".join(f"table inet {table}\ndelete table inet {table}\n" for table in ("sameroof", "firewall")))
+            for pid in running.get(host.net_inode, {}):
+                if pid != host.holder.pid:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+        if self["gw"].used:
+            tables = ("sameroof", "firewall")
+            self["gw"].nft("".join(f"table inet {table}\ndelete table inet {table}\n" for table in tables))
+            self["nata"].used = self["natb"].used = True  # their conntrack has seen the last clients
+        for host in self.hosts.values():
+            if host.used:
+                host.forget()
+                host.used = False
