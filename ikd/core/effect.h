@@ -1,0 +1,125 @@
+#pragma once
+// What the core asks of the world, what it hears back, and what it tells.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "crypto/dh.h"
+#include "xfrm/types.h"
+
+namespace ike {
+
+/// Names a request that is answered by completed().
+using Ticket = base::Id<struct TicketTag, std::uint64_t>;
+/// 1 to the capacity of the mark range; 0 is none.
+using PeerNumber = base::Id<struct PeerNumberTag, std::uint32_t>;
+
+/// A datagram as it goes out, non-ESP marker included.
+struct Send {
+  base::Endpoint from;
+  base::Endpoint to;
+  base::Bytes bytes;
+};
+
+/// A key pair of ours and the shared secret with the peer's value. Answered by DhDone.
+struct ComputeDh {
+  Ticket ticket;
+  crypto::Group group;
+  base::Bytes peer_public_value;
+};
+
+/// SKEYID for every pre-shared key that this peer may hold (RFC 2409 §5). Answered by SkeyidsDone.
+struct DeriveSkeyids {
+  Ticket ticket;
+  crypto::Hash hash;
+  base::Bytes ni, nr;
+  base::Address peer;
+};
+
+/// What nft needs of a peer: the mark its packets bear, the address it has on this host, and the one it
+/// has outside.
+struct PeerEntry {
+  base::Mark mark;
+  base::Address alias;
+  base::Address home;
+};
+
+/// The peer's inbound SA, and its map elements if it has none yet: all or nothing. Answered by Installed.
+struct InstallInbound {
+  Ticket ticket;
+  xfrm::Sa sa;
+  std::optional<PeerEntry> new_entry;
+};
+
+/// The peer's outbound SA, and its policy if it has none yet: all or nothing. Answered by Installed.
+struct InstallOutbound {
+  Ticket ticket;
+  xfrm::Sa sa;
+  std::optional<xfrm::Policy> new_policy;
+};
+
+struct RemoveSa {
+  xfrm::SaId sa;
+};
+
+/// The last of a peer: its policy and map elements.
+struct RemovePeer {
+  PeerEntry entry;
+  std::optional<xfrm::PolicyId> policy;
+};
+
+enum class EventKind : std::uint8_t {
+  proposal_refused,
+  authentication_failed,
+  quick_mode_refused,
+  peer_authenticated,
+  peer_up,
+  rekeyed,
+  sa_deleted,
+  sa_expired,
+  peer_lost,  ///< no SA left to carry its packets; its number lives while an ISAKMP SA does
+  peer_gone,
+  no_number_left,
+  kernel_refused
+};
+
+/// Something an operator or l2tpd would want to know.
+struct Event {
+  EventKind kind;
+  PeerNumber peer;  ///< zero before authentication
+  base::Mark mark;
+  base::Endpoint remote;
+  std::string identity;  ///< empty before authentication
+  std::string detail;    ///< the reason or the algorithms, in words
+};
+
+using Effect = std::variant<Send, ComputeDh, DeriveSkeyids, InstallInbound, InstallOutbound, RemoveSa,
+                            RemovePeer, Event>;
+
+struct DhDone {
+  Ticket ticket;
+  base::Result<crypto::DhResult> result;
+};
+struct NamedSkeyid {
+  std::string name;  ///< of the pre-shared key
+  base::Secret skeyid;
+};
+struct SkeyidsDone {
+  Ticket ticket;
+  std::vector<NamedSkeyid> candidates;
+};
+struct Installed {
+  Ticket ticket;
+  base::Result<void> result;
+};
+using Completion = std::variant<DhDone, SkeyidsDone, Installed>;
+
+}  // namespace ike

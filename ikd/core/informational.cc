@@ -1,0 +1,119 @@
+// Informational exchanges (RFC 2409 §5.7): Deletes, dead peer detection, refusals.
+
+#include "ike/responder.h"
+#include "wire/reader.h"
+
+namespace ike {
+namespace {
+
+using v1::Exchange;
+using v1::Payload;
+using v1::PayloadType;
+
+}  // namespace
+
+void Responder::informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
+  const auto& up = std::get<Up>(sa.state);
+  const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key,
+                                 v1::phase2_iv(sa.transform, up.last_block, header.message_id));
+  if (!clear) return drop(DropReason::undecryptable);
+  const auto chain = v1::authenticated_chain(header, clear->body, sa.transform.hash, up.keys, {});
+  if (!chain) return drop(DropReason::hash_mismatch);
+  if (!v1::legal(v1::Step::informational, *chain)) return drop(DropReason::unexpected_payload);
+  const auto number = sa.number;
+  for (const auto& p : chain->payloads) {
+    auto* still = find_sa(number);  // a Delete may have taken the ISAKMP SA away
+    if (still == nullptr) return;
+    if (p.type == PayloadType::notification) notification(*still, p.body);
+    if (p.type == PayloadType::delete_) delete_payload(*still, p.body, now);
+  }
+}
+
+void Responder::notification(IsakmpSa& sa, ByteView body) {
+  const auto n = v1::decode_notification(body);
+  if (!n) return drop(DropReason::malformed);
+  switch (n->type) {
+    case v1::notify::r_u_there: {  // RFC 3706 §5.4: the same SPI and sequence number come back
+      auto ack = *n;
+      ack.type = v1::notify::r_u_there_ack;
+      return send_informational(sa, PayloadType::notification, v1::encode_notification(ack));
+    }
+    case v1::notify::initial_contact:
+      // Tells of one client only, never of its siblings behind the NAT (RFC 3947 §6), and Apple's rekey
+      // sends it too: nothing is deleted for it. The client's old SAs end by their lifetime.
+    case v1::notify::r_u_there_ack:
+    case v1::notify::replay_status:
+    case v1::notify::responder_lifetime: return;
+    default: drop(DropReason::unsupported_notification);
+  }
+}
+
+void Responder::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
+  const auto d = v1::decode_delete(body);
+  if (!d) return drop(DropReason::malformed);
+  const auto number = sa.number;
+  const auto peer_number = std::get<Up>(sa.state).peer;
+  wire::Reader in(d->spis);
+  if (d->protocol == v1::protocol_ipsec_esp && d->spi_size == 4) {
+    while (in.left() > 0) {
+      // The peer names its own inbound SPIs: our outbound ones.
+      const xfrm::Spi spi(in.u32());
+      if (auto* peer = peers_.find(peer_number); peer != nullptr) delete_by_peers_spi(*peer, spi, now);
+    }
+  } else if (d->protocol == v1::protocol_isakmp && d->spi_size == 16) {
+    while (in.left() > 0) {
+      // An ISAKMP SA may delete itself and its peer's others, never a stranger's. ESP SAs live on.
+      const auto initiator = in.bytes(8);
+      const auto responder = in.bytes(8);
+      const auto* peer = peers_.find(peer_number);
+      if (peer == nullptr) return;
+      for (const auto candidate : std::set(peer->isakmp_sas)) {
+        const auto* named = find_sa(candidate);
+        if (named != nullptr && base::equal(named->initiator, initiator) &&
+            base::equal(named->responder, responder))
+          forget_sa(candidate, now);
+      }
+      if (find_sa(number) == nullptr) return;
+    }
+  } else {
+    drop(DropReason::malformed);
+  }
+}
+
+void Responder::send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView body) {
+  const auto* up = std::get_if<Up>(&sa.state);
+  if (up == nullptr) return;
+  const auto id = new_message_id();
+  auto iv = v1::phase2_iv(sa.transform, up->last_block, id);
+  const auto message = v1::encode_phase2(reply_header(sa, Exchange::informational, id), {{type, body}},
+                                         sa.transform, up->keys, {}, iv);
+  send(sa.local, sa.remote, message);
+}
+
+void Responder::send_deletes(IsakmpSa& sa, const Peer& peer) {
+  for (const auto& child : peer.children) {
+    wire::Writer spi;
+    spi.u32(child.in.value);
+    send_informational(
+        sa, PayloadType::delete_,
+        v1::encode_delete({.protocol = v1::protocol_ipsec_esp, .spi_size = 4, .spis = spi.view()}));
+  }
+  Bytes cookies(sa.initiator.begin(), sa.initiator.end());
+  base::append(cookies, sa.responder);
+  send_informational(sa, PayloadType::delete_,
+                     v1::encode_delete({.protocol = v1::protocol_isakmp, .spi_size = 16, .spis = cookies}));
+}
+
+void Responder::notify_in_clear(const v1::Header& request, const base::Endpoint& from,
+                                const base::Endpoint& to, std::uint16_t type) {
+  v1::Header header;
+  header.initiator = request.initiator;
+  header.responder = request.responder;
+  header.exchange = Exchange::informational;
+  header.message_id = new_message_id();
+  const auto body =
+      v1::encode_notification({.protocol = v1::protocol_isakmp, .spi = {}, .type = type, .data = {}});
+  send(from, to, v1::encode_clear(header, {{PayloadType::notification, body}}));
+}
+
+}  // namespace ike

@@ -1,0 +1,104 @@
+#pragma once
+// An ISAKMP SA as the responder sees it, from its first message to its end.
+
+#include <map>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ike/peers.h"
+#include "ike/v1/message.h"
+#include "ike/v1/nat.h"
+#include "ike/v1/sa_payload.h"
+
+namespace ike {
+
+using base::Bytes;
+using base::ByteView;
+using v1::Cookie;
+using v1::MessageId;
+
+// Main Mode, one struct a state with exactly what is known in it.
+
+/// Message 2 is out.
+struct AwaitKe {};
+/// Message 3 is in, the shared secret is being computed.
+struct AwaitDh {
+  Ticket ticket;
+  Bytes ni, g_xi;
+};
+/// The candidates for SKEYID are being derived.
+struct AwaitSkeyids {
+  Ticket ticket;
+  Bytes ni, nr, g_xi, g_xr;
+  base::Secret g_xy;
+};
+/// One pre-shared key that message 5 may turn out to be protected by.
+struct Candidate {
+  std::string name;
+  base::Secret skeyid;
+  v1::SessionKeys keys;
+};
+/// Message 4 is out.
+struct AwaitId {
+  std::vector<Candidate> candidates;
+  Bytes g_xi, g_xr, iv;
+};
+struct Up {
+  v1::SessionKeys keys;
+  Bytes last_block;  ///< of phase 1, the seed of every phase 2 IV
+  PeerNumber peer;
+};
+using MainMode = std::variant<AwaitKe, AwaitDh, AwaitSkeyids, AwaitId, Up>;
+
+/// The last request that was taken and what it was answered with: a duplicate gets the same bytes.
+struct LastExchange {
+  Bytes request_digest;
+  Bytes response;
+};
+
+/// A Quick Mode in which we respond (RFC 2409 §5.5).
+struct QuickMode {
+  enum class Stage : std::uint8_t { await_dh, await_inbound, await_hash3, await_outbound, done };
+  Stage stage = Stage::await_dh;
+  Ticket ticket;
+  Bytes iv;
+  Bytes ni, nr, idci, idcr;
+  EspSuite suite;
+  v1::EncapsulationMode mode = v1::EncapsulationMode::transport;
+  Bytes sa_body;  ///< of our answer
+  xfrm::Spi in, out;
+  std::chrono::seconds lifetime{0};
+  bool shorter_lifetime = false;  ///< than the peer asked: say RESPONDER-LIFETIME
+  bool wants_nat_oa = false;
+  bool first_of_peer = false;  ///< brings the peer's map elements or its policy with it
+  Bytes g_xr;
+  base::Secret g_xy;
+  xfrm::EspTransform outbound_keys;
+  std::uint8_t sent = 0;  ///< how often message 2 went out
+  LastExchange last;
+};
+
+struct IsakmpSa {
+  SaNumber number;
+  Cookie initiator{}, responder{};
+  base::Endpoint local, remote;
+  /// Where message 1 came from: what a repeated message 1 is found by.
+  base::Endpoint first_remote;
+  IkeTransform transform;
+  std::chrono::seconds lifetime{0};
+  bool shorter_lifetime = false;
+  Bytes sa_body;  ///< SAi_b, for HASH_I and HASH_R
+  bool rfc3947 = false;
+  bool dpd = false;
+  v1::NatFinding nat;
+  bool failure_reported = false;
+  MainMode state;
+  LastExchange last;
+  std::map<MessageId, QuickMode> quick_modes;
+  /// M-IDs of phase 2 that were used: an old Quick Mode cannot be played back (RFC 2409 §5.5).
+  std::set<MessageId> used_ids;
+};
+
+}  // namespace ike

@@ -1,0 +1,232 @@
+// Main Mode with a pre-shared key, as responder (RFC 2409 §5.4, RFC 3947 §3).
+
+#include <utility>
+
+#include "ike/responder.h"
+#include "ike/v1/identification.h"
+
+namespace ike {
+namespace {
+
+using namespace std::chrono_literals;
+using v1::Exchange;
+using v1::Payload;
+using v1::PayloadType;
+using v1::Step;
+
+constexpr auto half_open_time = 30s;
+constexpr std::size_t nonce_size = 32;
+constexpr std::size_t smallest_nonce = 8, largest_nonce = 256;  // RFC 2409 §5
+constexpr std::size_t most_isakmp_sas = 4;                      // of one peer, rekeys under way included
+
+bool has_vendor(const v1::Chain& chain, ByteView id) {
+  return std::ranges::any_of(chain.payloads, [&](const Payload& p) {
+    return p.type == PayloadType::vendor_id && base::equal(p.body, id);
+  });
+}
+
+}  // namespace
+
+void Responder::main_mode_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                            const base::Endpoint& to, base::Time now) {
+  if (header.initiator == Cookie{} || header.message_id.value != 0 || header.encrypted())
+    return drop(DropReason::malformed);
+  if (const auto known = half_open_.find({header.initiator, from}); known != half_open_.end()) {
+    const auto& sa = sas_.at(known->second);
+    if (!answer_duplicate(sa, sa.last, datagram)) drop(DropReason::wrong_state);
+    return;
+  }
+  const auto chain = v1::decode_chain(header.next, datagram.subspan(v1::header_size));
+  if (!chain) return drop(DropReason::malformed);
+  if (!v1::legal(Step::main_mode_1, *chain)) return drop(DropReason::unexpected_payload);
+  const auto sa_body = chain->find(PayloadType::sa)->body;
+  const auto offered = v1::decode_sa(sa_body);
+  if (!offered) return drop(DropReason::malformed);
+  if (half_open_.size() >= settings_.max_half_open) return drop(DropReason::half_open_limit);
+
+  const auto offer = v1::choose(*offered, settings_.ike_transforms);
+  if (!offer) {
+    ++counters_.refused_proposals;
+    effects_.emplace_back(Event{EventKind::proposal_refused,
+                                PeerNumber(0),
+                                base::Mark(0),
+                                from,
+                                {},
+                                "IKE: it offers " + v1::describe(*offered)});
+    return notify_in_clear(header, to, from, v1::notify::no_proposal_chosen);
+  }
+  const SaNumber number(++last_sa_);
+  auto& sa = sas_[number];
+  sa.number = number;
+  sa.initiator = header.initiator;
+  do {
+    random_(sa.responder);
+  } while (sa.responder == Cookie{} || by_responder_cookie_.contains(sa.responder));
+  sa.local = to;
+  sa.remote = sa.first_remote = from;
+  sa.transform = offer->transform;
+  sa.lifetime = std::min(offer->lifetime.value_or(settings_.ike_lifetime), settings_.ike_lifetime);
+  sa.shorter_lifetime = offer->lifetime.value_or(0s) > sa.lifetime;
+  sa.sa_body = base::to_bytes(sa_body);
+  sa.rfc3947 = has_vendor(*chain, v1::vendor_rfc3947);
+  sa.dpd = has_vendor(*chain, v1::vendor_dpd);
+  by_responder_cookie_.emplace(sa.responder, number);
+  half_open_.emplace(std::pair(sa.initiator, from), number);
+  timers_.set({TimerKind::half_open, number.value}, now + half_open_time);
+
+  const auto answer_body = v1::encode_sa({.doi = 1, .situation = 1, .proposals = {offer->proposal}});
+  std::vector<Payload> payloads{{PayloadType::sa, answer_body}};
+  if (sa.rfc3947) payloads.push_back({PayloadType::vendor_id, v1::vendor_rfc3947});
+  if (sa.dpd) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  answer(sa, sa.last, datagram,
+         v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads));
+}
+
+void Responder::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
+                          const base::Endpoint& from, const base::Endpoint& to, base::Time now) {
+  if (answer_duplicate(sa, sa.last, datagram)) return;
+  if (header.message_id.value != 0) return drop(DropReason::malformed);
+  if (std::holds_alternative<AwaitKe>(sa.state)) return main_mode_3(sa, header, datagram, from, to);
+  if (std::holds_alternative<AwaitId>(sa.state)) return main_mode_5(sa, header, datagram, from, to, now);
+  drop(DropReason::wrong_state);
+}
+
+void Responder::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
+                            const base::Endpoint& from, const base::Endpoint& to) {
+  if (header.encrypted()) return drop(DropReason::wrong_state);
+  const auto chain = v1::decode_chain(header.next, datagram.subspan(v1::header_size));
+  if (!chain) return drop(DropReason::malformed);
+  if (!v1::legal(Step::main_mode_3, *chain)) return drop(DropReason::unexpected_payload);
+  const auto ke = chain->find(PayloadType::key_exchange)->body;
+  const auto ni = chain->find(PayloadType::nonce)->body;
+  if (ke.size() != crypto::public_value_size(sa.transform.group) || ni.size() < smallest_nonce ||
+      ni.size() > largest_nonce)
+    return drop(DropReason::malformed);
+  // Some float to 4500 here already (RFC 3947 §4 lets them, once the vendor IDs are exchanged).
+  sa.local = to;
+  sa.remote = from;
+  if (sa.rfc3947)
+    sa.nat = v1::find_nat(*chain, sa.transform.hash, sa.initiator, sa.responder, sa.local, sa.remote);
+  answer(sa, sa.last, datagram, {});
+  const auto ticket = new_ticket(sa.number, MessageId(0));
+  sa.state = AwaitDh{.ticket = ticket, .ni = base::to_bytes(ni), .g_xi = base::to_bytes(ke)};
+  effects_.emplace_back(ComputeDh{ticket, sa.transform.group, base::to_bytes(ke)});
+}
+
+void Responder::dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
+  auto* state = std::get_if<AwaitDh>(&sa.state);
+  if (state == nullptr || state->ticket != done.ticket) return;
+  if (!done.result) {
+    report(EventKind::authentication_failed, sa, done.result.error().message);
+    return forget_sa(sa.number, now);
+  }
+  AwaitSkeyids next{.ticket = new_ticket(sa.number, MessageId(0)),
+                    .ni = std::move(state->ni),
+                    .nr = random_of(nonce_size),
+                    .g_xi = std::move(state->g_xi),
+                    .g_xr = std::move(done.result->public_value),
+                    .g_xy = std::move(done.result->shared)};
+  effects_.emplace_back(DeriveSkeyids{next.ticket, sa.transform.hash, next.ni, next.nr, sa.remote.address});
+  sa.state = std::move(next);
+}
+
+void Responder::main_mode_4(IsakmpSa& sa, SkeyidsDone done) {
+  auto* state = std::get_if<AwaitSkeyids>(&sa.state);
+  if (state == nullptr || state->ticket != done.ticket) return;
+  const auto from_us = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.local);
+  const auto to_peer = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.remote);
+  std::vector<Payload> payloads{{PayloadType::key_exchange, state->g_xr}, {PayloadType::nonce, state->nr}};
+  if (sa.rfc3947) {
+    payloads.push_back({PayloadType::nat_d, to_peer});
+    payloads.push_back({PayloadType::nat_d, from_us});
+  }
+  AwaitId next{.candidates = {}, .g_xi = std::move(state->g_xi), .g_xr = state->g_xr, .iv = {}};
+  next.iv = v1::phase1_iv(sa.transform, next.g_xi, next.g_xr);
+  for (auto& named : done.candidates) {
+    auto keys = v1::derive_session_keys(sa.transform, named.skeyid, state->g_xy, sa.initiator, sa.responder);
+    next.candidates.push_back({std::move(named.name), std::move(named.skeyid), std::move(keys)});
+  }
+  answer(sa, sa.last, {}, v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads));
+  sa.state = std::move(next);
+}
+
+void Responder::main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
+                            const base::Endpoint& from, const base::Endpoint& to, base::Time now) {
+  if (!header.encrypted()) return drop(DropReason::not_encrypted);
+  auto& state = std::get<AwaitId>(sa.state);
+  for (auto& candidate : state.candidates) {
+    const auto clear = v1::decrypt(header, datagram, sa.transform, candidate.keys.encryption_key, state.iv);
+    if (!clear) return drop(DropReason::undecryptable);
+    const auto chain = v1::decode_chain(header.next, clear->body);
+    if (!chain || !v1::legal(Step::main_mode_5, *chain)) continue;  // another key, most likely
+    const auto id_body = chain->find(PayloadType::identification)->body;
+    const auto id = v1::decode_identification(id_body);
+    const auto expected = v1::phase1_hash(sa.transform.hash, candidate.skeyid, state.g_xi, state.g_xr,
+                                          sa.initiator, sa.responder, sa.sa_body, id_body);
+    if (!id || !base::same_in_constant_time(chain->find(PayloadType::hash)->body, expected.view())) continue;
+    sa.local = to;
+    sa.remote = from;
+    auto* peer = peers_.adopt_or_add(
+        {.local = to.address, .remote = from, .identity = base::to_bytes(id_body), .psk = candidate.name},
+        now);
+    if (peer == nullptr) {
+      report(EventKind::no_number_left, sa, "all marks are in use or in quarantine");
+      return forget_sa(sa.number, now);
+    }
+    peer->identity = v1::describe(*id);
+    return main_mode_6(sa, candidate, state.g_xi, state.g_xr, clear->next_iv, datagram, *peer, now);
+  }
+  drop(DropReason::undecryptable);
+  ++counters_.authentication_failures;
+  if (std::exchange(sa.failure_reported, true)) return;
+  report(EventKind::authentication_failed, sa,
+         state.candidates.empty() ? "no pre-shared key is configured for its address"
+                                  : "its pre-shared key is none of ours");
+}
+
+void Responder::main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, const Bytes& g_xr,
+                            Bytes iv, ByteView request, Peer& peer, base::Time now) {
+  const auto id_body = v1::encode_identification(v1::identification_of(sa.local.address));
+  const auto hash = v1::phase1_hash(sa.transform.hash, candidate.skeyid, g_xr, g_xi, sa.responder,
+                                    sa.initiator, sa.sa_body, id_body);
+  std::vector<Payload> payloads{{PayloadType::identification, id_body}, {PayloadType::hash, hash.view()}};
+  Bytes lifetime_body;
+  if (sa.shorter_lifetime) {  // RFC 2407 §4.6.3.1
+    Bytes spi(sa.initiator.begin(), sa.initiator.end());
+    base::append(spi, sa.responder);
+    wire::Writer attributes;
+    attributes.u16(0x8000 | v1::ike_attribute::life_type);
+    attributes.u16(1);
+    attributes.u16(v1::ike_attribute::life_duration);
+    attributes.u16(4);
+    attributes.u32(static_cast<std::uint32_t>(sa.lifetime.count()));
+    lifetime_body = v1::encode_notification({.protocol = v1::protocol_isakmp,
+                                             .spi = spi,
+                                             .type = v1::notify::responder_lifetime,
+                                             .data = attributes.view()});
+    payloads.push_back({PayloadType::notification, lifetime_body});
+  }
+  auto response = v1::encode_encrypted(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads,
+                                       sa.transform, candidate.keys.encryption_key, iv);
+  answer(sa, sa.last, request, std::move(response));
+  ++counters_.main_modes;
+
+  peer.local = sa.local;
+  peer.remote = sa.remote;
+  peer.nat = sa.nat.any();
+  peer.peer_behind_nat = sa.nat.peer_behind_nat;
+  const auto number = sa.number;
+  sa.state = Up{.keys = std::move(candidate.keys), .last_block = std::move(iv), .peer = peer.number};
+  sa.sa_body = {};
+  half_open_.erase({sa.initiator, sa.first_remote});
+  timers_.cancel({TimerKind::half_open, number.value});
+  timers_.set({TimerKind::isakmp_end, number.value}, now + sa.lifetime);
+  const bool fresh = peer.isakmp_sas.empty() && peer.children.empty();
+  peer.isakmp_sas.insert(number);
+  report(fresh ? EventKind::peer_authenticated : EventKind::rekeyed, peer,
+         fresh ? to_string(sa.transform) + ", PSK " + peer.key.psk : "IKE " + to_string(sa.transform));
+  // Each of them may still carry a rekey; more than a few are a peer that forgets its own.
+  if (peer.isakmp_sas.size() > most_isakmp_sas) forget_sa(*peer.isakmp_sas.begin(), now);
+}
+
+}  // namespace ike

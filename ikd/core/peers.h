@@ -1,0 +1,109 @@
+#pragma once
+// Peers: what one IKE negotiation authenticated. A peer has one number for as long as it lives, and from
+// it its mark, its reqid and its alias address; a number rests in quarantine before it is given out again.
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "ike/effect.h"
+#include "ike/proposal.h"
+
+namespace ike {
+
+/// Names an ISAKMP SA within this process.
+using SaNumber = base::Id<struct SaNumberTag, std::uint64_t>;
+
+/// The ranges that numbers map into (kernel.md §1).
+struct Numbering {
+  std::uint32_t mask = 0x0fffff00;  ///< one run of bits
+  base::Prefix alias{base::Address::v4(0xf0000000), 8};
+  std::uint32_t capacity = 0xffffe;  ///< numbers 1 to capacity
+  base::Duration quarantine = std::chrono::seconds(300);
+
+  base::Mark mark_of(PeerNumber number) const;
+  base::Address alias_of(PeerNumber number) const;
+};
+
+enum class ChildState : std::uint8_t {
+  answering,   ///< inbound installed, message 3 awaited
+  active,      ///< both directions
+  superseded,  ///< a newer one carries what we send
+};
+
+/// A pair of ESP SAs.
+struct ChildSa {
+  xfrm::Spi in, out;
+  EspSuite suite;
+  ChildState state = ChildState::answering;
+  base::Time installed;
+  std::chrono::seconds lifetime{0};
+};
+
+/// Who this is, as far as IKE can tell: the same from another NAT address or port is somebody else.
+struct PeerKey {
+  base::Address local;
+  base::Endpoint remote;
+  base::Bytes identity;  ///< body of the ID payload
+  std::string psk;
+  auto operator<=>(const PeerKey&) const = default;
+};
+
+struct Peer {
+  PeerNumber number;
+  PeerKey key;
+  std::string identity;  ///< key.identity for people
+  base::Mark mark;
+  base::Address alias;
+  base::Endpoint local, remote;  ///< of IKE and of ESP in UDP
+  bool nat = false;              ///< ESP goes in UDP
+  bool peer_behind_nat = false;
+  base::Time authenticated;
+  std::set<SaNumber> isakmp_sas;
+  std::vector<ChildSa> children;
+  bool entry_installed = false;
+  bool policy_installed = false;
+  bool was_up = false;
+
+  ChildSa* child_by_in(xfrm::Spi spi);
+  ChildSa* child_by_out(xfrm::Spi spi);
+  const ChildSa* active() const;
+  xfrm::Reqid reqid() const { return xfrm::Reqid(mark.value); }
+  PeerEntry entry() const { return {.mark = mark, .alias = alias, .home = remote.address}; }
+  xfrm::SaId inbound_id(xfrm::Spi spi) const;
+  xfrm::SaId outbound_id(xfrm::Spi spi, std::uint32_t mask) const;
+};
+
+/// The owner of all peers.
+class Peers {
+ public:
+  explicit Peers(const Numbering& numbering) : numbering_(numbering) {}
+
+  /// The living peer of this key, or a new one; null when no number is free.
+  Peer* adopt_or_add(const PeerKey& key, base::Time now);
+  Peer* find(PeerNumber number);
+  const std::map<PeerNumber, Peer>& all() const { return peers_; }
+  const Numbering& numbering() const { return numbering_; }
+  /// The number goes into quarantine.
+  void remove(PeerNumber number, base::Time now);
+
+ private:
+  std::optional<PeerNumber> take_number(base::Time now);
+
+  Numbering numbering_;
+  std::map<PeerNumber, Peer> peers_;
+  std::map<PeerKey, PeerNumber> by_key_;
+  std::uint32_t never_used_ = 1;
+  struct Resting {
+    PeerNumber number;
+    base::Time until;
+  };
+  std::deque<Resting> quarantine_;
+};
+
+}  // namespace ike

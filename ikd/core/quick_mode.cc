@@ -1,0 +1,403 @@
+// Quick Mode as responder (RFC 2409 §5.5): one pair of ESP SAs in transport mode. The inbound SA stands
+// before message 2 leaves, so that no ESP arrives unknown; the outbound one follows message 3.
+
+#include <utility>
+
+#include "ike/responder.h"
+#include "ike/v1/identification.h"
+
+namespace ike {
+namespace {
+
+using namespace std::chrono_literals;
+using v1::Exchange;
+using v1::Payload;
+using v1::PayloadType;
+using v1::Step;
+
+constexpr std::uint8_t protocol_udp = 17;
+constexpr std::uint16_t l2tp_port = 1701;
+constexpr std::size_t nonce_size = 32;
+constexpr std::size_t smallest_nonce = 8, largest_nonce = 256;
+constexpr auto first_resend = 2s;
+constexpr std::uint8_t most_sent = 4;  // message 2: 2 + 4 + 8 + 16 s
+constexpr auto remember_done = 60s;    // a late duplicate of message 3 is still known
+constexpr auto linger = 10s;           // of an old inbound SA after its Delete
+constexpr auto lost_after = 5s;        // a peer that replaces its SAs by deleting first has done it by then
+constexpr auto kernel_slack = 120s;    // the kernel's own limit is a safety net behind our timer
+constexpr std::size_t most_quick_modes = 4;
+constexpr std::size_t most_used_ids = 10000;
+constexpr std::size_t most_children = 8;
+
+/// Our end must be udp/1701 (or any port of UDP, which the SA's selector narrows); theirs UDP of any port
+/// (clients.md §8). Addresses in IDs are whatever the client believes them to be.
+bool acceptable_ids(const v1::Identification& theirs, const v1::Identification& ours) {
+  return theirs.protocol == protocol_udp && ours.protocol == protocol_udp &&
+         (ours.port == l2tp_port || ours.port == 0);
+}
+
+std::string words(const v1::Identification& theirs, const v1::Identification& ours) {
+  const auto one = [](const v1::Identification& id) {
+    return v1::describe(id) + " " + std::to_string(id.protocol) + "/" + std::to_string(id.port);
+  };
+  return one(theirs) + " to " + one(ours);
+}
+
+}  // namespace
+
+bool Responder::quick_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
+  const auto known = sa.quick_modes.find(header.message_id);
+  if (known == sa.quick_modes.end()) return quick_mode_1(sa, header, datagram, now);
+  auto& quick = known->second;
+  if (answer_duplicate(sa, quick.last, datagram)) return false;
+  if (quick.stage != QuickMode::Stage::await_hash3) return not_taken(DropReason::wrong_state);
+  return quick_mode_3(sa, quick, header, datagram, now);
+}
+
+bool Responder::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
+  const auto& up = std::get<Up>(sa.state);
+  const auto id = header.message_id;
+  if (sa.used_ids.contains(id)) return not_taken(DropReason::message_id_used);
+  const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key,
+                                 v1::phase2_iv(sa.transform, up.last_block, id));
+  if (!clear) return not_taken(DropReason::undecryptable);
+  const auto chain = v1::authenticated_chain(header, clear->body, sa.transform.hash, up.keys, {});
+  if (!chain) return not_taken(DropReason::hash_mismatch);
+  if (!v1::legal(Step::quick_mode_1, *chain)) return not_taken(DropReason::unexpected_payload);
+  const auto ni = chain->find(PayloadType::nonce)->body;
+  if (ni.size() < smallest_nonce || ni.size() > largest_nonce ||
+      chain->count(PayloadType::identification) % 2 != 0)
+    return not_taken(DropReason::malformed);
+  const auto unfinished = std::ranges::count_if(
+      sa.quick_modes, [](const auto& entry) { return entry.second.stage != QuickMode::Stage::done; });
+  if (static_cast<std::size_t>(unfinished) >= most_quick_modes || sa.used_ids.size() >= most_used_ids)
+    return not_taken(DropReason::quick_mode_limit);
+  sa.used_ids.insert(id);
+
+  std::vector<ByteView> ids;
+  for (const auto& p : chain->payloads) {
+    if (p.type == PayloadType::identification) ids.push_back(p.body);
+  }
+  if (ids.size() != 2)
+    return refuse_quick_mode(sa, v1::notify::invalid_id_information, "it names no traffic (IDci, IDcr)");
+  const auto idci = v1::decode_identification(ids[0]);
+  const auto idcr = v1::decode_identification(ids[1]);
+  if (!idci || !idcr) return not_taken(DropReason::malformed);
+  if (!acceptable_ids(*idci, *idcr))
+    return refuse_quick_mode(sa, v1::notify::invalid_id_information,
+                             "it asks for " + words(*idci, *idcr) + ", only UDP port 1701 is served");
+  const auto mode = sa.nat.any() ? v1::EncapsulationMode::udp_transport : v1::EncapsulationMode::transport;
+  const auto offer = choose_offer(sa, *chain, mode);
+  if (!offer) return false;
+  const auto* ke = chain->find(PayloadType::key_exchange);
+  if (offer->group.has_value() != (ke != nullptr) ||
+      (ke != nullptr && ke->body.size() != crypto::public_value_size(*offer->group)))
+    return refuse_quick_mode(sa, v1::notify::invalid_key_information,
+                             "its KE payload does not fit the group");
+
+  auto& quick = sa.quick_modes[id];
+  quick.iv = clear->next_iv;
+  quick.ni = base::to_bytes(ni);
+  quick.nr = random_of(nonce_size);
+  quick.idci = base::to_bytes(ids[0]);
+  quick.idcr = base::to_bytes(ids[1]);
+  quick.suite = offer->suite;
+  quick.mode = mode;
+  quick.out = offer->spi;
+  quick.in = new_spi();
+  quick.lifetime = std::min(offer->lifetime.value_or(settings_.esp_lifetime), settings_.esp_lifetime);
+  quick.shorter_lifetime = offer->lifetime.value_or(0s) > quick.lifetime;
+  quick.wants_nat_oa = chain->count(PayloadType::nat_oa) > 0;
+  auto proposal = offer->proposal;
+  wire::Writer spi;
+  spi.u32(quick.in.value);
+  proposal.spi = spi.view();
+  quick.sa_body = v1::encode_sa({.doi = 1, .situation = 1, .proposals = {proposal}});
+  answer(sa, quick.last, datagram, {});
+  if (ke == nullptr) {
+    install_inbound(sa, id, quick, now);
+  } else {
+    quick.ticket = new_ticket(sa.number, id);
+    effects_.emplace_back(ComputeDh{quick.ticket, *offer->group, base::to_bytes(ke->body)});
+  }
+  return true;
+}
+
+std::optional<v1::EspOffer> Responder::choose_offer(IsakmpSa& sa, const v1::Chain& chain,
+                                                    v1::EncapsulationMode mode) {
+  const auto offered = v1::decode_sa(chain.find(PayloadType::sa)->body);
+  if (!offered) {
+    drop(DropReason::malformed);
+    return std::nullopt;
+  }
+  auto offer = v1::choose(*offered, settings_.esp_suites, mode);
+  // PFS only with groups that phase 1 would take, too.
+  const bool group_known =
+      !offer || !offer->group || std::ranges::any_of(settings_.ike_transforms, [&](const IkeTransform& t) {
+        return t.group == *offer->group;
+      });
+  if (offer && group_known) return offer;
+  ++counters_.refused_proposals;
+  const std::string_view how =
+      mode == v1::EncapsulationMode::transport ? "transport mode" : "UDP transport mode";
+  refuse_quick_mode(sa, v1::notify::no_proposal_chosen,
+                    group_known
+                        ? "ESP: it offers " + v1::describe(*offered) + ", wanted is " + std::string(how)
+                        : "its PFS group is not configured");
+  return std::nullopt;
+}
+
+bool Responder::refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why) {
+  report(EventKind::quick_mode_refused, sa, std::move(why));
+  send_informational(sa, PayloadType::notification,
+                     v1::encode_notification(
+                         {.protocol = v1::protocol_ipsec_esp, .spi = {}, .type = notify_type, .data = {}}));
+  return false;
+}
+
+void Responder::quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time now) {
+  const auto it = sa.quick_modes.find(id);
+  if (it == sa.quick_modes.end() || it->second.stage != QuickMode::Stage::await_dh) return;
+  if (!done.result) {
+    refuse_quick_mode(sa, v1::notify::invalid_key_information, done.result.error().message);
+    sa.quick_modes.erase(it);
+    return;
+  }
+  it->second.g_xr = std::move(done.result->public_value);
+  it->second.g_xy = std::move(done.result->shared);
+  install_inbound(sa, id, it->second, now);
+}
+
+xfrm::Sa Responder::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
+  const auto host = [](const base::Address& a) {
+    return base::Prefix{a, static_cast<std::uint8_t>(a.bytes().size() * 8)};
+  };
+  xfrm::Sa sa;
+  sa.source = peer.remote.address;
+  sa.destination = peer.local.address;
+  sa.spi = quick.in;
+  sa.reqid = peer.reqid();
+  // nft has turned the source into the alias by the time the selector is looked at (kernel.md §1).
+  sa.selector = {.source = host(peer.alias),
+                 .destination = host(peer.local.address),
+                 .protocol = protocol_udp,
+                 .source_port = std::nullopt,
+                 .destination_port = l2tp_port};
+  sa.transform = std::move(keys);
+  if (peer.nat) sa.encap = xfrm::Encap{.source_port = peer.remote.port, .destination_port = natt_port};
+  sa.set_mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
+  sa.lifetimes.hard.time = quick.lifetime + kernel_slack;
+  if (peer.nat) sa.mapping_interval = 10s;
+  return sa;
+}
+
+xfrm::Sa Responder::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
+  auto sa = inbound_sa(peer, quick, std::move(keys));
+  sa.source = peer.local.address;
+  sa.destination = peer.alias;
+  sa.spi = quick.out;
+  sa.selector = outbound_policy(peer).selector;
+  if (peer.nat) sa.encap = xfrm::Encap{.source_port = natt_port, .destination_port = peer.remote.port};
+  sa.mark = std::exchange(sa.set_mark, std::nullopt);
+  sa.mapping_interval = std::nullopt;
+  return sa;
+}
+
+xfrm::Policy Responder::outbound_policy(const Peer& peer) const {
+  xfrm::Policy policy;
+  policy.selector = {.source = {peer.local.address, 32},
+                     .destination = {peer.alias, 32},
+                     .protocol = protocol_udp,
+                     .source_port = l2tp_port,
+                     .destination_port = std::nullopt};
+  policy.direction = xfrm::Direction::out;
+  policy.mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
+  policy.reqid = peer.reqid();
+  return policy;
+}
+
+void Responder::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
+  const auto& up = std::get<Up>(sa.state);
+  auto* peer = peers_.find(up.peer);
+  if (peer == nullptr) return;
+  while (peer->children.size() >= most_children) remove_child(*peer, peer->children.front().in, now);
+  const auto keys_for = [&](xfrm::Spi spi) {
+    return v1::derive_keymat(sa.transform.hash, up.keys.skeyid_d, quick.g_xy.view(), spi, quick.ni, quick.nr,
+                             quick.suite);
+  };
+  quick.outbound_keys = keys_for(quick.out);
+  quick.stage = QuickMode::Stage::await_inbound;
+  quick.ticket = new_ticket(sa.number, id);
+  peer->children.push_back({.in = quick.in,
+                            .out = quick.out,
+                            .suite = quick.suite,
+                            .state = ChildState::answering,
+                            .installed = now,
+                            .lifetime = quick.lifetime});
+  InstallInbound effect{
+      .ticket = quick.ticket, .sa = inbound_sa(*peer, quick, keys_for(quick.in)), .new_entry = {}};
+  quick.first_of_peer = !std::exchange(peer->entry_installed, true);
+  if (quick.first_of_peer) effect.new_entry = peer->entry();
+  timers_.cancel({TimerKind::peer_lost, peer->number.value});
+  effects_.emplace_back(std::move(effect));
+}
+
+void Responder::inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now) {
+  auto& quick = sa.quick_modes.at(id);
+  if (!result) {
+    report(EventKind::kernel_refused, sa, result.error().message);
+    if (auto* peer = peers_.find(std::get<Up>(sa.state).peer); peer != nullptr && quick.first_of_peer)
+      peer->entry_installed = false;
+    return abandon_quick_mode(sa, id, now);
+  }
+  quick.stage = QuickMode::Stage::await_hash3;
+  send_quick_mode_2(sa, id, quick, now);
+}
+
+void Responder::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
+  if (quick.stage != QuickMode::Stage::await_hash3) return;
+  if (quick.sent == most_sent) {
+    report(EventKind::quick_mode_refused, sa, "it never answered message 2 of its Quick Mode");
+    return abandon_quick_mode(sa, id, now);
+  }
+  if (quick.sent == 0) {
+    const auto& up = std::get<Up>(sa.state);
+    const auto oa_initiator = v1::nat_oa(sa.remote.address);
+    const auto oa_responder = v1::nat_oa(sa.local.address);
+    std::vector<Payload> payloads{{PayloadType::sa, quick.sa_body}, {PayloadType::nonce, quick.nr}};
+    if (!quick.g_xr.empty()) payloads.push_back({PayloadType::key_exchange, quick.g_xr});
+    // Byte for byte: several clients compare them with what they sent (clients.md §3).
+    payloads.push_back({PayloadType::identification, quick.idci});
+    payloads.push_back({PayloadType::identification, quick.idcr});
+    if (quick.wants_nat_oa && quick.mode == v1::EncapsulationMode::udp_transport) {
+      payloads.push_back({PayloadType::nat_oa, oa_initiator});
+      payloads.push_back({PayloadType::nat_oa, oa_responder});
+    }
+    Bytes lifetime_body;
+    if (quick.shorter_lifetime) {  // RFC 2407 §4.6.3.1
+      wire::Writer spi, data;
+      spi.u32(quick.in.value);
+      data.u16(0x8000 | v1::esp_attribute::life_type);
+      data.u16(1);
+      data.u16(v1::esp_attribute::life_duration);
+      data.u16(4);
+      data.u32(static_cast<std::uint32_t>(quick.lifetime.count()));
+      lifetime_body = v1::encode_notification({.protocol = v1::protocol_ipsec_esp,
+                                               .spi = spi.view(),
+                                               .type = v1::notify::responder_lifetime,
+                                               .data = data.view()});
+      payloads.push_back({PayloadType::notification, lifetime_body});
+    }
+    quick.last.response = v1::encode_phase2(reply_header(sa, Exchange::quick_mode, id), payloads,
+                                            sa.transform, up.keys, quick.ni, quick.iv);
+  }
+  send(sa.local, sa.remote, quick.last.response);
+  timers_.set({TimerKind::quick_resend, sa.number.value, id.value}, now + first_resend * (1 << quick.sent));
+  ++quick.sent;
+}
+
+bool Responder::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
+                             base::Time now) {
+  const auto& up = std::get<Up>(sa.state);
+  const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key, quick.iv);
+  if (!clear) return not_taken(DropReason::undecryptable);
+  const auto chain = v1::decode_chain(header.next, clear->body);
+  const auto expected =
+      v1::phase2_hash3(sa.transform.hash, up.keys.skeyid_a, header.message_id, quick.ni, quick.nr);
+  if (!chain || !v1::legal(Step::quick_mode_3, *chain) ||
+      !base::same_in_constant_time(chain->find(PayloadType::hash)->body, expected.view()))
+    return not_taken(DropReason::hash_mismatch);
+  auto* peer = peers_.find(up.peer);
+  if (peer == nullptr || peer->child_by_in(quick.in) == nullptr) return not_taken(DropReason::wrong_state);
+  answer(sa, quick.last, datagram, {});
+  timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
+  timers_.set({TimerKind::quick_forget, sa.number.value, header.message_id.value}, now + remember_done);
+  quick.stage = QuickMode::Stage::await_outbound;
+  quick.ticket = new_ticket(sa.number, header.message_id);
+  InstallOutbound effect{.ticket = quick.ticket,
+                         .sa = outbound_sa(*peer, quick, std::exchange(quick.outbound_keys, {})),
+                         .new_policy = {}};
+  quick.first_of_peer = !std::exchange(peer->policy_installed, true);
+  if (quick.first_of_peer) effect.new_policy = outbound_policy(*peer);
+  effects_.emplace_back(std::move(effect));
+  return true;
+}
+
+void Responder::outbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now) {
+  auto& quick = sa.quick_modes.at(id);
+  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  auto* child = peer == nullptr ? nullptr : peer->child_by_in(quick.in);
+  if (quick.stage != QuickMode::Stage::await_outbound || child == nullptr) return;
+  quick.stage = QuickMode::Stage::done;
+  quick.g_xy = {};
+  quick.outbound_keys = {};
+  if (!result) {
+    report(EventKind::kernel_refused, *peer, result.error().message);
+    if (quick.first_of_peer) peer->policy_installed = false;
+    return remove_child(*peer, quick.in, now);
+  }
+  ++counters_.quick_modes;
+  // Make before break: from here on we send on the new pair; the old one goes on receiving until the peer
+  // deletes it or its lifetime ends.
+  for (auto& old : peer->children) {
+    if (old.state != ChildState::active) continue;
+    old.state = ChildState::superseded;
+    effects_.emplace_back(RemoveSa{peer->outbound_id(old.out, settings_.numbering.mask)});
+  }
+  child->state = ChildState::active;
+  timers_.set({TimerKind::child_end, peer->number.value, child->in.value}, now + child->lifetime);
+  const bool first = !std::exchange(peer->was_up, true);
+  report(first ? EventKind::peer_up : EventKind::rekeyed, *peer, "ESP " + to_string(child->suite));
+}
+
+void Responder::abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now) {
+  const auto it = sa.quick_modes.find(id);
+  if (it == sa.quick_modes.end()) return;
+  const bool finished = it->second.stage == QuickMode::Stage::done;
+  const auto in = it->second.in;
+  timers_.cancel({TimerKind::quick_resend, sa.number.value, id.value});
+  timers_.cancel({TimerKind::quick_forget, sa.number.value, id.value});
+  sa.quick_modes.erase(it);
+  if (finished) return;
+  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  if (peer != nullptr) remove_child(*peer, in, now);
+}
+
+void Responder::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
+  const auto* child = peer.child_by_in(in);
+  if (child == nullptr) return;
+  effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
+  if (child->state == ChildState::active)
+    effects_.emplace_back(RemoveSa{peer.outbound_id(child->out, settings_.numbering.mask)});
+  timers_.cancel({TimerKind::child_end, peer.number.value, in.value});
+  timers_.cancel({TimerKind::inbound_linger, peer.number.value, in.value});
+  std::erase_if(peer.children, [in](const ChildSa& c) { return c.in == in; });
+  if (peer.children.empty()) timers_.set({TimerKind::peer_lost, peer.number.value}, now + lost_after);
+  peer_maybe_gone(peer.number, now);
+}
+
+void Responder::delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now) {
+  const auto* child = peer.child_by_out(spi);
+  if (child == nullptr || child->state == ChildState::answering) return;
+  const auto in = child->in;
+  if (child->state == ChildState::superseded) {
+    // What was sent on it before the Delete may still be on its way.
+    timers_.set({TimerKind::inbound_linger, peer.number.value, in.value}, now + linger);
+    return;
+  }
+  report(EventKind::sa_deleted, peer, "the peer deleted it");
+  remove_child(peer, in, now);
+}
+
+void Responder::peer_maybe_gone(PeerNumber number, base::Time now) {
+  auto* peer = peers_.find(number);
+  if (peer == nullptr || !peer->isakmp_sas.empty() || !peer->children.empty()) return;
+  timers_.cancel({TimerKind::peer_lost, number.value});
+  RemovePeer effect{.entry = peer->entry(), .policy = {}};
+  if (peer->policy_installed) effect.policy = xfrm::id_of(outbound_policy(*peer));
+  if (peer->entry_installed) effects_.emplace_back(std::move(effect));
+  report(EventKind::peer_gone, *peer, {});
+  peers_.remove(number, now);
+}
+
+}  // namespace ike

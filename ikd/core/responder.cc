@@ -1,0 +1,293 @@
+#include "ike/responder.h"
+
+#include <cstring>
+#include <utility>
+
+#include "crypto/prf.h"
+
+namespace ike {
+namespace {
+
+constexpr std::size_t non_esp_marker = 4;
+constexpr std::size_t digest_kept = 16;
+
+Bytes digest_of(ByteView datagram) {
+  auto out = crypto::digest(crypto::Hash::sha2_256, {datagram});
+  out.resize(digest_kept);
+  return out;
+}
+
+constexpr std::string_view drop_names[] = {
+    "malformed",        "unexpected_payload", "unknown_cookies",      "wrong_state",
+    "not_encrypted",    "undecryptable",      "hash_mismatch",        "half_open_limit",
+    "quick_mode_limit", "message_id_used",    "unsupported_exchange", "unsupported_notification"};
+static_assert(std::size(drop_names) == static_cast<std::size_t>(DropReason::count_));
+
+}  // namespace
+
+std::string_view name_of(DropReason reason) { return drop_names[static_cast<std::size_t>(reason)]; }
+
+std::size_t Responder::CookieHash::operator()(const Cookie& c) const {
+  std::size_t out = 0;  // responder cookies are our own random bytes
+  std::memcpy(&out, c.data(), std::min(sizeof out, c.size()));
+  return out;
+}
+
+Responder::Responder(Settings settings, Random random)
+    : settings_(std::move(settings)), random_(std::move(random)), peers_(settings_.numbering) {}
+
+std::optional<Effect> Responder::next_effect() {
+  if (effects_.empty()) return std::nullopt;
+  auto effect = std::move(effects_.front());
+  effects_.pop_front();
+  return effect;
+}
+
+IsakmpSa* Responder::find_sa(SaNumber number) {
+  const auto it = sas_.find(number);
+  return it == sas_.end() ? nullptr : &it->second;
+}
+
+const IsakmpSa* Responder::isakmp_sa(SaNumber number) const {
+  const auto it = sas_.find(number);
+  return it == sas_.end() ? nullptr : &it->second;
+}
+
+void Responder::send(const base::Endpoint& from, const base::Endpoint& to, ByteView message) {
+  Bytes out;
+  out.reserve(message.size() + non_esp_marker);
+  if (from.port == natt_port) out.resize(non_esp_marker);  // RFC 3948 §2.2
+  base::append(out, message);
+  effects_.emplace_back(Send{from, to, std::move(out)});
+}
+
+void Responder::report(EventKind kind, const Peer& peer, std::string detail) {
+  effects_.emplace_back(Event{kind, peer.number, peer.mark, peer.remote, peer.identity, std::move(detail)});
+}
+
+void Responder::report(EventKind kind, const IsakmpSa& sa, std::string detail) {
+  const auto* up = std::get_if<Up>(&sa.state);
+  const auto* peer = up == nullptr ? nullptr : peers_.find(up->peer);
+  if (peer != nullptr) return report(kind, *peer, std::move(detail));
+  effects_.emplace_back(Event{kind, PeerNumber(0), base::Mark(0), sa.remote, {}, std::move(detail)});
+}
+
+Ticket Responder::new_ticket(SaNumber sa, MessageId exchange) {
+  const Ticket ticket(++last_ticket_);
+  waiting_.emplace(ticket, Waiting{sa, exchange});
+  return ticket;
+}
+
+Bytes Responder::random_of(std::size_t size) {
+  Bytes out(size);
+  random_(out);
+  return out;
+}
+
+MessageId Responder::new_message_id() {
+  std::uint32_t id = 0;
+  while (id == 0) random_({reinterpret_cast<std::uint8_t*>(&id), sizeof id});
+  return MessageId(id);
+}
+
+xfrm::Spi Responder::new_spi() {
+  // 1 to 255 are reserved (RFC 4303 §2.1). A clash with an SPI in use is refused by the kernel.
+  std::uint32_t spi = 0;
+  while (spi < 256) random_({reinterpret_cast<std::uint8_t*>(&spi), sizeof spi});
+  return xfrm::Spi(spi);
+}
+
+v1::Header Responder::reply_header(const IsakmpSa& sa, v1::Exchange exchange, MessageId id) const {
+  v1::Header h;
+  h.initiator = sa.initiator;
+  h.responder = sa.responder;
+  h.exchange = exchange;
+  h.message_id = id;
+  return h;
+}
+
+bool Responder::answer_duplicate(const IsakmpSa& sa, const LastExchange& last, ByteView datagram) {
+  if (last.request_digest.empty() || !base::equal(last.request_digest, digest_of(datagram))) return false;
+  ++counters_.duplicates;
+  // Without an answer yet the work is still under way: the repetition is ignored.
+  if (!last.response.empty()) send(sa.local, sa.remote, last.response);
+  return true;
+}
+
+void Responder::answer(IsakmpSa& sa, LastExchange& last, ByteView request, Bytes response) {
+  if (!request.empty()) last.request_digest = digest_of(request);
+  last.response = std::move(response);
+  if (!last.response.empty()) send(sa.local, sa.remote, last.response);
+}
+
+void Responder::input(const base::Endpoint& from, const base::Endpoint& to, ByteView bytes, base::Time now) {
+  ++counters_.received;
+  if (to.port == natt_port) {
+    if (bytes.size() == 1 && bytes[0] == 0xff) {  // RFC 3948 §2.3
+      ++counters_.keepalives;
+      return;
+    }
+    static constexpr std::uint8_t marker[non_esp_marker] = {};
+    if (bytes.size() < non_esp_marker || !base::equal(bytes.first(non_esp_marker), marker))
+      return drop(DropReason::malformed);
+    bytes = bytes.subspan(non_esp_marker);
+  }
+  const auto header = v1::decode_header(bytes);
+  if (!header) return drop(DropReason::malformed);
+  const auto datagram = bytes.first(header->length);
+  if (header->responder == Cookie{}) {
+    if (header->exchange != v1::Exchange::main_mode) return drop(DropReason::unsupported_exchange);
+    return main_mode_1(*header, datagram, from, to, now);
+  }
+  // By cookies alone: a peer's address and port may change at any time (RFC 3947 §4).
+  const auto known = by_responder_cookie_.find(header->responder);
+  auto* sa = known == by_responder_cookie_.end() ? nullptr : find_sa(known->second);
+  if (sa == nullptr || sa->initiator != header->initiator) return drop(DropReason::unknown_cookies);
+  dispatch(*sa, *header, datagram, from, to, now);
+}
+
+void Responder::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
+                         const base::Endpoint& from, const base::Endpoint& to, base::Time now) {
+  using v1::Exchange;
+  if (header.exchange == Exchange::main_mode) return main_mode(sa, header, datagram, from, to, now);
+  if (header.exchange != Exchange::quick_mode && header.exchange != Exchange::informational)
+    return drop(DropReason::unsupported_exchange);
+  if (!std::holds_alternative<Up>(sa.state)) return drop(DropReason::wrong_state);
+  if (!header.encrypted()) return drop(DropReason::not_encrypted);
+  if (header.message_id.value == 0) return drop(DropReason::malformed);
+  const auto number = sa.number;
+  const auto old_local = sa.local, old_remote = sa.remote;
+  // The answer goes where the request came from. Only a Quick Mode message taken for the first time moves
+  // the SA there for good: a repeated one may be somebody else's recording.
+  sa.local = to;
+  sa.remote = from;
+  bool moves = false;
+  if (header.exchange == Exchange::quick_mode) {
+    moves = quick_mode(sa, header, datagram, now);
+  } else {
+    informational(sa, header, datagram, now);
+  }
+  auto* still = find_sa(number);
+  if (still == nullptr || moves) return;
+  still->local = old_local;
+  still->remote = old_remote;
+}
+
+void Responder::completed(Completion completion, base::Time now) {
+  const auto ticket = std::visit([](const auto& c) { return c.ticket; }, completion);
+  const auto it = waiting_.find(ticket);
+  if (it == waiting_.end()) return;
+  const auto waiting = it->second;
+  waiting_.erase(it);
+  auto* sa = find_sa(waiting.sa);
+  if (sa == nullptr) return;
+  if (auto* dh = std::get_if<DhDone>(&completion)) {
+    if (waiting.exchange.value == 0) return dh_done(*sa, std::move(*dh), now);
+    return quick_dh_done(*sa, waiting.exchange, std::move(*dh), now);
+  }
+  if (auto* skeyids = std::get_if<SkeyidsDone>(&completion)) return main_mode_4(*sa, std::move(*skeyids));
+  auto& installed = std::get<Installed>(completion);
+  const auto quick = sa->quick_modes.find(waiting.exchange);
+  if (quick == sa->quick_modes.end()) return;
+  if (quick->second.stage == QuickMode::Stage::await_inbound)
+    return inbound_installed(*sa, waiting.exchange, std::move(installed.result), now);
+  outbound_installed(*sa, waiting.exchange, std::move(installed.result), now);
+}
+
+void Responder::timeout(base::Time now) {
+  while (const auto key = timers_.pop_due(now)) timer_due(*key, now);
+}
+
+void Responder::timer_due(const TimerKey& key, base::Time now) {
+  const SaNumber sa_number(key.owner);
+  const PeerNumber peer_number(static_cast<std::uint32_t>(key.owner));
+  const MessageId exchange(key.part);
+  auto* sa = find_sa(sa_number);
+  auto* peer = peers_.find(peer_number);
+  switch (key.kind) {
+    case TimerKind::half_open: return forget_sa(sa_number, now);
+    case TimerKind::isakmp_end:
+      if (sa != nullptr) {
+        const Bytes cookies = [&] {
+          Bytes out(sa->initiator.begin(), sa->initiator.end());
+          base::append(out, sa->responder);
+          return out;
+        }();
+        send_informational(
+            *sa, v1::PayloadType::delete_,
+            v1::encode_delete({.protocol = v1::protocol_isakmp, .spi_size = 16, .spis = cookies}));
+        forget_sa(sa_number, now);
+      }
+      return;
+    case TimerKind::quick_resend:
+      if (sa != nullptr && sa->quick_modes.contains(exchange))
+        send_quick_mode_2(*sa, exchange, sa->quick_modes.at(exchange), now);
+      return;
+    case TimerKind::quick_forget:
+      if (sa != nullptr) sa->quick_modes.erase(exchange);
+      return;
+    case TimerKind::child_end:
+      if (peer == nullptr) return;
+      report(EventKind::sa_expired, *peer, "its lifetime is over");
+      return remove_child(*peer, xfrm::Spi(key.part), now);
+    case TimerKind::inbound_linger:
+      if (peer != nullptr) remove_child(*peer, xfrm::Spi(key.part), now);
+      return;
+    case TimerKind::peer_lost:
+      if (peer != nullptr && peer->children.empty())
+        report(EventKind::peer_lost, *peer, "no IPsec SA is left");
+      return;
+  }
+}
+
+void Responder::forget_sa(SaNumber number, base::Time now) {
+  auto* sa = find_sa(number);
+  if (sa == nullptr) return;
+  const auto* up = std::get_if<Up>(&sa->state);
+  const auto peer = up == nullptr ? PeerNumber(0) : up->peer;
+  while (!sa->quick_modes.empty()) {
+    const auto id = sa->quick_modes.begin()->first;
+    abandon_quick_mode(*sa, id, now);
+  }
+  timers_.cancel({TimerKind::half_open, number.value});
+  timers_.cancel({TimerKind::isakmp_end, number.value});
+  const auto half = half_open_.find({sa->initiator, sa->first_remote});
+  if (half != half_open_.end() && half->second == number) half_open_.erase(half);
+  by_responder_cookie_.erase(sa->responder);
+  sas_.erase(number);
+  if (auto* owner = peers_.find(peer); owner != nullptr) {
+    owner->isakmp_sas.erase(number);
+    peer_maybe_gone(peer, now);
+  }
+}
+
+bool Responder::terminate(PeerNumber number, std::string_view why, base::Time now) {
+  auto* peer = peers_.find(number);
+  if (peer == nullptr) return false;
+  report(EventKind::sa_deleted, *peer, std::string(why));
+  if (!peer->isakmp_sas.empty()) send_deletes(sas_.at(*peer->isakmp_sas.rbegin()), *peer);
+  const auto sas = peer->isakmp_sas;
+  for (const auto sa : sas) forget_sa(sa, now);
+  while ((peer = peers_.find(number)) != nullptr && !peer->children.empty())
+    remove_child(*peer, peer->children.front().in, now);
+  return true;
+}
+
+void Responder::shut_down(base::Time now) {
+  std::vector<PeerNumber> numbers;
+  for (const auto& [number, peer] : peers_.all()) numbers.push_back(number);
+  for (const auto number : numbers) terminate(number, "the daemon stops", now);
+  while (!sas_.empty()) forget_sa(sas_.begin()->first, now);
+}
+
+void Responder::expired(const xfrm::SaId& id, base::Time now) {
+  for (const auto& [number, peer] : peers_.all()) {
+    if (peer.local.address != id.destination) continue;
+    auto* owner = peers_.find(number);
+    if (owner->child_by_in(id.spi) == nullptr) continue;
+    report(EventKind::sa_expired, *owner, "the kernel's limit is reached");
+    return remove_child(*owner, id.spi, now);
+  }
+}
+
+}  // namespace ike

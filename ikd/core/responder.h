@@ -1,0 +1,195 @@
+#pragma once
+// The IKEv1 responder: a function of (state, datagram or timeout or completion, now) to (state, effects).
+
+#include <array>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/timer_queue.h"
+#include "ike/effect.h"
+#include "ike/isakmp_sa.h"
+#include "ike/peers.h"
+#include "ike/v1/exchange_table.h"
+
+namespace ike {
+
+/// Why a datagram was dropped without an answer; each has a counter of this name.
+enum class DropReason : std::uint8_t {
+  malformed,
+  unexpected_payload,
+  unknown_cookies,
+  wrong_state,
+  not_encrypted,
+  undecryptable,
+  hash_mismatch,
+  half_open_limit,
+  quick_mode_limit,
+  message_id_used,
+  unsupported_exchange,
+  unsupported_notification,
+  count_
+};
+std::string_view name_of(DropReason reason);
+
+struct Settings {
+  std::vector<IkeTransform> ike_transforms = default_ike_transforms();
+  std::vector<EspSuite> esp_suites = default_esp_suites();
+  std::chrono::seconds ike_lifetime{28800};  ///< the longest we agree to
+  std::chrono::seconds esp_lifetime{28800};
+  std::uint32_t max_half_open = 1000;
+  Numbering numbering;
+};
+
+struct Counters {
+  std::array<std::uint64_t, static_cast<std::size_t>(DropReason::count_)> dropped{};
+  std::uint64_t received = 0;
+  std::uint64_t duplicates = 0;  ///< answered with the same bytes, or ignored while work is under way
+  std::uint64_t keepalives = 0;
+  std::uint64_t main_modes = 0;
+  std::uint64_t quick_modes = 0;
+  std::uint64_t authentication_failures = 0;
+  std::uint64_t refused_proposals = 0;
+};
+
+inline constexpr std::uint16_t ike_port = 500;
+inline constexpr std::uint16_t natt_port = 4500;
+
+class Responder {
+ public:
+  using Random = std::function<void(std::span<std::uint8_t>)>;
+
+  Responder(Settings settings, Random random);
+
+  /// `to` is our address and port; on 4500 `bytes` still begins with its non-ESP marker.
+  void input(const base::Endpoint& from, const base::Endpoint& to, ByteView bytes, base::Time now);
+  /// Early and repeated calls do nothing.
+  void timeout(base::Time now);
+  void completed(Completion completion, base::Time now);
+  /// The kernel dropped an inbound SA (hard limit).
+  void expired(const xfrm::SaId& sa, base::Time now);
+  /// Deletes for every SA of the peer; false when there is no such peer.
+  bool terminate(PeerNumber peer, std::string_view why, base::Time now);
+  /// The same for all peers; the half-open vanish.
+  void shut_down(base::Time now);
+
+  std::optional<base::Time> next_timeout() const { return timers_.earliest(); }
+  std::optional<Effect> next_effect();
+
+  const std::map<PeerNumber, Peer>& peers() const { return peers_.all(); }
+  const IsakmpSa* isakmp_sa(SaNumber number) const;
+  std::size_t isakmp_sas() const { return sas_.size(); }
+  std::size_t half_open() const { return half_open_.size(); }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  enum class TimerKind : std::uint8_t {
+    half_open,       ///< a Main Mode that never ended
+    isakmp_end,      ///< the ISAKMP SA's lifetime is over
+    quick_resend,    ///< message 2 again, or give up
+    quick_forget,    ///< duplicates of message 3 are no longer expected
+    child_end,       ///< an ESP SA pair's lifetime is over
+    inbound_linger,  ///< packets on their way of a deleted pair have arrived by now
+    peer_lost,       ///< a peer without ESP SAs has not come back
+  };
+  struct TimerKey {
+    TimerKind kind;
+    std::uint64_t owner;
+    std::uint32_t part = 0;
+    auto operator<=>(const TimerKey&) const = default;
+  };
+  /// Whom a completion is for; a zero message id is Main Mode.
+  struct Waiting {
+    SaNumber sa;
+    MessageId exchange;
+  };
+  struct CookieHash {
+    std::size_t operator()(const Cookie& c) const;
+  };
+
+  // responder.cc
+  void drop(DropReason why) { ++counters_.dropped[static_cast<std::size_t>(why)]; }
+  /// drop() where the caller says whether it took the message.
+  bool not_taken(DropReason why) {
+    drop(why);
+    return false;
+  }
+  void send(const base::Endpoint& from, const base::Endpoint& to, ByteView message);
+  void report(EventKind kind, const Peer& peer, std::string detail);
+  void report(EventKind kind, const IsakmpSa& sa, std::string detail);
+  Ticket new_ticket(SaNumber sa, MessageId exchange);
+  MessageId new_message_id();
+  Bytes random_of(std::size_t size);
+  xfrm::Spi new_spi();
+  v1::Header reply_header(const IsakmpSa& sa, v1::Exchange exchange, MessageId id) const;
+  bool answer_duplicate(const IsakmpSa& sa, const LastExchange& last, ByteView datagram);
+  void answer(IsakmpSa& sa, LastExchange& last, ByteView request, Bytes response);
+  void dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                const base::Endpoint& to, base::Time now);
+  void forget_sa(SaNumber number, base::Time now);
+  void timer_due(const TimerKey& key, base::Time now);
+  IsakmpSa* find_sa(SaNumber number);
+
+  // main_mode.cc
+  void main_mode_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                   const base::Endpoint& to, base::Time now);
+  void main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                 const base::Endpoint& to, base::Time now);
+  void main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                   const base::Endpoint& to);
+  void main_mode_4(IsakmpSa& sa, SkeyidsDone done);
+  void main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                   const base::Endpoint& to, base::Time now);
+  void main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, const Bytes& g_xr, Bytes iv,
+                   ByteView request, Peer& peer, base::Time now);
+  void dh_done(IsakmpSa& sa, DhDone done, base::Time now);
+
+  // quick_mode.cc
+  /// True when a message was taken that had not been seen before and is authentic.
+  bool quick_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
+  bool quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
+  bool quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
+                    base::Time now);
+  std::optional<v1::EspOffer> choose_offer(IsakmpSa& sa, const v1::Chain& chain, v1::EncapsulationMode mode);
+  void install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
+  void send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
+  void inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now);
+  void outbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now);
+  bool refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why);
+  void abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now);
+  void quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time now);
+  xfrm::Sa inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
+  xfrm::Sa outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
+  xfrm::Policy outbound_policy(const Peer& peer) const;
+  void remove_child(Peer& peer, xfrm::Spi in, base::Time now);
+  void peer_maybe_gone(PeerNumber number, base::Time now);
+
+  // informational.cc
+  void informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
+  void notification(IsakmpSa& sa, ByteView body);
+  void delete_payload(IsakmpSa& sa, ByteView body, base::Time now);
+  void delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now);
+  void send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView body);
+  void send_deletes(IsakmpSa& sa, const Peer& peer);
+  void notify_in_clear(const v1::Header& request, const base::Endpoint& from, const base::Endpoint& to,
+                       std::uint16_t type);
+
+  Settings settings_;
+  Random random_;
+  Peers peers_;
+  std::map<SaNumber, IsakmpSa> sas_;
+  std::unordered_map<Cookie, SaNumber, CookieHash> by_responder_cookie_;
+  std::map<std::pair<Cookie, base::Endpoint>, SaNumber> half_open_;
+  std::map<Ticket, Waiting> waiting_;
+  base::TimerQueue<TimerKey> timers_;
+  std::deque<Effect> effects_;
+  Counters counters_;
+  std::uint64_t last_sa_ = 0;
+  std::uint64_t last_ticket_ = 0;
+};
+
+}  // namespace ike
