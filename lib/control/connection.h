@@ -1,0 +1,60 @@
+#pragma once
+// One client of a control server. Inside this folder only.
+
+#include <memory>
+#include <string>
+
+#include "control/framing.h"
+#include "control/server.h"
+
+namespace control {
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Server& server, base::Fd fd, uid_t uid);
+
+  /// After make_shared: starts watching.
+  void start();
+  void queue(const Json& message);
+  void finish_call();
+
+  bool busy() const { return call_ != CallState::none || !output_.empty(); }
+  bool privileged() const { return uid_ == server_.options_.privileged_uid; }
+  bool dead() const { return dead_; }
+  base::Time last_active() const { return last_active_; }
+
+  enum class CallState {
+    none,
+    one,     ///< its answer is due
+    stream,  ///< any number of answers
+    oneway   ///< the client wants no answer
+  };
+  CallState call_state() const { return call_; }
+  void begin_call(CallState state) { call_ = state; }
+
+  /// Ends it: at once for all users, its memory when the current callback is over.
+  void die();
+
+ private:
+  void ready(std::uint32_t events);
+  void read();
+  void write();
+  void next_request();
+  void update_watch();
+
+  Server& server_;
+  base::Fd fd_;
+  uid_t uid_;
+  Framer input_;
+  std::string output_;
+  std::size_t written_ = 0;  ///< of output_
+  CallState call_ = CallState::none;
+  bool input_ended_ = false;
+  bool dead_ = false;
+  base::Time last_active_;
+  os::Source watch_;
+  os::Source again_;     ///< the next request, when rest is over
+  os::Source patience_;  ///< output that nobody takes
+};
+
+}  // namespace control

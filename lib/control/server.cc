@@ -1,0 +1,235 @@
+#include "control/server.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <nlohmann/json.hpp>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/event_log.h"
+#include "control/connection.h"
+#include "control/unix_socket.h"
+
+namespace control {
+namespace {
+
+std::string service_error(std::string_view name) { return fmt::format("org.varlink.service.{}", name); }
+
+bool fits(const Json& value, Kind kind) {
+  switch (kind) {
+    case Kind::integer: return value.is_number_integer();
+    case Kind::string: return value.is_string();
+    case Kind::boolean: return value.is_boolean();
+  }
+  return false;
+}
+
+/// The first parameter that is missing or of the wrong type.
+const Parameter* unfit(const Method& method, const Json& parameters) {
+  for (const auto& parameter : method.in) {
+    const auto it = parameters.find(parameter.name);
+    if (it == parameters.end() || !fits(*it, parameter.kind)) return &parameter;
+  }
+  return nullptr;
+}
+
+bool flag(const Json& message, const char* name) {
+  const auto it = message.find(name);
+  return it != message.end() && it->is_boolean() && it->get<bool>();
+}
+
+/// The group's members may read. Without such a group the socket is root's.
+void give_to_group(const std::string& path) {
+  const auto* group = ::getgrnam("sameroof");
+  if (group && ::chown(path.c_str(), static_cast<uid_t>(-1), group->gr_gid) < 0) {
+    base::log(base::Severity::warning,
+              fmt::format("cannot give {} to the group sameroof: only root can look", path));
+  }
+}
+
+base::Result<base::Fd> listen_at(const std::string& path) {
+  if (auto free = remove_stale_socket(path); !free) return tl::unexpected(free.error());
+  const auto address = unix_address(path);
+  if (!address) return tl::unexpected(address.error());
+  base::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return base::fail_errno("cannot make a control socket", errno);
+  const auto old_mask = ::umask(0117);
+  const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
+  const int error = errno;
+  ::umask(old_mask);
+  if (bound < 0) return base::fail_errno(fmt::format("cannot bind the control socket {}", path), error);
+  give_to_group(path);
+  if (::listen(fd.get(), 16) < 0) return base::fail_errno(fmt::format("cannot listen on {}", path), errno);
+  return fd;
+}
+
+}  // namespace
+
+Call::Call(std::weak_ptr<Connection> connection) : connection_(std::move(connection)) {}
+
+Call& Call::operator=(Call&& other) noexcept {
+  if (this != &other) {
+    finish();
+    connection_ = std::move(other.connection_);
+  }
+  return *this;
+}
+
+Call::~Call() { finish(); }
+
+void Call::finish() {
+  const auto connection = connection_.lock();
+  connection_.reset();
+  if (!connection || connection->dead()) return;
+  if (connection->call_state() == Connection::CallState::oneway) return connection->finish_call();
+  connection->die();
+}
+
+bool Call::alive() const {
+  const auto connection = connection_.lock();
+  return connection && !connection->dead();
+}
+
+void Call::reply(const Json& parameters) {
+  const auto connection = connection_.lock();
+  connection_.reset();
+  if (!connection || connection->dead()) return;
+  connection->queue({{"parameters", parameters}});
+  connection->finish_call();
+}
+
+void Call::reply_and_continue(const Json& parameters) {
+  if (const auto connection = connection_.lock(); connection && !connection->dead()) {
+    connection->queue({{"parameters", parameters}, {"continues", true}});
+  }
+}
+
+void Call::fail(std::string_view error, const Json& parameters) {
+  const auto connection = connection_.lock();
+  connection_.reset();
+  if (!connection || connection->dead()) return;
+  connection->queue({{"error", error}, {"parameters", parameters}});
+  connection->finish_call();
+}
+
+void Call::fail(std::string_view error) { fail(error, Json::object()); }
+
+Server::Server(os::Loop& loop, ServerOptions options, const Interface& interface)
+    : loop_(loop), options_(std::move(options)), interface_(interface) {}
+
+base::Result<std::unique_ptr<Server>> Server::listen(os::Loop& loop, ServerOptions options,
+                                                     const Interface& interface) {
+  auto fd = listen_at(options.path);
+  if (!fd) return tl::unexpected(fd.error());
+  std::unique_ptr<Server> server(new Server(loop, std::move(options), interface));
+  server->socket_ = std::move(*fd);
+  server->accepting_ = loop.on_readable(server->socket_.get(), [self = server.get()] { self->accept(); });
+  return server;
+}
+
+Server::~Server() {
+  while (!connections_.empty()) connections_.begin()->second->die();
+  if (socket_) ::unlink(options_.path.c_str());
+}
+
+void Server::handle(std::string_view method, Handler handler) {
+  if (!interface_.method(method)) {
+    base::log(base::Severity::error, fmt::format("{} has no method {}", interface_.name, method));
+    std::abort();
+  }
+  handlers_[std::string(method)] = std::move(handler);
+}
+
+void Server::accept() {
+  base::Fd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!fd) {
+    // Out of descriptors, the waiting client would wake the loop for ever.
+    if (errno == EMFILE || errno == ENFILE) make_room();
+    return;
+  }
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return;
+  if (connections_.size() >= options_.most_connections && !make_room()) return;
+  const auto connection = std::make_shared<Connection>(*this, std::move(fd), credentials.uid);
+  connections_[connection.get()] = connection;
+  connection->start();
+}
+
+/// Idle clients must not keep an operator out: the one idle for longest goes.
+bool Server::make_room() {
+  Connection* idlest = nullptr;
+  for (const auto& [connection, owner] : connections_) {
+    if (connection->busy()) continue;
+    if (!idlest || connection->last_active() < idlest->last_active()) idlest = connection;
+  }
+  if (idlest) idlest->die();
+  return idlest != nullptr;
+}
+
+void Server::close(Connection* connection) { connections_.erase(connection); }
+
+void Server::dispatch(const std::string& request, Connection& connection) {
+  using CallState = Connection::CallState;
+  const auto started = base::Clock::now();
+  const Json message = Json::parse(request, nullptr, false);
+  const auto named = message.is_object() ? message.find("method") : message.end();
+  if (!message.is_object() || named == message.end() || !named->is_string()) return connection.die();
+  const std::string full_name = named->get<std::string>();
+  const auto dot = full_name.rfind('.');
+  const std::string interface_name = full_name.substr(0, dot == std::string::npos ? 0 : dot);
+  const std::string name = full_name.substr(dot == std::string::npos ? 0 : dot + 1);
+  const Json parameters = message.contains("parameters") && message["parameters"].is_object()
+                              ? message["parameters"]
+                              : Json::object();
+
+  const bool ours = interface_name == service_interface.name;
+  const Interface& interface = ours ? service_interface : interface_;
+  const Method* method = interface.method(name);
+  const bool streams = method && method->replies == Replies::stream;
+  connection.begin_call(flag(message, "oneway") ? CallState::oneway
+                        : streams               ? CallState::stream
+                                                : CallState::one);
+  Call call(connection.weak_from_this());
+  if (interface_name != interface.name) {
+    call.fail(service_error("InterfaceNotFound"), {{"interface", interface_name}});
+  } else if (!method) {
+    call.fail(service_error("MethodNotFound"), {{"method", full_name}});
+  } else if (method->access == Access::privileged && !connection.privileged()) {
+    call.fail(service_error("PermissionDenied"));
+  } else if (const auto* parameter = unfit(*method, parameters)) {
+    call.fail(service_error("InvalidParameter"), {{"parameter", parameter->name}});
+  } else if (streams && !flag(message, "more")) {
+    call.fail(service_error("ExpectedMore"));
+  } else if (ours) {
+    serve_ourselves(name, parameters, std::move(call));
+  } else if (const auto handler = handlers_.find(name); handler == handlers_.end()) {
+    call.fail(service_error("MethodNotImplemented"), {{"method", full_name}});
+  } else {
+    handler->second(parameters, std::move(call));
+  }
+  const auto now = base::Clock::now();
+  rest_until_ = now + std::min<base::Duration>(4 * (now - started), std::chrono::seconds(1));
+}
+
+void Server::serve_ourselves(std::string_view method, const Json& parameters, Call call) {
+  if (method == "GetInfo") {
+    return call.reply({{"vendor", "Sameroof"},
+                       {"product", options_.product},
+                       {"version", options_.version},
+                       {"url", ""},
+                       {"interfaces", {service_interface.name, interface_.name}}});
+  }
+  const auto wanted = parameters["interface"].get<std::string>();
+  for (const auto* interface : {&service_interface, &interface_}) {
+    if (wanted == interface->name) return call.reply({{"description", describe(*interface)}});
+  }
+  call.fail(service_error("InterfaceNotFound"), {{"interface", wanted}});
+}
+
+}  // namespace control

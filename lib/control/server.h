@@ -1,0 +1,101 @@
+#pragma once
+// A varlink service on a Unix socket, for a daemon whose packets matter more: nothing here blocks, every
+// buffer is bounded, and requests get a fifth of the processor at most.
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
+#include <sys/types.h>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "control/interface.h"
+#include "os/loop.h"
+
+namespace control {
+
+using Json = nlohmann::json;
+
+class Connection;
+
+/// One request, to be answered now or later. It outlives its connection safely: answers to a client that
+/// has gone go nowhere. Dropped without a last answer, it closes the connection.
+class Call {
+ public:
+  explicit Call(std::weak_ptr<Connection> connection);
+  Call(Call&&) noexcept = default;
+  Call& operator=(Call&&) noexcept;
+  ~Call();
+
+  /// The last answer. Octets that are no UTF-8 (an identity may hold any) arrive as U+FFFD.
+  void reply(const Json& parameters);
+  /// One of many, to a method whose replies are a stream.
+  void reply_and_continue(const Json& parameters);
+  /// The last answer: "sameroof.Ike.NoSuchPeer".
+  void fail(std::string_view error, const Json& parameters);
+  void fail(std::string_view error);
+  /// Whether anybody still listens: holders of streams drop those that are not.
+  bool alive() const;
+
+ private:
+  void finish();
+  std::weak_ptr<Connection> connection_;
+};
+
+/// `parameters` holds what the method's table asks for, in the right types; integers may be negative.
+using Handler = std::function<void(const Json& parameters, Call call)>;
+
+struct ServerOptions {
+  std::string path;     ///< made with mode 0660, group sameroof where there is one
+  std::string product;  ///< "ikd"
+  std::string version;
+  std::size_t longest_request = 64 * 1024;  ///< octets
+  std::size_t most_connections = 64;
+  /// Octets that a stream may run ahead of its reader before the connection is closed.
+  std::size_t most_unread = 4 * 1024 * 1024;
+  /// A client that takes none of what waits for it for so long is closed.
+  base::Duration patience = std::chrono::seconds(10);
+  uid_t privileged_uid = 0;
+};
+
+class Server {
+ public:
+  /// Replaces a socket that a dead process left; refuses one that somebody answers on.
+  static base::Result<std::unique_ptr<Server>> listen(os::Loop& loop, ServerOptions options,
+                                                      const Interface& interface);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  /// Closes every connection and removes the socket.
+  ~Server();
+
+  /// `method` is in the interface: anything else aborts. A method without a handler answers
+  /// MethodNotImplemented.
+  void handle(std::string_view method, Handler handler);
+  std::size_t connections() const { return connections_.size(); }
+
+ private:
+  friend class Connection;
+  Server(os::Loop& loop, ServerOptions options, const Interface& interface);
+  void accept();
+  bool make_room();
+  void dispatch(const std::string& request, Connection& connection);
+  void serve_ourselves(std::string_view method, const Json& parameters, Call call);
+  void close(Connection* connection);
+
+  os::Loop& loop_;
+  ServerOptions options_;
+  const Interface& interface_;
+  std::map<std::string, Handler, std::less<>> handlers_;
+  base::Fd socket_;
+  os::Source accepting_;
+  std::map<Connection*, std::shared_ptr<Connection>> connections_;
+  base::Time rest_until_{};  ///< no request is served before
+};
+
+}  // namespace control

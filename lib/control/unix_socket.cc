@@ -1,0 +1,46 @@
+#include "control/unix_socket.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+namespace control {
+
+base::Result<sockaddr_un> unix_address(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return base::fail(fmt::format("{} is too long for the path of a socket", path));
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+base::Result<base::Fd> connect_unix(const std::string& path) {
+  const auto address = unix_address(path);
+  if (!address) return tl::unexpected(address.error());
+  base::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return base::fail_errno("cannot make a socket", errno);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) < 0) {
+    return base::fail_errno(fmt::format("cannot connect to {}", path), errno);
+  }
+  return fd;
+}
+
+base::Result<void> remove_stale_socket(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) < 0) {
+    if (errno == ENOENT) return {};
+    return base::fail_errno(fmt::format("cannot look at {}", path), errno);
+  }
+  if (!S_ISSOCK(status.st_mode)) return base::fail(fmt::format("{} is there and is no socket", path));
+  if (connect_unix(path)) return base::fail(fmt::format("somebody serves {} already", path));
+  if (::unlink(path.c_str()) < 0)
+    return base::fail_errno(fmt::format("cannot remove the old {}", path), errno);
+  return {};
+}
+
+}  // namespace control

@@ -1,0 +1,272 @@
+#include <algorithm>
+#include <fstream>
+#include <vector>
+
+#include <sys/stat.h>
+
+#include "served.h"
+
+namespace control {
+namespace {
+
+TEST_F(Served, TellsWhoItIs) {
+  serve();
+  const auto answer = ask(R"({"method":"org.varlink.service.GetInfo"})");
+  ASSERT_TRUE(answer.ends_with('|')) << answer;
+  const auto info = Json::parse(answer.substr(0, answer.size() - 1))["parameters"];
+  EXPECT_EQ(info["product"], "ikd");
+  EXPECT_EQ(info["interfaces"], (Json::array({"org.varlink.service", "sameroof.Ike"})));
+}
+
+TEST_F(Served, DescribesItsInterfaces) {
+  serve();
+  for (const auto* interface : {&service_interface, &ike_interface}) {
+    const Json request{{"method", "org.varlink.service.GetInterfaceDescription"},
+                       {"parameters", {{"interface", interface->name}}}};
+    const auto answer = ask(request.dump());
+    EXPECT_EQ(Json::parse(answer.substr(0, answer.size() - 1))["parameters"]["description"],
+              describe(*interface));
+  }
+  EXPECT_EQ(
+      ask(R"({"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"a.b"}})"),
+      R"({"error":"org.varlink.service.InterfaceNotFound","parameters":{"interface":"a.b"}}|)");
+}
+
+TEST_F(Served, RefusesWhatTheTableDoesNotAllow) {
+  serve();
+  server_->handle("PeerByMark", [](const Json& in, Call call) { call.reply({{"saw", in["mark"]}}); });
+  const auto error = [&](const std::string& request) {
+    auto answer = ask(request);
+    if (!answer.ends_with('|')) return answer;
+    answer.pop_back();
+    return Json::parse(answer).value("error", answer);
+  };
+  EXPECT_EQ(error(R"({"method":"sameroof.Ike.PeerByMark","parameters":{"mark":7}})"),
+            R"({"parameters":{"saw":7}})");
+  EXPECT_EQ(error(R"({"method":"sameroof.Ike.PeerByMark","parameters":{"mark":"7"}})"),
+            "org.varlink.service.InvalidParameter");
+  EXPECT_EQ(error(R"({"method":"sameroof.Ike.PeerByMark","parameters":[7]})"),
+            "org.varlink.service.InvalidParameter");
+  EXPECT_EQ(error(R"({"method":"sameroof.Ike.PeerByMark"})"), "org.varlink.service.InvalidParameter");
+  EXPECT_EQ(error(R"({"method":"sameroof.Ike.Nonsense"})"), "org.varlink.service.MethodNotFound");
+  EXPECT_EQ(error(R"({"method":"sameroof.L2tp.Status"})"), "org.varlink.service.InterfaceNotFound");
+  EXPECT_EQ(error(R"({"method":"Status"})"), "org.varlink.service.InterfaceNotFound");
+  EXPECT_EQ(error(R"({"method":"sameroof.Ike.Status"})"), "org.varlink.service.MethodNotImplemented");
+  EXPECT_EQ(error(R"({"method":"sameroof.Ike.Monitor"})"), "org.varlink.service.ExpectedMore");
+}
+
+TEST_F(Served, HangsUpOnWhatIsNoRequest) {
+  serve();
+  for (const char* nonsense : {"GET / HTTP/1.1", "{}", "[]", "{\"method\":3}", "{\"method\":\"x\"", ""}) {
+    EXPECT_EQ(ask(nonsense), "EOF") << nonsense;
+  }
+  EXPECT_EQ(ask(std::string(60000, '[')), "EOF");
+  EXPECT_EQ(server_->connections(), 0U);
+}
+
+TEST_F(Served, HangsUpOnARequestThatIsTooLong) {
+  options_.longest_request = 100;
+  serve();
+  EXPECT_EQ(ask(std::string(101, 'x')), "EOF");
+  const auto fd = connect();
+  ASSERT_EQ(::send(fd.get(), std::string(101, 'x').data(), 101, MSG_NOSIGNAL), 101);
+  EXPECT_EQ(hear(fd), "EOF");
+}
+
+TEST_F(Served, OnlyThePrivilegedTerminate) {
+  options_.privileged_uid = ::getuid() + 1;
+  serve();
+  bool called = false;
+  server_->handle("Terminate", [&](const Json&, Call call) {
+    called = true;
+    call.reply(Json::object());
+  });
+  EXPECT_EQ(ask(R"({"method":"sameroof.Ike.Terminate","parameters":{"peer":1}})"),
+            R"({"error":"org.varlink.service.PermissionDenied","parameters":{}}|)");
+  EXPECT_FALSE(called);
+}
+
+TEST_F(Served, PipelinedRequestsAreAnsweredInOrder) {
+  serve();
+  std::vector<Call> held;
+  server_->handle("PeerByMark", [&](const Json&, Call call) { held.push_back(std::move(call)); });
+  server_->handle("Status", [](const Json&, Call call) { call.reply({{"n", 2}}); });
+  const auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.PeerByMark","parameters":{"mark":1}})");
+  say(fd, R"({"method":"sameroof.Ike.Status"})");
+  EXPECT_EQ(hear(fd), "");
+  ASSERT_EQ(held.size(), 1U);
+  held[0].reply({{"n", 1}});
+  EXPECT_EQ(hear(fd), R"({"parameters":{"n":1}}|{"parameters":{"n":2}}|)");
+}
+
+TEST_F(Served, AOnewayRequestIsServedWithoutAnAnswer) {
+  serve();
+  int served = 0;
+  server_->handle("Status", [&](const Json&, Call call) {
+    ++served;
+    call.reply(Json::object());
+  });
+  const auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.Status","oneway":true})");
+  say(fd, R"({"method":"sameroof.Ike.Status"})");
+  EXPECT_EQ(hear(fd), R"({"parameters":{}}|)");
+  EXPECT_EQ(served, 2);
+}
+
+TEST_F(Served, AHalfClosedClientStillGetsItsAnswer) {
+  serve();
+  server_->handle("Status", [](const Json&, Call call) { call.reply(Json::object()); });
+  const auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.Status"})");
+  ::shutdown(fd.get(), SHUT_WR);
+  EXPECT_EQ(hear(fd), R"({"parameters":{}}|EOF)");
+}
+
+TEST_F(Served, AStreamEndsQuietlyWhenItsReaderHasGone) {
+  serve();
+  std::vector<Call> streams;
+  server_->handle("Monitor", [&](const Json&, Call call) { streams.push_back(std::move(call)); });
+  auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.Monitor","more":true})");
+  turn();
+  ASSERT_EQ(streams.size(), 1U);
+  streams[0].reply_and_continue({{"event", "settled"}});
+  EXPECT_EQ(hear(fd), R"({"continues":true,"parameters":{"event":"settled"}}|)");
+  EXPECT_TRUE(streams[0].alive());
+  fd.reset();
+  turn();
+  EXPECT_FALSE(streams[0].alive());
+  EXPECT_EQ(server_->connections(), 0U);
+  streams[0].reply_and_continue({{"event", "up"}});
+  streams[0].reply(Json::object());
+}
+
+TEST_F(Served, ACallMayOutliveTheServer) {
+  serve();
+  std::vector<Call> held;
+  server_->handle("Monitor", [&](const Json&, Call call) { held.push_back(std::move(call)); });
+  const auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.Monitor","more":true})");
+  turn();
+  ASSERT_EQ(held.size(), 1U);
+  server_.reset();
+  EXPECT_FALSE(held[0].alive());
+  held[0].reply_and_continue(Json::object());
+  EXPECT_EQ(hear(fd), "EOF");
+  EXPECT_NE(::access(options_.path.c_str(), F_OK), 0);
+}
+
+TEST_F(Served, ADroppedCallClosesItsConnection) {
+  serve();
+  server_->handle("Status", [](const Json&, Call) {});
+  EXPECT_EQ(ask(R"({"method":"sameroof.Ike.Status"})"), "EOF");
+}
+
+TEST_F(Served, AStreamThatRunsTooFarAheadIsCut) {
+  options_.most_unread = 100'000;
+  serve();
+  std::vector<Call> streams;
+  server_->handle("Monitor", [&](const Json&, Call call) { streams.push_back(std::move(call)); });
+  const auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.Monitor","more":true})");
+  turn();
+  ASSERT_EQ(streams.size(), 1U);
+  int sent = 0;
+  for (; streams[0].alive() && sent < 10000; ++sent) {
+    streams[0].reply_and_continue({{"filler", std::string(1000, 'x')}});
+  }
+  EXPECT_LT(sent, 1000);  // the socket's buffer and 100 kB
+  EXPECT_EQ(server_->connections(), 0U);
+}
+
+TEST_F(Served, AReaderThatTakesNothingIsClosedAndHoldsNobodyUp) {
+  options_.patience = std::chrono::milliseconds(30);
+  serve();
+  server_->handle("ListPeers", [](const Json&, Call call) {
+    call.reply({{"filler", std::string(3'000'000, 'x')}});
+  });
+  server_->handle("Status", [](const Json&, Call call) { call.reply(Json::object()); });
+  const auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.ListPeers"})");
+  turn();
+  const auto end = base::Clock::now() + std::chrono::seconds(5);
+  const auto other = connect();
+  say(other, R"({"method":"sameroof.Ike.Status"})");
+  std::string answer;
+  while (answer.empty() && base::Clock::now() < end) answer = hear(other);
+  EXPECT_EQ(answer, R"({"parameters":{}}|)");
+  ::shutdown(other.get(), SHUT_RDWR);
+  while (server_->connections() > 0 && base::Clock::now() < end) turn(1);
+  EXPECT_EQ(server_->connections(), 0U);
+}
+
+TEST_F(Served, ALongAnswerArrivesWhole) {
+  serve();
+  server_->handle("ListPeers", [](const Json&, Call call) {
+    call.reply({{"filler", std::string(9'000'000, 'x')}});
+  });
+  const auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.ListPeers"})");
+  std::string all;
+  for (int i = 0; i < 1000 && !all.ends_with('|'); ++i) all += hear(fd);
+  EXPECT_EQ(std::ranges::count(all, 'x'), 9'000'000);
+}
+
+TEST_F(Served, TheIdlestMakesRoomAndBusyOnesDoNot) {
+  options_.most_connections = 2;
+  serve();
+  std::vector<Call> streams;
+  server_->handle("Monitor", [&](const Json&, Call call) { streams.push_back(std::move(call)); });
+  server_->handle("Status", [](const Json&, Call call) { call.reply(Json::object()); });
+  const auto idle = connect();
+  turn();
+  const auto busy = connect();
+  say(busy, R"({"method":"sameroof.Ike.Monitor","more":true})");
+  turn();
+  const auto third = connect();
+  say(third, R"({"method":"sameroof.Ike.Monitor","more":true})");
+  turn();
+  EXPECT_EQ(hear(idle), "EOF");
+  EXPECT_EQ(streams.size(), 2U);
+  EXPECT_EQ(hear(connect()), "EOF");
+  EXPECT_EQ(hear(busy), "");
+}
+
+TEST_F(Served, TextThatIsNoUtf8ArrivesAsReplacements) {
+  serve();
+  server_->handle("Status", [](const Json&, Call call) { call.reply({{"identity", "\xff\xfe"}}); });
+  EXPECT_EQ(ask(R"({"method":"sameroof.Ike.Status"})"),
+            "{\"parameters\":{\"identity\":\"\xef\xbf\xbd\xef\xbf\xbd\"}}|");
+}
+
+TEST_F(Served, ReplacesAStaleSocketButNoLiveOneAndNoFile) {
+  serve();
+  struct stat status {};
+  ASSERT_EQ(::stat(options_.path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0660U);
+  const auto second = Server::listen(loop_, options_, ike_interface);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message, "somebody serves " + options_.path + " already");
+
+  auto elsewhere = options_;
+  elsewhere.path = folder_ + "/file";
+  std::ofstream(elsewhere.path) << "precious";
+  EXPECT_EQ(Server::listen(loop_, elsewhere, ike_interface).error().message,
+            elsewhere.path + " is there and is no socket");
+
+  auto stale = options_;
+  stale.path = folder_ + "/stale";
+  {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    stale.path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const base::Fd dead(::socket(AF_UNIX, SOCK_STREAM, 0));
+    ASSERT_EQ(::bind(dead.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  }
+  const auto revived = Server::listen(loop_, stale, ike_interface);
+  EXPECT_TRUE(revived) << revived.error().message;
+}
+
+}  // namespace
+}  // namespace control
