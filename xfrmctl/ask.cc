@@ -1,0 +1,63 @@
+#include "xfrmctl/ask.h"
+
+#include <chrono>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "control/client.h"
+
+namespace xfrmctl {
+namespace {
+
+using control::Json;
+
+base::Result<Json> ask(const std::string& path, std::string_view method) {
+  auto client = control::Client::connect(path, std::chrono::seconds(10));
+  if (!client) return tl::unexpected(client.error());
+  return client->call(method, Json::object());
+}
+
+base::Result<control::Status> ask_status(const std::string& path, std::string_view method) {
+  const auto answer = ask(path, method);
+  if (!answer) return tl::unexpected(answer.error());
+  return control::status_from(*answer);
+}
+
+template <class Row>
+base::Result<std::vector<Row>> ask_rows(const std::string& path, std::string_view method, const char* member,
+                                        base::Result<Row> (*row_from)(const Json&)) {
+  const auto answer = ask(path, method);
+  if (!answer) return tl::unexpected(answer.error());
+  const auto list = answer->find(member);
+  if (list == answer->end() || !list->is_array()) {
+    return base::fail(fmt::format("{} answers {} without a list of {}", path, method, member));
+  }
+  std::vector<Row> out;
+  for (const auto& json : *list) {
+    auto row = row_from(json);
+    if (!row) return base::fail(fmt::format("{} answers {} with a {}", path, method, row.error().message));
+    out.push_back(std::move(*row));
+  }
+  return out;
+}
+
+}  // namespace
+
+base::Result<control::Status> ask_ikd_status(const std::string& run_dir) {
+  return ask_status(run_dir + "/ikd", "sameroof.Ike.Status");
+}
+base::Result<control::Status> ask_l2tpd_status(const std::string& run_dir) {
+  return ask_status(run_dir + "/l2tpd", "sameroof.L2tp.Status");
+}
+base::Result<std::vector<control::Peer>> ask_peers(const std::string& run_dir) {
+  return ask_rows(run_dir + "/ikd", "sameroof.Ike.ListPeers", "peers", control::peer_from);
+}
+base::Result<std::vector<control::Session>> ask_sessions(const std::string& run_dir) {
+  return ask_rows(run_dir + "/l2tpd", "sameroof.L2tp.ListSessions", "sessions", control::session_from);
+}
+base::Result<std::vector<control::Tunnel>> ask_tunnels(const std::string& run_dir) {
+  return ask_rows(run_dir + "/l2tpd", "sameroof.L2tp.ListTunnels", "tunnels", control::tunnel_from);
+}
+
+}  // namespace xfrmctl

@@ -1,0 +1,182 @@
+#include "xfrmctl/peers.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <numeric>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace xfrmctl {
+namespace {
+
+using control::Json;
+
+/// The newest row of each mark.
+template <class Row>
+std::map<std::uint32_t, const Row*> newest_by_mark(const std::vector<Row>& rows) {
+  std::map<std::uint32_t, const Row*> out;
+  for (const auto& row : rows) {
+    const Row*& held = out[row.mark];
+    if (!held || row.since_seconds < held->since_seconds) held = &row;
+  }
+  out.erase(0);
+  return out;
+}
+
+std::uint64_t sum(const control::Peer& peer, std::uint64_t control::Sa::*member) {
+  return std::accumulate(peer.sas.begin(), peer.sas.end(), std::uint64_t{0},
+                         [member](std::uint64_t total, const control::Sa& sa) { return total + sa.*member; });
+}
+
+const control::Sa* active_sa(const control::Peer& peer) {
+  const auto it = std::ranges::find(peer.sas, "active", &control::Sa::state);
+  if (it != peer.sas.end()) return &*it;
+  return peer.sas.empty() ? nullptr : &peer.sas.front();
+}
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json row_json(const PeerRow& row) {
+  Json out = control::to_json(row.peer);
+  out.erase("sas");
+  out.erase("ike");
+  const auto* sa = active_sa(row.peer);
+  out["spi_in"] = sa ? Json(sa->spi_in) : Json(nullptr);
+  out["spi_out"] = sa ? Json(sa->spi_out) : Json(nullptr);
+  out["transform"] = sa ? Json(sa->transform) : Json(nullptr);
+  out["proposal"] = row.peer.ike ? Json(row.peer.ike->proposal) : Json(nullptr);
+  out["sas"] = row.peer.sas.size();
+  out["bytes_in"] = sum(row.peer, &control::Sa::bytes_in);
+  out["bytes_out"] = sum(row.peer, &control::Sa::bytes_out);
+  out["packets_in"] = sum(row.peer, &control::Sa::packets_in);
+  out["packets_out"] = sum(row.peer, &control::Sa::packets_out);
+  out["tunnel"] = row.tunnel ? Json(row.tunnel->tunnel) : Json(nullptr);
+  out["peer_tunnel"] = row.tunnel ? Json(row.tunnel->peer_tunnel) : Json(nullptr);
+  const auto& session = row.session;
+  out["session"] = session ? Json(session->session) : Json(nullptr);
+  out["peer_session"] = session ? Json(session->peer_session) : Json(nullptr);
+  out["user"] = session ? or_null(session->user) : Json(nullptr);
+  out["ppp_address"] = session ? or_null(session->ppp_address) : Json(nullptr);
+  out["ifname"] = session ? or_null(session->ifname) : Json(nullptr);
+  return out;
+}
+
+/// 999, 1.2k, 34M, 5.6G: at most five characters.
+std::string short_count(std::uint64_t count) {
+  if (count < 1000) return fmt::format("{}", count);
+  auto value = static_cast<double>(count);
+  std::string_view units = "kMGTPE";
+  for (value /= 1000; value >= 999.5; value /= 1000) units.remove_prefix(1);
+  return fmt::format(fmt::runtime(value < 9.95 ? "{:.1f}{}" : "{:.0f}{}"), value, units.front());
+}
+
+/// Names come from clients: a terminal shall not obey them.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) out += c >= 0x20 && c < 0x7f ? c : '?';
+  return out;
+}
+
+std::string without_0x(std::string_view spi) {
+  return std::string(spi.substr(spi.starts_with("0x") ? 2 : 0));
+}
+
+enum Column { number, mark, address, identity, spis, in, out, l2tp, user, ppp, columns };
+using Line = std::array<std::string, columns>;
+
+Line table_line(const PeerRow& row) {
+  const auto& peer = row.peer;
+  const auto* sa = active_sa(peer);
+  Line line;
+  line.fill("-");
+  line[number] = fmt::format("{}", peer.peer);
+  line[mark] = fmt::format("{:#x}", peer.mark);
+  line[address] = peer.port == 0 ? peer.address : fmt::format("{}:{}", peer.address, peer.port);
+  if (!peer.identity.empty()) line[identity] = printable(peer.identity);
+  if (sa) line[spis] = fmt::format("{}/{}", without_0x(sa->spi_in), without_0x(sa->spi_out));
+  line[in] = short_count(sum(peer, &control::Sa::bytes_in));
+  line[out] = short_count(sum(peer, &control::Sa::bytes_out));
+  if (row.tunnel) {
+    line[l2tp] = row.session ? fmt::format("{}/{}", row.tunnel->tunnel, row.session->session)
+                             : fmt::format("{}/-", row.tunnel->tunnel);
+  }
+  if (row.session && row.session->user) line[user] = printable(*row.session->user);
+  if (row.session && row.session->ppp_address) line[ppp] = *row.session->ppp_address;
+  return line;
+}
+
+std::array<std::size_t, columns> widths_of(const std::vector<Line>& lines) {
+  constexpr std::size_t widest = 120;
+  constexpr std::size_t least_name = 8;
+  std::array<std::size_t, columns> widths{};
+  for (const auto& line : lines) {
+    for (std::size_t i = 0; i < columns; ++i) widths[i] = std::max(widths[i], line[i].size());
+  }
+  // Names give way: everything else has a bound of its own.
+  for (;;) {
+    auto& longer = widths[widths[identity] >= widths[user] ? identity : user];
+    if (std::accumulate(widths.begin(), widths.end(), std::size_t{columns - 1}) <= widest) return widths;
+    if (longer <= least_name) return widths;
+    --longer;
+  }
+}
+
+std::string cut(const std::string& text, std::size_t width) {
+  return text.size() <= width ? text : text.substr(0, width - 1) + "~";
+}
+
+}  // namespace
+
+std::vector<PeerRow> join(std::vector<control::Peer> peers, const std::vector<control::Tunnel>& tunnels,
+                          const std::vector<control::Session>& sessions) {
+  const auto tunnel_of = newest_by_mark(tunnels);
+  const auto session_of = newest_by_mark(sessions);
+  std::ranges::sort(peers, {}, &control::Peer::peer);
+  std::vector<PeerRow> rows;
+  for (auto& peer : peers) {
+    PeerRow row{.peer = std::move(peer), .tunnel = {}, .session = {}};
+    if (const auto it = session_of.find(row.peer.mark); it != session_of.end()) row.session = *it->second;
+    const auto belongs = [&row](const control::Tunnel& t) {
+      return t.mark == row.peer.mark && row.session && t.tunnel == row.session->tunnel;
+    };
+    if (const auto it = std::ranges::find_if(tunnels, belongs); it != tunnels.end()) {
+      row.tunnel = *it;
+    } else if (const auto newest = tunnel_of.find(row.peer.mark); newest != tunnel_of.end()) {
+      row.tunnel = *newest->second;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::string peers_json(const std::vector<PeerRow>& rows) {
+  Json out{{"version", 1}, {"peers", Json::array()}};
+  for (const auto& row : rows) out["peers"].push_back(row_json(row));
+  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string peers_table(const std::vector<PeerRow>& rows) {
+  std::vector<Line> lines{
+      {"PEER", "MARK", "ADDRESS", "IDENTITY", "SPI IN/OUT", "IN", "OUT", "L2TP", "USER", "PPP ADDRESS"}};
+  for (const auto& row : rows) lines.push_back(table_line(row));
+  const auto widths = widths_of(lines);
+  std::string text;
+  for (const auto& line : lines) {
+    std::string shown;
+    for (std::size_t i = 0; i < columns; ++i) {
+      const bool right = i == number || i == in || i == out;
+      const auto cell = cut(line[i], widths[i]);
+      shown += fmt::format(fmt::runtime(right ? "{:>{}} " : "{:<{}} "), cell, widths[i]);
+    }
+    shown.erase(shown.find_last_not_of(' ') + 1);
+    text += shown + "\n";
+  }
+  return text;
+}
+
+}  // namespace xfrmctl
