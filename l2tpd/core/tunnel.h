@@ -1,0 +1,84 @@
+#pragma once
+// One control connection (RFC 2661 §7.2.1) and its calls.
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/time.h"
+#include "l2tp/channel.h"
+#include "l2tp/effect.h"
+#include "l2tp/session.h"
+#include "l2tp/tables.h"
+
+namespace l2tp {
+
+class Tunnel {
+ public:
+  /// `name.peer` may be zero: such an SCCRQ is answered with StopCCN.
+  Tunnel(TunnelName name, const Message& sccrq, base::Time now, Surroundings& with);
+
+  /// The SCCRQ the tunnel was made for: opens the socket and the latch, and answers.
+  void accept(const Header& header, const Message& sccrq, base::Time now);
+  /// A control message of this peer for this tunnel.
+  void receive(const Header& header, base::Time now);
+  /// The SCCRQ came again: so does its answer.
+  void repeat_answer();
+  void timeout(base::Time now);
+  std::optional<base::Time> next_timeout() const;
+
+  /// PPP of `session` has ended: CDN.
+  void session_ended(SessionId session, const Ending& ending, base::Time now);
+  /// StopCCN with these words; goes on acknowledging until the peer has it, or has not in its time.
+  void close(const Ending& ending, base::Time now);
+  /// At once and without a word to the peer.
+  void abandon(std::string why);
+
+  /// Nothing is left to do: forget it.
+  bool over() const { return over_; }
+  /// The peer has ended it, and we only go on acknowledging.
+  bool lingering() const { return via_ == Via::main_socket; }
+  TunnelState state() const { return state_; }
+  const TunnelName& name() const { return name_; }
+  const std::string& host_name() const { return host_name_; }
+  const std::string& vendor_name() const { return vendor_name_; }
+  const std::map<SessionId, Session>& sessions() const { return sessions_; }
+  base::Time since() const { return since_; }
+  /// When SCCCN came.
+  std::optional<base::Time> established_at() const { return established_at_; }
+
+ private:
+  enum class Farewell { acknowledge_only, with_StopCCN };
+
+  void handle(const Received& received, base::Time now);
+  void handle_fault(const Message& message, const Received& received, base::Time now);
+  void answer_SCCRQ(const Message& sccrq, base::Time now);
+  void handle_call(const Message& message, SessionId to, base::Time now);
+  void accept_ICRQ(const Message& icrq, base::Time now);
+  void refuse_call(const Message& request, const Ending& ending, base::Time now);
+  void end_session(SessionId id, const Ending* ending, std::string why, base::Time now);
+  void take_down(Farewell farewell, const std::string& why, base::Time now);
+  void send(const Message& message, SessionId to, base::Time now, Patience patience = Patience::usual);
+  void send_CDN(const SessionName& session, const Ending& ending, base::Time now);
+  void flush();
+  SessionId new_session_id() const;
+  Session* find_session(const Message& message, SessionId to);
+
+  TunnelName name_;
+  Surroundings& with_;
+  Channel channel_;
+  TunnelState state_ = TunnelState::idle;
+  std::string host_name_;
+  std::string vendor_name_;
+  std::map<SessionId, Session> sessions_;
+  base::Time since_;
+  base::Time heard_;  ///< when the peer was last heard on the control connection
+  std::optional<base::Time> established_at_;
+  std::optional<base::Time> give_up_;  ///< end of the setup, or of the linger
+  std::optional<base::Time> hello_;
+  Via via_ = Via::tunnel_socket;
+  bool over_ = false;
+  bool reported_down_ = false;
+};
+
+}  // namespace l2tp
