@@ -108,7 +108,8 @@ struct Settings {
   std::string host_name = "sameroof";
   std::string vendor_name = "Sameroof";
   std::uint16_t receive_window = 8;
-  /// Silence after which a HELLO asks whether the peer lives. Phones in doze answer late (Patience::dozing).
+  /// Silence after which a HELLO asks whether the peer lives; zero: never. Phones in doze answer late
+  /// (Patience::dozing).
   base::Duration hello_interval = std::chrono::seconds(60);
   /// How long a tunnel may take from SCCRQ to SCCCN, and a session from ICRQ to ICCN.
   base::Duration setup_time = std::chrono::seconds(60);

@@ -93,11 +93,12 @@ void Tunnel::receive(const Header& header, base::Time now) {
   switch (channel_.receive(header, now)) {
     case Arrival::in_window: break;
     case Arrival::duplicate: with_.counters.count(DropReason::duplicate); break;
-    case Arrival::outside_window: with_.counters.count(DropReason::outside_window); return;
+    // Its acknowledgement counts all the same.
+    case Arrival::outside_window: with_.counters.count(DropReason::outside_window); break;
     case Arrival::bad_ack: with_.counters.count(DropReason::bad_ack); return;
   }
   heard_ = now;
-  if (state_ == TunnelState::established) hello_ = now + with_.settings.hello_interval;
+  if (state_ == TunnelState::established) await_silence(now);
   while (!over_) {
     const auto message = channel_.next_message();
     if (!message) break;
@@ -109,6 +110,10 @@ void Tunnel::receive(const Header& header, base::Time now) {
   // Our StopCCN has arrived, and everything before it: nobody waits for anything any more.
   if (state_ == TunnelState::closing && via_ == Via::tunnel_socket && channel_.all_acknowledged())
     take_down(Farewell::with_StopCCN, {}, now);
+}
+
+void Tunnel::await_silence(base::Time now) {
+  if (with_.settings.hello_interval > base::Duration::zero()) hello_ = now + with_.settings.hello_interval;
 }
 
 void Tunnel::repeat_answer() {
@@ -131,7 +136,7 @@ void Tunnel::handle(const Received& received, base::Time now) {
       state_ = row.next;
       established_at_ = now;
       give_up_.reset();
-      hello_ = now + with_.settings.hello_interval;
+      await_silence(now);
       with_.effects.push_back(KernelTunnelUp{name_, host_name_});
       break;
     case TunnelStep::stop:
@@ -318,7 +323,7 @@ void Tunnel::timeout(base::Time now) {
     hello_.reset();
     // Something of ours that is still unanswered asks the same question.
     if (!channel_.all_acknowledged()) {
-      hello_ = now + with_.settings.hello_interval;
+      await_silence(now);
     } else {
       Message hello;
       hello.type = MessageType::HELLO;

@@ -60,6 +60,7 @@ class Tunnel {
   void take_down(Farewell farewell, const std::string& why, base::Time now);
   void send(const Message& message, SessionId to, base::Time now, Patience patience = Patience::usual);
   void send_CDN(const SessionName& session, const Ending& ending, base::Time now);
+  void await_silence(base::Time now);
   void flush();
   SessionId new_session_id() const;
   Session* find_session(const Message& message, SessionId to);

@@ -1,0 +1,33 @@
+// Any bytes as a control message: what decodes encodes back, and decoding is settled after one round.
+
+#include "l2tp/avp.h"
+#include "l2tp/message.h"
+
+namespace {
+
+void require(bool holds) {
+  if (!holds) __builtin_trap();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const base::ByteView in(data, size);
+  if (const auto header = l2tp::decode_header(in)) {
+    // Flags the RFC tells us to ignore and padding do not come back; everything else does.
+    const auto out = l2tp::encode(*header);
+    require(base::equal(base::ByteView(out).subspan(2), in.subspan(2, out.size() - 2)));
+  }
+  if (const auto avps = l2tp::decode_avps(in)) {
+    wire::Writer out;
+    for (const auto& avp : *avps) l2tp::put_avp(out, avp);
+    require(base::equal(out.view(), in));
+  }
+  const auto message = l2tp::decode(in);
+  if (message.fault) return 0;
+  const auto once = l2tp::encode(message);
+  const auto again = l2tp::decode(once);
+  require(!again.fault);
+  require(l2tp::encode(again) == once);
+  return 0;
+}

@@ -1,0 +1,207 @@
+#include "l2tp/channel.h"
+
+#include <array>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace l2tp {
+namespace {
+
+using namespace std::chrono_literals;
+
+const base::Time start{};
+
+Bytes body(std::uint8_t mark) { return {mark}; }
+
+Header message(std::uint16_t ns, std::uint16_t nr, const Bytes& contents) {
+  return {.tunnel = TunnelId(1), .session = {}, .ns = SeqNo(ns), .nr = SeqNo(nr), .body = contents};
+}
+
+struct Sent {
+  std::uint16_t ns, nr;
+  bool zlb;
+  bool operator==(const Sent&) const = default;
+};
+std::vector<Sent> drain(Channel& channel) {
+  std::vector<Sent> out;
+  while (const auto datagram = channel.next_datagram()) {
+    const auto header = decode_header(*datagram);
+    out.push_back({header->ns.value(), header->nr.value(), header->body.empty()});
+  }
+  return out;
+}
+
+struct Silence {
+  int sent = 0;
+  base::Duration until_failure{};
+};
+Silence into_silence(Patience patience) {
+  Channel channel(8);
+  channel.set_peer(TunnelId(9), 8);
+  channel.send(SessionId(), body(1), patience, start);
+  auto now = start;
+  Silence out;
+  while (!channel.failed()) {
+    while (channel.next_datagram()) ++out.sent;
+    now = *channel.next_timeout();
+    channel.timeout(now);
+  }
+  out.until_failure = now - start;
+  return out;
+}
+
+TEST(Channel, GivesUpAfterSixSendsIn31Seconds) {
+  const auto silence = into_silence(Patience::usual);
+  EXPECT_EQ(silence.sent, 6);
+  EXPECT_EQ(silence.until_failure, 31s);
+}
+
+TEST(Channel, WaitsFiveMinutesForADozingPhone) {
+  const auto silence = into_silence(Patience::dozing);
+  EXPECT_EQ(silence.sent, 15);
+  EXPECT_EQ(silence.until_failure, 301s);
+}
+
+TEST(Channel, TimeoutsThatAreEarlyOrRepeatedDoNothing) {
+  Channel channel(8);
+  channel.set_peer(TunnelId(9), 4);
+  channel.timeout(start);
+  channel.send(SessionId(), body(1), Patience::usual, start);
+  drain(channel);
+  channel.timeout(start + 999ms);
+  EXPECT_TRUE(drain(channel).empty());
+  channel.timeout(start + 1s);
+  channel.timeout(start + 1s);
+  EXPECT_EQ(drain(channel).size(), 1u);
+}
+
+TEST(Channel, AWindowOfOneHoldsTheSecondMessageUntilTheFirstIsAcknowledged) {
+  Channel channel(8);
+  channel.set_peer(TunnelId(9), 1);
+  channel.send(SessionId(), body(1), Patience::usual, start);
+  channel.send(SessionId(), body(2), Patience::usual, start);
+  EXPECT_EQ(drain(channel), (std::vector<Sent>{{0, 0, false}}));
+  channel.receive(message(0, 1, {}), start);
+  EXPECT_EQ(drain(channel), (std::vector<Sent>{{1, 0, false}}));
+  channel.receive(message(0, 2, {}), start);
+  EXPECT_TRUE(channel.all_acknowledged());
+  EXPECT_FALSE(channel.next_timeout());
+}
+
+TEST(Channel, StartsSlowlyAndNeverExceedsThePeersWindow) {
+  Channel channel(8);
+  channel.set_peer(TunnelId(9), 3);
+  for (std::uint8_t i = 0; i < 10; ++i) channel.send(SessionId(), body(i), Patience::usual, start);
+  EXPECT_EQ(drain(channel).size(), 1u);
+  channel.receive(message(0, 1, {}), start);
+  EXPECT_EQ(drain(channel).size(), 2u);
+  channel.receive(message(0, 3, {}), start);
+  EXPECT_EQ(drain(channel).size(), 3u);
+  channel.receive(message(0, 6, {}), start);
+  EXPECT_EQ(drain(channel).size(), 3u);
+}
+
+TEST(Channel, AcknowledgesWithAZLBThatTakesNoSequenceNumber) {
+  Channel channel(8);
+  channel.set_peer(TunnelId(9), 4);
+  EXPECT_EQ(channel.receive(message(0, 0, body(1)), start), Arrival::in_window);
+  channel.acknowledge();
+  EXPECT_EQ(drain(channel), (std::vector<Sent>{{0, 1, true}}));
+  channel.send(SessionId(), body(1), Patience::usual, start);
+  channel.receive(message(1, 0, body(2)), start);
+  channel.acknowledge();
+  // The ZLB bears the number that the next message will have.
+  EXPECT_EQ(drain(channel), (std::vector<Sent>{{0, 1, false}, {1, 2, true}}));
+}
+
+TEST(Channel, AnAnswerCarriesTheAcknowledgementItself) {
+  Channel channel(8);
+  channel.set_peer(TunnelId(9), 4);
+  channel.receive(message(0, 0, body(1)), start);
+  channel.send(SessionId(), body(1), Patience::usual, start);
+  channel.acknowledge();
+  EXPECT_EQ(drain(channel), (std::vector<Sent>{{0, 1, false}}));
+}
+
+TEST(Channel, DeliversInOrderWhatArrivesOutOfOrder) {
+  Channel channel(8);
+  channel.set_peer(TunnelId(9), 4);
+  for (const auto ns : std::array<std::uint16_t, 3>{2, 1, 3}) {
+    channel.receive(message(ns, 0, body(static_cast<std::uint8_t>(ns))), start);
+    EXPECT_FALSE(channel.next_message());
+  }
+  channel.receive(message(0, 0, body(0)), start);
+  for (std::uint8_t i = 0; i < 4; ++i) EXPECT_EQ(channel.next_message()->body, body(i));
+  EXPECT_FALSE(channel.next_message());
+  channel.acknowledge();
+  EXPECT_EQ(drain(channel), (std::vector<Sent>{{0, 4, true}}));
+}
+
+TEST(Channel, AcknowledgesADuplicateAndDeliversItOnce) {
+  Channel channel(8);
+  channel.set_peer(TunnelId(9), 4);
+  channel.receive(message(0, 0, body(0)), start);
+  EXPECT_TRUE(channel.next_message());
+  channel.acknowledge();
+  drain(channel);
+  EXPECT_EQ(channel.receive(message(0, 0, body(0)), start), Arrival::duplicate);
+  EXPECT_FALSE(channel.next_message());
+  channel.acknowledge();
+  EXPECT_EQ(drain(channel), (std::vector<Sent>{{0, 1, true}}));
+}
+
+TEST(Channel, HoldsNoMoreThanItsWindow) {
+  Channel channel(8);
+  channel.set_peer(TunnelId(9), 4);
+  EXPECT_EQ(channel.receive(message(7, 0, body(7)), start), Arrival::in_window);
+  EXPECT_EQ(channel.receive(message(7, 0, body(7)), start), Arrival::duplicate);
+  EXPECT_EQ(channel.receive(message(8, 0, body(8)), start), Arrival::outside_window);
+  EXPECT_EQ(channel.receive(message(0x7fff, 0, body(8)), start), Arrival::outside_window);
+  EXPECT_EQ(channel.receive(message(0xffff, 0, body(8)), start), Arrival::duplicate);
+}
+
+TEST(Channel, RefusesAnAcknowledgementOfWhatWasNeverSent) {
+  Channel channel(8);
+  channel.set_peer(TunnelId(9), 4);
+  channel.send(SessionId(), body(0), Patience::usual, start);
+  channel.send(SessionId(), body(1), Patience::usual, start);  // held back by slow start
+  EXPECT_EQ(channel.receive(message(0, 2, body(0)), start), Arrival::bad_ack);
+  EXPECT_FALSE(channel.next_message());
+  EXPECT_EQ(channel.receive(message(0, 1, body(0)), start), Arrival::in_window);
+  EXPECT_EQ(channel.receive(message(1, 0, body(1)), start), Arrival::in_window);  // an old Nr, come late
+}
+
+TEST(Channel, SequenceNumbersWrap) {
+  Channel sender(8);
+  Channel receiver(8);
+  sender.set_peer(TunnelId(9), 8);
+  receiver.set_peer(TunnelId(8), 8);
+  for (int i = 0; i < 70'000; ++i) {
+    sender.send(SessionId(), body(static_cast<std::uint8_t>(i)), Patience::usual, start);
+    const auto datagram = sender.next_datagram();
+    ASSERT_TRUE(datagram) << i;
+    ASSERT_EQ(receiver.receive(*decode_header(*datagram), start), Arrival::in_window) << i;
+    ASSERT_EQ(receiver.next_message()->body, body(static_cast<std::uint8_t>(i)));
+    receiver.acknowledge();
+    const auto ack = receiver.next_datagram();
+    ASSERT_TRUE(ack);
+    sender.receive(*decode_header(*ack), start);
+    ASSERT_TRUE(sender.all_acknowledged()) << i;
+  }
+}
+
+TEST(Channel, TheLastWordIsNotHeldBackByAWindow) {
+  Channel channel(8);
+  channel.set_peer(TunnelId(9), 1);
+  channel.send(SessionId(), body(0), Patience::dozing, start);
+  channel.send(SessionId(), body(1), Patience::usual, start);
+  drain(channel);
+  channel.send_last(body(2), start);
+  EXPECT_EQ(drain(channel), (std::vector<Sent>{{0, 0, false}, {1, 0, false}}));
+  channel.receive(message(0, 2, {}), start);
+  EXPECT_TRUE(channel.all_acknowledged());
+}
+
+}  // namespace
+}  // namespace l2tp
