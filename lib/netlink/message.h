@@ -19,14 +19,21 @@ using base::ByteView;
 /// Netlink pads headers, attributes and messages to this.
 constexpr std::size_t aligned(std::size_t size) { return (size + 3) & ~std::size_t{3}; }
 
-/// A structure as the kernel wrote it, or nothing when fewer bytes are there. Longer is fine: kernels
-/// append members.
+/// A structure as the kernel wrote it; false when fewer bytes are there. Longer is fine: kernels append
+/// members, and some structures end in an array of unknown size.
+template <class Pod>
+bool copy_head(ByteView bytes, Pod& out) {
+  static_assert(std::is_trivially_copyable_v<Pod>);
+  if (bytes.size() < sizeof(Pod)) return false;
+  std::memcpy(&out, bytes.data(), sizeof(Pod));
+  return true;
+}
+
+/// The same, as a value.
 template <class Pod>
 std::optional<Pod> pod(ByteView bytes) {
-  static_assert(std::is_trivially_copyable_v<Pod>);
-  if (bytes.size() < sizeof(Pod)) return std::nullopt;
   Pod out;
-  std::memcpy(&out, bytes.data(), sizeof out);
+  if (!copy_head(bytes, out)) return std::nullopt;
   return out;
 }
 

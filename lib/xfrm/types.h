@@ -52,7 +52,7 @@ struct Encap {
 };
 
 /// None is unlimited. Soft raises Expire{hard = false} once, hard deletes the SA. Seconds count from
-/// installation. Zero is a limit too: it is reached at once.
+/// installation, at least one. Zero bytes or packets are a limit too: it is reached at once.
 struct Limits {
   std::optional<std::uint64_t> bytes;
   std::optional<std::uint64_t> packets;
@@ -109,7 +109,7 @@ struct Sa {
   /// Inner packets outside it are dropped on input (XfrmInStateMismatch), policy or not.
   Selector selector;
   EspTransform transform;
-  /// In packets, 0 to 4096, rounded up to a multiple of 32 above 32; 0 switches replay protection off.
+  /// In packets, at most 4096; 0 switches replay protection off.
   std::uint32_t replay_window = 128;
   std::optional<Encap> encap;
   /// Lookup mark (XFRMA_MARK): part of the SA's name. None on our inbound SAs.
