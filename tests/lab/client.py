@@ -13,7 +13,7 @@ ESP = "aes256-sha1"
 # The plugins a PSK client needs, rather than all that are installed: charon starts faster.
 STRONGSWAN_CONF = """
 charon {{
-  load = random nonce aes sha1 sha2 md5 hmac gcm gmp curve25519 openssl kernel-netlink socket-default stroke
+  load = random nonce aes sha1 sha2 md5 hmac gcm gmp openssl kernel-netlink socket-default stroke
   install_routes = no
   port = 500
   {extra}

@@ -4,7 +4,6 @@ SIZE = 1_000_000
 
 
 def run(lab, kernel):
-    lab.fresh()
     clients = [lab.client(name) for name in lab.crowd("a1", "a2", "a3", "b1")]
     with lab.gateway() as gateway:
         lab.dial(*clients)
@@ -15,4 +14,3 @@ def run(lab, kernel):
             print(f"{kernel} {client.name} {where}: {mark}, PPP address {client.address}, ping {rtt:.1f} ms, "
                   f"{2 * 8 * SIZE / seconds / 1e6:.1f} Mbit/s", flush=True)
         lab.hang_up(*clients)
-    lab.fresh()

@@ -73,16 +73,26 @@ class Gateway:
         wait_for(self.ready, 30, "ikd and l2tpd ready")
 
     def ready(self):
-        for name, process in (("ikd", self.ikd), ("l2tpd", self.l2tpd)):
-            if process.poll() is not None:
-                raise Failure(f"{name} ended with status {process.returncode} while starting")
+        if self.casualties():
+            raise Failure(self.casualties())
         status = self.host.run("sh", "-c", f"'{self.build}/xfrmctl/xfrmctl' --run-dir {RUN_DIR} status >/dev/null 2>&1 && echo ready",
                                check=False)
         return "ready" in status
 
+    def casualties(self):
+        """Which daemons have ended without being asked to, in words."""
+        ended = [f"{name} ended by itself with status {process.returncode}"
+                 for name, process in (("ikd", self.ikd), ("l2tpd", self.l2tpd)) if process and process.poll() is not None]
+        return ", ".join(ended)
+
     def stop(self):
-        clean = stop(self.l2tpd)
-        return stop(self.ikd) and clean
+        if self.casualties():
+            raise Failure(self.casualties())
+        for name, process in (("l2tpd", self.l2tpd), ("ikd", self.ikd)):
+            if not stop(process):
+                raise Failure(f"{name} did not end within 20 s of SIGTERM")
+            if process.returncode:
+                raise Failure(f"{name} ended with status {process.returncode} when asked to end")
 
     def peers(self):
         """xfrmctl's list of peers."""

@@ -1,7 +1,7 @@
 """The gateway everybody has today: Debian's strongSwan, xl2tpd and pppd. The lab's negative control."""
 
 from client import PSK, STRONGSWAN_CONF, password_of
-from netns import stop, wait_for
+from netns import Failure, stop, wait_for
 from topology import CLIENT_HOSTS
 
 IPSEC_CONF = """
@@ -71,9 +71,12 @@ class Gateway:
         wait_for(lambda: log.exists() and "added configuration 'lab'" in log.read_text(), 60, "the gateway's charon ready")
         wait_for(lambda: ":06A5 " in self.host.proc_net("udp"), 30, "the gateway's xl2tpd listening")
 
+    def casualties(self):
+        return ""
+
     def stop(self):
-        clean = stop(self.xl2tpd)
-        return stop(self.starter) and clean
+        if not (stop(self.xl2tpd) and stop(self.starter)):
+            raise Failure("xl2tpd or charon did not end when asked to")
 
     def peers(self):
         return None  # it keeps no such list

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 
+import demo
 import scenarios
 import scenarios_ciphers  # noqa: F401  (registers its scenarios)
 import scenarios_controls  # noqa: F401
@@ -26,18 +27,22 @@ def chosen(patterns, kind):
     return names
 
 
-def attempt(lab, name, folder, keep):
+def attempt(lab, scenario, folder, options):
     """Runs one scenario; its complaint, or None."""
     lab.fresh()
+    if options["capture"]:
+        lab.capture()
+    complaint = None
     try:
-        scenarios.ALL[name](lab)
-        complaint = None
+        scenario(lab)
     except Failure as failure:
         complaint = str(failure)
     except Exception as error:
         complaint = f"{type(error).__name__}: {error}"
         (lab.world["gw"].log("traceback")).write_text(traceback.format_exc())
-    if complaint or keep:
+    if complaint and lab.running and lab.running.casualties() not in complaint:
+        complaint += f" ({lab.running.casualties()})"
+    if complaint or options["keep"] or options["capture"]:
         lab.diagnose(folder)
     return complaint
 
@@ -49,17 +54,17 @@ def main():
     (out / "planned").write_text("".join(f"{name}\n" for name in names * options["repeat"]))
     lab = Lab(options["gateway"], options["build"])
     if options["demo"]:
-        import demo
-        return demo.run(lab, kernel)
+        complaint = attempt(lab, lambda lab: demo.run(lab, kernel), out / "demo", options)
+        return f"the demo failed: {complaint}" if complaint else 0
     for turn in range(options["repeat"]):
         for name in names:
             label = name if options["repeat"] == 1 else f"{name}.{turn + 1}"
             started = time.monotonic()
-            complaint = attempt(lab, name, out / label, options["keep"])
+            complaint = attempt(lab, scenarios.ALL[name], out / label, options)
             seconds = round(time.monotonic() - started)
             verdict = f"FAIL {kernel} {label} ({seconds} s): {complaint}" if complaint else f"ok   {kernel} {label} ({seconds} s)"
             print(" ".join(verdict.splitlines()), flush=True)
-    lab.fresh()
+    return 0
 
 
-main()
+sys.exit(main())

@@ -36,8 +36,7 @@ class Lab:
             self.running = gateway_strongswan.Gateway(host, **options)
         self.running.start()
         yield self.running
-        if not self.running.stop():
-            raise Failure("the gateway's daemons did not end when asked to")
+        self.running.stop()
 
     def client(self, name, **options):
         return Client(self.world[name], **options)
@@ -46,8 +45,9 @@ class Lab:
         """These names; for a stock gateway only those it can serve at once, so that a scenario can be tried with it."""
         return names if self.kind == "sameroof" else [n for n in names if n not in ("a2", "a3")]
 
-    def dial(self, *clients, patience=45):
-        """All at once; the first complaint, if any."""
+    def dial(self, *clients, patience=None):
+        """All at once; the first complaint, if any. What a stock gateway cannot do is not worth a long wait."""
+        patience = patience or (45 if self.kind == "sameroof" else 20)
         each(lambda c: c.up(patience), clients)
 
     def prove(self, *clients, size=200_000, patience=10):
@@ -57,8 +57,26 @@ class Lab:
             raise Failure(f"PPP addresses given out twice: {addresses}")
         return each(lambda c: checks.check_client(c, size, patience), clients)
 
+    def check_listing(self, *clients):
+        """xfrmctl knows each of these by user, with its own mark, alias and PPP address."""
+        if self.kind != "sameroof":
+            return
+        peers = {peer["user"]: peer for peer in self.running.peers()}
+        listed = {name: peer["ppp_address"] for name, peer in peers.items()}
+        if listed != {c.user: c.address for c in clients}:
+            raise Failure(f"xfrmctl lists {listed}")
+        for key in ("peer", "mark", "alias", "ppp_address", "ifname", "spi_in"):
+            if len({peer[key] for peer in peers.values()}) != len(clients):
+                raise Failure(f"xfrmctl lists peers that share their {key}: {list(peers.values())}")
+        if not all(peer["bytes_in"] and peer["bytes_out"] for peer in peers.values()):
+            raise Failure(f"xfrmctl counts no traffic for a peer: {list(peers.values())}")
+
     def hang_up(self, *clients):
         each(lambda c: c.hang_up(), clients)
+
+    def capture(self):
+        """Records what the gateway sees from now on, for --capture."""
+        self.world["gw"].spawn("tcpdump", "tcpdump", "-U", "-n", "-s", 200, "-i", "any", "-w", RAM / "logs/gw.pcap")
 
     def diagnose(self, folder):
         """Copies the logs and writes down the kernel's state of every host."""

@@ -26,7 +26,7 @@ def control_two_fail(lab):
     clients = [lab.client(name) for name in ("a1", "a2")]
 
     def proof():
-        lab.dial(*clients, patience=20)
+        lab.dial(*clients, patience=15)
         lab.prove(*clients, patience=4)
 
     with lab.gateway():
@@ -65,7 +65,7 @@ def broken_marks(lab):
         return "\n".join(line for line in ruleset.splitlines() if "map @alias" not in line)
 
     def proof():
-        lab.dial(*clients, patience=20)
+        lab.dial(*clients, patience=15)
         lab.prove(*clients, patience=3)
 
     with lab.gateway(edit_ruleset=without_the_rule):
