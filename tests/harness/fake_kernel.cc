@@ -1,0 +1,199 @@
+#include "harness/fake_kernel.h"
+
+#include <algorithm>
+
+#include "ike/v1/keymat.h"
+
+namespace harness {
+namespace {
+
+constexpr std::uint16_t l2tp_port = 1701;
+constexpr std::uint16_t natt_port = 4500;
+
+std::string name_of(const xfrm::SaId& id) {
+  return id.destination.to_string() + " SPI " + std::to_string(id.spi.value);
+}
+
+bool is_host(const base::Prefix& prefix, const base::Address& address) {
+  return prefix == base::Prefix{address, 32};
+}
+
+}  // namespace
+
+void FakeKernel::execute(ike::Effect effect, base::Time now) {
+  std::visit([&](auto& e) { run(std::move(e), now); }, effect);
+}
+
+void FakeKernel::complete(ike::Completion completion, base::Duration delay, base::Time now) {
+  if (settings_.jitter.count() > 0)
+    delay += base::Duration(
+        static_cast<base::Duration::rep>(engine_() % static_cast<std::uint64_t>(settings_.jitter.count())));
+  completions_.emplace(now + delay, std::move(completion));
+}
+
+std::optional<base::Time> FakeKernel::next_completion() const {
+  return completions_.empty() ? std::nullopt : std::optional(completions_.begin()->first);
+}
+
+std::optional<ike::Completion> FakeKernel::pop_completion(base::Time now) {
+  if (completions_.empty() || completions_.begin()->first > now) return std::nullopt;
+  auto out = std::move(completions_.begin()->second);
+  completions_.erase(completions_.begin());
+  return out;
+}
+
+bool FakeKernel::refused(int& planned) {
+  if (planned > 0) {
+    --planned;
+    return true;
+  }
+  return settings_.refuse_chance > 0 &&
+         std::uniform_real_distribution<double>(0, 1)(engine_) < settings_.refuse_chance;
+}
+
+void FakeKernel::run(ike::ComputeDh e, base::Time now) {
+  ++computed_dh_;
+  auto result = settings_.dh == Dh::real
+                    ? crypto::respond(e.group, e.peer_public_value)
+                    : base::Result<crypto::DhResult>(pretend_respond(e.group, e.peer_public_value, random_));
+  complete(ike::DhDone{e.ticket, std::move(result)}, settings_.dh_delay, now);
+}
+
+void FakeKernel::run(ike::DeriveSkeyids e, base::Time now) {
+  ike::SkeyidsDone done{.ticket = e.ticket, .candidates = {}};
+  for (const auto& psk : settings_.psks)
+    done.candidates.push_back(
+        {psk.name, ike::v1::skeyid_of_psk(e.hash, base::as_bytes(psk.secret), e.ni, e.nr)});
+  complete(std::move(done), settings_.skeyid_delay, now);
+}
+
+void FakeKernel::check_inbound(const xfrm::Sa& sa) {
+  const auto what = name_of(xfrm::id_of(sa));
+  if (sa.mark) complain("inbound " + what + " has a lookup mark");
+  if (!sa.set_mark || sa.set_mark->value == 0 || (sa.set_mark->value & ~sa.set_mark->mask) != 0)
+    return complain("inbound " + what + " sets no mark of ours");
+  if (sa.reqid.value != sa.set_mark->value) complain("inbound " + what + ": reqid is not the mark");
+  if (sa.encap && sa.encap->destination_port != natt_port)
+    complain("inbound " + what + ": encap not on 4500");
+  const auto entry = entries_.find(base::Mark(sa.set_mark->value));
+  if (entry == entries_.end()) return complain("inbound " + what + " without map elements");
+  if (!is_host(sa.selector.source, entry->second.alias) ||
+      !is_host(sa.selector.destination, sa.destination) || sa.selector.protocol != 17 ||
+      sa.selector.source_port || sa.selector.destination_port != l2tp_port)
+    complain("inbound " + what + " admits other than the alias's L2TP");
+}
+
+void FakeKernel::check_outbound(const xfrm::Sa& sa) {
+  const auto what = name_of(xfrm::id_of(sa));
+  if (sa.set_mark) complain("outbound " + what + " sets a mark");
+  if (!sa.mark) return complain("outbound " + what + " has no mark");
+  if (sa.reqid.value != sa.mark->value) complain("outbound " + what + ": reqid is not the mark");
+  if (sa.encap && sa.encap->source_port != natt_port) complain("outbound " + what + ": encap not from 4500");
+  const auto entry = entries_.find(base::Mark(sa.mark->value));
+  if (entry == entries_.end()) return complain("outbound " + what + " without map elements");
+  if (sa.destination != entry->second.alias) complain("outbound " + what + " does not lead to the alias");
+  const bool has_policy = std::ranges::any_of(policies_, [&](const auto& p) {
+    return p.second.mark == sa.mark && p.second.reqid == sa.reqid &&
+           is_host(p.second.selector.destination, sa.destination) &&
+           p.second.selector.source_port == l2tp_port;
+  });
+  if (!has_policy) complain("outbound " + what + " without a policy");
+}
+
+void FakeKernel::run(ike::InstallInbound e, base::Time now) {
+  const auto id = xfrm::id_of(e.sa);
+  const auto mark = base::Mark(e.sa.set_mark ? e.sa.set_mark->value : 0);
+  const bool taken = sas_.contains(id);
+  if (refused(refuse_inbound_) || taken) {
+    if (!taken) excused_.insert(id);
+    return complete(ike::Installed{e.ticket, base::fail("no room for the inbound SA")},
+                    settings_.install_delay, now);
+  }
+  if (e.new_entry) {
+    if (e.new_entry->mark != mark) complain("map elements of another mark");
+    const auto [at, fresh] = entries_.emplace(mark, *e.new_entry);
+    if (!fresh && (at->second.alias != e.new_entry->alias || at->second.home != e.new_entry->home))
+      complain("map elements that are there already, with another content");
+  }
+  check_inbound(e.sa);
+  excused_.erase(id);
+  sas_.emplace(id, std::move(e.sa));
+  complete(ike::Installed{e.ticket, {}}, settings_.install_delay, now);
+}
+
+void FakeKernel::run(ike::InstallOutbound e, base::Time now) {
+  const auto id = xfrm::id_of(e.sa);
+  const bool taken = sas_.contains(id);
+  if (refused(refuse_outbound_) || taken) {
+    if (!taken) excused_.insert(id);
+    return complete(ike::Installed{e.ticket, base::fail("no room for the outbound SA")},
+                    settings_.install_delay, now);
+  }
+  if (e.new_policy) policies_.emplace(xfrm::id_of(*e.new_policy), *e.new_policy);
+  check_outbound(e.sa);
+  excused_.erase(id);
+  sas_.emplace(id, std::move(e.sa));
+  complete(ike::Installed{e.ticket, {}}, settings_.install_delay, now);
+}
+
+void FakeKernel::run(const ike::RemoveSa& e, base::Time) {
+  if (sas_.erase(e.sa) == 1) return;
+  if (excused_.erase(e.sa) == 0) complain("removes an SA that is not there: " + name_of(e.sa));
+}
+
+void FakeKernel::run(const ike::RemovePeer& e, base::Time) {
+  for (const auto& [id, sa] : sas_) {
+    if (sa.reqid.value == e.entry.mark.value) complain("removes a peer that has an SA: " + name_of(id));
+  }
+  entries_.erase(e.entry.mark);
+  if (e.policy) policies_.erase(*e.policy);
+}
+
+void FakeKernel::expire(const xfrm::SaId& id) {
+  sas_.erase(id);
+  excused_.insert(id);
+}
+
+const xfrm::Sa* FakeKernel::inbound(xfrm::Spi spi) const {
+  for (const auto& [id, sa] : sas_) {
+    if (!id.mark && id.spi == spi) return &sa;
+  }
+  return nullptr;
+}
+
+const xfrm::Sa* FakeKernel::outbound(base::Mark mark, xfrm::Spi spi) const {
+  for (const auto& [id, sa] : sas_) {
+    if (id.mark && id.mark->value == mark.value && id.spi == spi) return &sa;
+  }
+  return nullptr;
+}
+
+std::size_t FakeKernel::inbound_sas() const {
+  return static_cast<std::size_t>(std::ranges::count_if(sas_, [](const auto& e) { return !e.first.mark; }));
+}
+
+std::size_t FakeKernel::events_of(ike::EventKind kind) const {
+  return static_cast<std::size_t>(std::ranges::count(events_, kind, &ike::Event::kind));
+}
+
+std::vector<std::string> FakeKernel::imbalances() const {
+  std::vector<std::string> out;
+  std::map<std::uint32_t, std::pair<int, int>> pairs;  // mark → inbound, outbound
+  for (const auto& [id, sa] : sas_) {
+    auto& pair = pairs[sa.reqid.value];
+    ++(id.mark ? pair.second : pair.first);
+  }
+  for (const auto& [mark, pair] : pairs) {
+    const auto who = "mark " + std::to_string(mark);
+    if (pair.second == 0) out.push_back(who + " has an inbound SA and none back");
+    if (pair.second > 1) out.push_back(who + " has several outbound SAs");
+    if (pair.first == 0) out.push_back(who + " has an outbound SA alone");
+    if (!entries_.contains(base::Mark(mark))) out.push_back(who + " has SAs and no map elements");
+    const bool has_policy =
+        std::ranges::any_of(policies_, [&](const auto& p) { return p.second.reqid.value == mark; });
+    if (pair.second > 0 && !has_policy) out.push_back(who + " has an outbound SA and no policy");
+  }
+  return out;
+}
+
+}  // namespace harness

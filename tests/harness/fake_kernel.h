@@ -1,0 +1,97 @@
+#pragma once
+// The world that a responder's effects reach: Diffie-Hellman, pre-shared keys, SAs, policies and map
+// elements as books. It completes after a delay, refuses when told to, and writes down every effect that
+// the real kernel could not have meant well.
+
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "harness/pretend_dh.h"
+#include "ike/effect.h"
+
+namespace harness {
+
+struct Psk {
+  std::string name;
+  std::string secret;
+};
+
+struct KernelSettings {
+  std::vector<Psk> psks{{"family", "swordfish"}};
+  Dh dh = Dh::real;
+  base::Duration dh_delay{0}, skeyid_delay{0}, install_delay{0};
+  /// Up to so much is added to each delay, so that completions change places.
+  base::Duration jitter{0};
+  /// Of installations, in [0, 1].
+  double refuse_chance = 0;
+  std::uint64_t seed = 1;
+};
+
+class FakeKernel {
+ public:
+  explicit FakeKernel(KernelSettings settings)
+      : settings_(std::move(settings)), engine_(settings_.seed), random_(seeded_random(settings_.seed)) {}
+
+  /// Any effect but Send.
+  void execute(ike::Effect effect, base::Time now);
+  std::optional<base::Time> next_completion() const;
+  std::optional<ike::Completion> pop_completion(base::Time now);
+
+  KernelSettings& settings() { return settings_; }
+  /// The next so many installations fail and leave nothing.
+  void refuse_inbound(int times) { refuse_inbound_ = times; }
+  void refuse_outbound(int times) { refuse_outbound_ = times; }
+  /// A hard limit is reached: the SA vanishes by itself.
+  void expire(const xfrm::SaId& id);
+
+  const std::map<xfrm::SaId, xfrm::Sa>& sas() const { return sas_; }
+  const xfrm::Sa* inbound(xfrm::Spi spi) const;
+  const xfrm::Sa* outbound(base::Mark mark, xfrm::Spi spi) const;
+  std::size_t inbound_sas() const;
+  std::size_t outbound_sas() const { return sas_.size() - inbound_sas(); }
+  const std::map<base::Mark, ike::PeerEntry>& entries() const { return entries_; }
+  const std::map<xfrm::PolicyId, xfrm::Policy>& policies() const { return policies_; }
+  const std::vector<ike::Event>& events() const { return events_; }
+  std::size_t events_of(ike::EventKind kind) const;
+  bool empty() const { return sas_.empty() && entries_.empty() && policies_.empty(); }
+  /// Each peer's books agree: entry and policy with SAs, inbound for every outbound. Call when quiet.
+  std::vector<std::string> imbalances() const;
+  const std::vector<std::string>& complaints() const { return complaints_; }
+  std::size_t computed_dh() const { return computed_dh_; }
+
+ private:
+  void complain(std::string what) { complaints_.push_back(std::move(what)); }
+  void complete(ike::Completion completion, base::Duration delay, base::Time now);
+  bool refused(int& planned);
+  void run(ike::ComputeDh effect, base::Time now);
+  void run(ike::DeriveSkeyids effect, base::Time now);
+  void run(ike::InstallInbound effect, base::Time now);
+  void run(ike::InstallOutbound effect, base::Time now);
+  void run(const ike::RemoveSa& effect, base::Time now);
+  void run(const ike::RemovePeer& effect, base::Time now);
+  void run(ike::Event effect, base::Time) { events_.push_back(std::move(effect)); }
+  void run(const ike::Send&, base::Time) { complain("a datagram is no matter of the kernel"); }
+  void check_inbound(const xfrm::Sa& sa);
+  void check_outbound(const xfrm::Sa& sa);
+
+  KernelSettings settings_;
+  std::mt19937_64 engine_;
+  std::function<void(std::span<std::uint8_t>)> random_;
+  std::multimap<base::Time, ike::Completion> completions_;
+  int refuse_inbound_ = 0, refuse_outbound_ = 0;
+  std::map<xfrm::SaId, xfrm::Sa> sas_;
+  /// Refused or expired, but the responder may not know yet: removing them is no error.
+  std::set<xfrm::SaId> excused_;
+  std::map<base::Mark, ike::PeerEntry> entries_;
+  std::map<xfrm::PolicyId, xfrm::Policy> policies_;
+  std::vector<ike::Event> events_;
+  std::vector<std::string> complaints_;
+  std::size_t computed_dh_ = 0;
+};
+
+}  // namespace harness

@@ -1,0 +1,168 @@
+#include "harness/initiator.h"
+
+#include "wire/writer.h"
+
+namespace harness {
+namespace {
+
+using namespace std::chrono_literals;
+using ike::v1::Exchange;
+using ike::v1::PayloadType;
+
+constexpr auto resend_after = 2s;
+constexpr int most_sent = 15;
+constexpr std::size_t non_esp_marker = 4;
+constexpr std::uint16_t natt_port = 4500;
+
+}  // namespace
+
+Initiator::Initiator(InitiatorSettings settings)
+    : settings_(std::move(settings)), random_(seeded_random(settings_.seed)) {}
+
+Bytes Initiator::random_of(std::size_t size) {
+  Bytes out(size);
+  random_(out);
+  return out;
+}
+
+Initiator::Phase1* Initiator::newest_up() {
+  for (auto it = phases_.rbegin(); it != phases_.rend(); ++it) {
+    if (it->second.stage == Stage::up) return &it->second;
+  }
+  return nullptr;
+}
+
+Initiator::Phase1* Initiator::find(const Cookie& initiator, std::uint64_t& serial) {
+  for (auto& [number, p] : phases_) {
+    serial = number;
+    if (p.initiator == initiator) return &p;
+  }
+  return nullptr;
+}
+
+bool Initiator::ike_up() const {
+  return std::ranges::any_of(phases_, [](const auto& p) { return p.second.stage == Stage::up; });
+}
+
+std::size_t Initiator::isakmp_sas() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(phases_, [](const auto& p) { return p.second.stage == Stage::up; }));
+}
+
+bool Initiator::floated() const { return !phases_.empty() && phases_.rbegin()->second.nat; }
+
+std::pair<Cookie, Cookie> Initiator::cookies() const {
+  if (phases_.empty()) return {};
+  const auto& p = phases_.rbegin()->second;
+  return {p.initiator, p.responder};
+}
+
+const InitiatorChild* Initiator::child_by_in(xfrm::Spi spi) const {
+  const auto it = std::ranges::find(children_, spi, &InitiatorChild::in);
+  return it == children_.end() ? nullptr : &*it;
+}
+
+bool Initiator::was_notified(std::uint16_t type) const {
+  return std::ranges::any_of(notified_, [type](const Notified& n) { return n.type == type; });
+}
+
+std::optional<ike::Send> Initiator::next_send() {
+  if (sends_.empty()) return std::nullopt;
+  auto out = std::move(sends_.front());
+  sends_.pop_front();
+  return out;
+}
+
+ike::v1::Header Initiator::header(const Phase1& p, Exchange exchange, MessageId id) const {
+  ike::v1::Header h;
+  h.initiator = p.initiator;
+  h.responder = p.responder;
+  h.exchange = exchange;
+  h.message_id = id;
+  return h;
+}
+
+void Initiator::transmit(const Phase1& p, ByteView message) {
+  const std::uint16_t port = p.nat ? natt_port : settings_.local.port;
+  Bytes out(p.nat ? non_esp_marker : 0);
+  base::append(out, message);
+  sends_.push_back({{settings_.local.address, port},
+                    {settings_.gateway.address, p.nat ? natt_port : settings_.gateway.port},
+                    std::move(out)});
+}
+
+void Initiator::request(const Phase1& p, TimerKey key, ByteView message, base::Time now) {
+  sent_[key] = 1;
+  timers_.set(key, now + resend_after);
+  transmit(p, message);
+}
+
+void Initiator::timeout(base::Time now) {
+  while (const auto key = timers_.pop_due(now)) {
+    const auto p = phases_.find(key->first);
+    if (p == phases_.end()) continue;
+    auto& phase = p->second;
+    if (++sent_[*key] > most_sent) {
+      failed_ = true;
+      if (key->second.value == 0) phases_.erase(p);
+      continue;
+    }
+    if (key->second.value == 0) {
+      transmit(phase, phase.request);
+    } else if (const auto q = phase.quicks.find(key->second); q != phase.quicks.end()) {
+      transmit(phase, q->second.request);
+    }
+    timers_.set(*key, now + resend_after);
+  }
+}
+
+Bytes Initiator::key_pair(crypto::Group group, std::optional<crypto::DhKey>& key) {
+  if (settings_.dh == Dh::pretended) return random_of(crypto::public_value_size(group));
+  auto made = crypto::DhKey::generate(group);
+  if (!made) {
+    complain(made.error().message);
+    return {};
+  }
+  key = std::move(*made);
+  return key->public_value().value();
+}
+
+std::optional<base::Secret> Initiator::shared(crypto::Group group, const std::optional<crypto::DhKey>& key,
+                                              ByteView mine, ByteView theirs) {
+  if (settings_.dh == Dh::pretended) return pretend_shared(group, mine, theirs);
+  auto secret = key->derive(theirs);
+  if (!secret) {
+    complain(secret.error().message);
+    return std::nullopt;
+  }
+  return std::move(*secret);
+}
+
+void Initiator::input(const base::Endpoint& from, const base::Endpoint& to, ByteView bytes, base::Time now) {
+  if (from.address != settings_.gateway.address) return complain("an answer from a strange address");
+  if (to.port == natt_port) {
+    if (bytes.size() < non_esp_marker || std::ranges::any_of(bytes.first(4), [](auto b) { return b != 0; }))
+      return complain("no non-ESP marker on 4500");
+    bytes = bytes.subspan(non_esp_marker);
+  }
+  const auto h = ike::v1::decode_header(bytes);
+  if (!h || h->length != bytes.size()) return complain("a bad ISAKMP header");
+  std::uint64_t serial = 0;
+  auto* p = find(h->initiator, serial);
+  if (p == nullptr) return;
+  if (h->exchange == Exchange::informational && !h->encrypted()) return clear_informational(*h, bytes);
+  if (p->stage != Stage::sent_1 && h->responder != p->responder) return;
+  if (h->exchange == Exchange::main_mode) {
+    if (p->stage == Stage::sent_1) return message_2(serial, *p, *h, bytes, now);
+    if (p->stage == Stage::sent_3) return message_4(serial, *p, *h, bytes, now);
+    if (p->stage == Stage::sent_5) return message_6(serial, *p, *h, bytes, now);
+    return;
+  }
+  if (p->stage != Stage::up) return;
+  if (!h->encrypted()) return complain("phase 2 in clear");
+  if (h->exchange == Exchange::quick_mode) return quick_mode_2(serial, *p, *h, bytes);
+  if (h->exchange == Exchange::informational) return encrypted_informational(*p, *h, bytes);
+  complain("an unknown exchange");
+}
+
+}  // namespace harness

@@ -1,0 +1,173 @@
+#pragma once
+// A scripted IKEv1 initiator, as pure as the responder: datagrams, timeouts and commands in, datagrams out.
+// It checks what an attentive client checks and writes down whatever it finds wrong.
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/timer_queue.h"
+#include "crypto/dh.h"
+#include "harness/pretend_dh.h"
+#include "ike/effect.h"
+#include "ike/v1/message.h"
+#include "ike/v1/sa_payload.h"
+
+namespace harness {
+
+using base::Bytes;
+using base::ByteView;
+using ike::v1::Cookie;
+using ike::v1::MessageId;
+
+enum class Offer : std::uint8_t { one_proposal, proposal_each };
+
+struct InitiatorSettings {
+  base::Endpoint local{base::Address::v4(0xc0a80102), 500};    ///< 192.168.1.2
+  base::Endpoint gateway{base::Address::v4(0xcb007101), 500};  ///< 203.0.113.1
+  std::string psk = "swordfish";
+  std::vector<ike::IkeTransform> ike{*ike::parse_ike_transform("aes256-sha256-modp2048")};
+  std::vector<ike::EspSuite> esp{*ike::parse_esp_suite("aes256-sha1")};
+  Offer offer = Offer::one_proposal;
+  std::optional<crypto::Group> pfs = {};
+  std::chrono::seconds ike_lifetime{28800}, esp_lifetime{3600};
+  Bytes identity = {};         ///< body of the phase 1 ID; empty: ID_IPV4_ADDR of `local`
+  Bytes idci = {}, idcr = {};  ///< empty: the addresses with 17/1701
+  bool nat_traversal = true;
+  bool nat_oa = true;
+  bool initial_contact = false;       ///< inside message 5
+  std::optional<xfrm::Spi> spi = {};  ///< of the first pair's inbound SA
+  Dh dh = Dh::real;
+  std::uint64_t seed = 1;
+};
+
+/// A pair of ESP SAs as the initiator would install it.
+struct InitiatorChild {
+  xfrm::Spi in, out;
+  ike::EspSuite suite;
+  xfrm::EspTransform in_keys, out_keys;
+  std::optional<ike::v1::EncapsulationMode> mode;
+};
+
+struct Notified {
+  bool encrypted = false;
+  std::uint16_t type = 0;
+  Bytes spi, data;
+};
+
+class Initiator {
+ public:
+  explicit Initiator(InitiatorSettings settings);
+
+  /// Main Mode, and a Quick Mode as soon as it is up.
+  void connect(base::Time now);
+  /// A second Main Mode beside the first; Quick Modes use it once it is up.
+  void rekey_ike(base::Time now) { main_mode(now); }
+  void main_mode(base::Time now);
+  /// False when no ISAKMP SA is up.
+  bool quick_mode(base::Time now);
+  /// One message id for several Quick Modes: what nobody should do.
+  bool quick_mode_with(MessageId id, base::Time now);
+  void delete_esp(xfrm::Spi own_inbound);
+  /// Deletes the newest ISAKMP SA and forgets it.
+  void delete_isakmp();
+  void r_u_there(std::uint32_t sequence);
+  void notify(std::uint16_t type);
+  void informational(ike::v1::PayloadType type, ByteView body);
+  /// The host got another address; what is up stays up.
+  void move_to(const base::Address& address) { settings_.local.address = address; }
+
+  void input(const base::Endpoint& from, const base::Endpoint& to, ByteView bytes, base::Time now);
+  void timeout(base::Time now);
+  std::optional<base::Time> next_timeout() const { return timers_.earliest(); }
+  std::optional<ike::Send> next_send();
+
+  const InitiatorSettings& settings() const { return settings_; }
+  bool ike_up() const;
+  std::size_t isakmp_sas() const;
+  bool failed() const { return failed_; }
+  bool floated() const;
+  const std::vector<InitiatorChild>& children() const { return children_; }
+  const InitiatorChild* child_by_in(xfrm::Spi spi) const;
+  const std::vector<Notified>& notified() const { return notified_; }
+  bool was_notified(std::uint16_t type) const;
+  const std::vector<xfrm::Spi>& deleted_spis() const { return deleted_spis_; }
+  std::size_t deleted_isakmp() const { return deleted_isakmp_; }
+  /// What the responder did wrong, in words.
+  const std::vector<std::string>& complaints() const { return complaints_; }
+  /// The newest ISAKMP SA's cookies; zero before message 1.
+  std::pair<Cookie, Cookie> cookies() const;
+
+ private:
+  enum class Stage : std::uint8_t { sent_1, sent_3, sent_5, up };
+  struct Quick {
+    bool done = false;
+    Bytes iv, ni, g_xi, request, digest_of_2;
+    std::optional<crypto::DhKey> dh;
+    xfrm::Spi in;
+  };
+  struct Phase1 {
+    Cookie initiator{}, responder{};
+    Stage stage = Stage::sent_1;
+    ike::IkeTransform transform;
+    std::optional<crypto::DhKey> dh;
+    Bytes ni, nr, g_xi, g_xr, sa_body, iv, last_block, request;
+    base::Secret skeyid;
+    ike::v1::SessionKeys keys;
+    bool nat = false;
+    std::map<MessageId, Quick> quicks;
+  };
+  /// The serial number of a Phase1; the message id is zero for Main Mode itself.
+  using TimerKey = std::pair<std::uint64_t, MessageId>;
+
+  Phase1* newest_up();
+  Phase1* find(const Cookie& initiator, std::uint64_t& serial);
+  void complain(std::string what) { complaints_.push_back(std::move(what)); }
+  void transmit(const Phase1& p, ByteView message);
+  void request(const Phase1& p, TimerKey key, ByteView message, base::Time now);
+  Bytes random_of(std::size_t size);
+  ike::v1::Header header(const Phase1& p, ike::v1::Exchange exchange, MessageId id) const;
+  Bytes key_pair(crypto::Group group, std::optional<crypto::DhKey>& key);
+  std::optional<base::Secret> shared(crypto::Group group, const std::optional<crypto::DhKey>& key,
+                                     ByteView mine, ByteView theirs);
+
+  // initiator_main_mode.cc
+  void message_2(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram,
+                 base::Time now);
+  void message_4(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram,
+                 base::Time now);
+  void send_message_5(std::uint64_t serial, Phase1& p, base::Time now);
+  void message_6(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram,
+                 base::Time now);
+  Bytes identity() const;
+
+  // initiator_quick_mode.cc
+  Bytes esp_offer(xfrm::Spi spi, ike::v1::EncapsulationMode mode) const;
+  void quick_mode_2(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram);
+  void accept_quick_mode_2(Phase1& p, const ike::v1::Header& h, Quick& q, const ike::v1::Chain& chain);
+  void encrypted_informational(Phase1& p, const ike::v1::Header& h, ByteView datagram);
+  void clear_informational(const ike::v1::Header& h, ByteView datagram);
+  void take_informational(bool encrypted, const ike::v1::Chain& chain);
+  Bytes idci() const;
+  Bytes idcr() const;
+
+  InitiatorSettings settings_;
+  std::function<void(std::span<std::uint8_t>)> random_;
+  std::map<std::uint64_t, Phase1> phases_;
+  std::uint64_t last_serial_ = 0;
+  bool quick_when_up_ = false;
+  bool failed_ = false;
+  bool spi_used_ = false;
+  base::TimerQueue<TimerKey> timers_;
+  std::map<TimerKey, int> sent_;
+  std::deque<ike::Send> sends_;
+  std::vector<InitiatorChild> children_;
+  std::vector<Notified> notified_;
+  std::vector<xfrm::Spi> deleted_spis_;
+  std::size_t deleted_isakmp_ = 0;
+  std::vector<std::string> complaints_;
+};
+
+}  // namespace harness

@@ -1,0 +1,150 @@
+// Main Mode with a pre-shared key, as initiator (RFC 2409 §5.4, RFC 3947 §3).
+
+#include "harness/initiator.h"
+#include "ike/v1/exchange_table.h"
+#include "ike/v1/identification.h"
+#include "ike/v1/keymat.h"
+#include "ike/v1/nat.h"
+
+namespace harness {
+namespace {
+
+namespace v1 = ike::v1;
+using v1::Exchange;
+using v1::Payload;
+using v1::PayloadType;
+
+constexpr std::size_t nonce_size = 20;
+constexpr std::uint8_t key_ike = 1;
+
+Bytes ike_offer(const InitiatorSettings& s) {
+  std::vector<Bytes> attributes;
+  for (const auto& t : s.ike) attributes.push_back(v1::encode_attributes(t, s.ike_lifetime));
+  v1::Proposal proposal{.number = 1, .protocol = v1::protocol_isakmp, .spi = {}, .transforms = {}};
+  for (const auto& a : attributes) {
+    const auto number = static_cast<std::uint8_t>(proposal.transforms.size() + 1);
+    proposal.transforms.push_back({.number = number, .id = key_ike, .attributes = {}, .raw_attributes = a});
+  }
+  return v1::encode_sa({.doi = 1, .situation = 1, .proposals = {proposal}});
+}
+
+}  // namespace
+
+Bytes Initiator::identity() const {
+  if (!settings_.identity.empty()) return settings_.identity;
+  return v1::encode_identification(v1::identification_of(settings_.local.address));
+}
+
+void Initiator::connect(base::Time now) {
+  quick_when_up_ = true;
+  main_mode(now);
+}
+
+void Initiator::main_mode(base::Time now) {
+  const auto serial = ++last_serial_;
+  auto& p = phases_[serial];
+  random_(p.initiator);
+  p.initiator[0] |= 1;
+  p.sa_body = ike_offer(settings_);
+  std::vector<Payload> payloads{{PayloadType::sa, p.sa_body}};
+  if (settings_.nat_traversal) payloads.push_back({PayloadType::vendor_id, v1::vendor_rfc3947});
+  payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  p.request = v1::encode_clear(header(p, Exchange::main_mode, MessageId(0)), payloads);
+  request(p, {serial, MessageId(0)}, p.request, now);
+}
+
+void Initiator::message_2(std::uint64_t serial, Phase1& p, const v1::Header& h, ByteView datagram,
+                          base::Time now) {
+  const auto chain = v1::decode_chain(h.next, datagram.subspan(v1::header_size));
+  if (!chain || chain->count(PayloadType::sa) != 1) return complain("message 2 has no SA payload");
+  const auto sa = v1::decode_sa(chain->find(PayloadType::sa)->body);
+  if (!sa || sa->proposals.size() != 1 || sa->proposals[0].transforms.size() != 1)
+    return complain("message 2 does not choose one transform");
+  const auto chosen = v1::choose(*sa, settings_.ike);
+  if (!chosen) return complain("message 2 chooses what was not offered");
+  if (chosen->lifetime != settings_.ike_lifetime) complain("message 2 changes the lifetime");
+  p.responder = h.responder;
+  p.transform = chosen->transform;
+  p.ni = random_of(nonce_size);
+  p.g_xi = key_pair(p.transform.group, p.dh);
+  std::vector<Payload> payloads{{PayloadType::key_exchange, p.g_xi}, {PayloadType::nonce, p.ni}};
+  const auto hash = p.transform.hash;
+  const auto about_it = v1::nat_d(hash, p.initiator, p.responder, settings_.gateway);
+  const auto about_us = v1::nat_d(hash, p.initiator, p.responder, settings_.local);
+  if (settings_.nat_traversal) {
+    payloads.push_back({PayloadType::nat_d, about_it});
+    payloads.push_back({PayloadType::nat_d, about_us});
+  }
+  p.stage = Stage::sent_3;
+  p.request = v1::encode_clear(header(p, Exchange::main_mode, MessageId(0)), payloads);
+  request(p, {serial, MessageId(0)}, p.request, now);
+}
+
+void Initiator::message_4(std::uint64_t serial, Phase1& p, const v1::Header& h, ByteView datagram,
+                          base::Time now) {
+  if (h.encrypted()) return complain("message 4 is encrypted");
+  const auto chain = v1::decode_chain(h.next, datagram.subspan(v1::header_size));
+  if (!chain) return complain("message 4 is malformed");
+  const auto* ke = chain->find(PayloadType::key_exchange);
+  const auto* nr = chain->find(PayloadType::nonce);
+  if (nr == nullptr || ke == nullptr) return;  // message 2 once more, late
+  if (ke->body.size() != crypto::public_value_size(p.transform.group))
+    return complain("a KE of a wrong size");
+  p.g_xr = base::to_bytes(ke->body);
+  p.nr = base::to_bytes(nr->body);
+  const auto g_xy = shared(p.transform.group, p.dh, p.g_xi, p.g_xr);
+  if (!g_xy) return;
+  p.skeyid = v1::skeyid_of_psk(p.transform.hash, base::as_bytes(settings_.psk), p.ni, p.nr);
+  p.keys = v1::derive_session_keys(p.transform, p.skeyid, *g_xy, p.initiator, p.responder);
+  p.iv = v1::phase1_iv(p.transform, p.g_xi, p.g_xr);
+  if (settings_.nat_traversal) {
+    if (chain->count(PayloadType::nat_d) < 2) complain("message 4 has no NAT-D");
+    p.nat =
+        v1::find_nat(*chain, p.transform.hash, p.initiator, p.responder, settings_.local, settings_.gateway)
+            .any();
+  }
+  send_message_5(serial, p, now);
+}
+
+void Initiator::send_message_5(std::uint64_t serial, Phase1& p, base::Time now) {
+  const auto id = identity();
+  const auto hash =
+      v1::phase1_hash(p.transform.hash, p.skeyid, p.g_xi, p.g_xr, p.initiator, p.responder, p.sa_body, id);
+  std::vector<Payload> payloads{{PayloadType::identification, id}, {PayloadType::hash, hash.view()}};
+  Bytes spi(p.initiator.begin(), p.initiator.end());
+  base::append(spi, p.responder);
+  const auto contact = v1::encode_notification(
+      {.protocol = v1::protocol_isakmp, .spi = spi, .type = v1::notify::initial_contact, .data = {}});
+  if (settings_.initial_contact) payloads.push_back({PayloadType::notification, contact});
+  p.stage = Stage::sent_5;
+  p.request = v1::encode_encrypted(header(p, Exchange::main_mode, MessageId(0)), payloads, p.transform,
+                                   p.keys.encryption_key, p.iv);
+  request(p, {serial, MessageId(0)}, p.request, now);
+}
+
+void Initiator::message_6(std::uint64_t serial, Phase1& p, const v1::Header& h, ByteView datagram,
+                          base::Time now) {
+  if (!h.encrypted()) return;  // message 4 once more, late
+  const auto clear = v1::decrypt(h, datagram, p.transform, p.keys.encryption_key, p.iv);
+  const auto chain = clear ? v1::decode_chain(h.next, clear->body)
+                           : v1::Decoded<v1::Chain>(tl::unexpected(v1::Malformed::bad_length));
+  if (!chain) return complain("message 6 does not decrypt");
+  const auto* id = chain->find(PayloadType::identification);
+  const auto* hash = chain->find(PayloadType::hash);
+  if (id == nullptr || hash == nullptr) return complain("message 6 has no ID or no HASH");
+  const auto expected = v1::phase1_hash(p.transform.hash, p.skeyid, p.g_xr, p.g_xi, p.responder, p.initiator,
+                                        p.sa_body, id->body);
+  if (!base::same_in_constant_time(hash->body, expected.view())) return complain("HASH_R does not fit");
+  for (const auto& payload : chain->payloads) {
+    if (payload.type != PayloadType::notification) continue;
+    const auto n = v1::decode_notification(payload.body);
+    if (!n) return complain("message 6 has a malformed notification");
+    notified_.push_back({true, n->type, base::to_bytes(n->spi), base::to_bytes(n->data)});
+  }
+  p.stage = Stage::up;
+  p.last_block = clear->next_iv;
+  timers_.cancel({serial, MessageId(0)});
+  if (std::exchange(quick_when_up_, false)) quick_mode(now);
+}
+
+}  // namespace harness
