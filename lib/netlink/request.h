@@ -28,6 +28,8 @@ class Request {
     append(pod_bytes(value));
     return *this;
   }
+  /// Headers and attributes that are encoded already.
+  void append_payload(ByteView bytes) { append(bytes); }
   /// A number or structure of the kernel's.
   template <class Pod>
   Request& attr(std::uint16_t type, const Pod& value) {

@@ -1,0 +1,69 @@
+#pragma once
+// The elements of table inet sameroof (sameroof.nft): which mark is which alias, where an alias really
+// is, and whose tunnels are whose. Each call is one transaction: all of it happens, or nothing.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/id.h"
+#include "netlink/socket.h"
+
+namespace nft {
+
+/// `absent`: there was nothing to change, and nothing has been changed beyond what was there.
+enum class Change { made, absent };
+
+/// What the ruleset does with L2TP on port 1701 that came without IPsec.
+enum class Cleartext { refused, allowed };
+
+/// Whether data packets on port 1701 must belong to a tunnel that was added (kernel.md §3). `off` is for
+/// a daemon that adds none.
+enum class Latch { off, on };
+
+/// Packets that met a rule; names and meanings stand in sameroof.nft.
+struct Counter {
+  std::string name;
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// Needs CAP_NET_ADMIN.
+class PeerMap {
+ public:
+  /// Fails with a sentence when the ruleset is not loaded.
+  static base::Result<PeerMap> open();
+
+  /// `mark` within the mask; `alias` and `home` IPv4. Twice the same is fine, another alias for a mark
+  /// or another home for an alias is refused.
+  nl::Result<void> add_peer(base::Mark mark, const base::Address& alias, const base::Address& home);
+  /// The peer's NAT got a new address.
+  nl::Result<Change> move_peer(const base::Address& alias, const base::Address& new_home);
+  nl::Result<Change> remove_peer(base::Mark mark, const base::Address& alias);
+  nl::Result<void> flush_peers();
+
+  /// `tunnel` is our id of it (as data packets to us carry it), host order; mark 0 is clear text.
+  nl::Result<void> add_tunnel(base::Mark mark, std::uint16_t tunnel);
+  nl::Result<Change> remove_tunnel(base::Mark mark, std::uint16_t tunnel);
+  nl::Result<void> flush_tunnels();
+
+  nl::Result<void> set_cleartext(Cleartext cleartext);
+  nl::Result<void> set_latch(Latch latch);
+
+  nl::Result<std::vector<Counter>> counters();
+
+ private:
+  struct Element;
+  explicit PeerMap(nl::Socket socket) : socket_(std::move(socket)) {}
+  /// One outcome for each of `elements`.
+  std::vector<nl::Result<void>> commit(const std::vector<Element>& elements, std::string_view what);
+  nl::Result<void> apply(const std::vector<Element>& elements, std::string_view what);
+  nl::Result<Change> remove(std::vector<Element> elements, std::string_view what);
+  nl::Result<void> set_port(const char* set, bool present, std::string_view what);
+
+  nl::Socket socket_;
+};
+
+}  // namespace nft

@@ -1,0 +1,32 @@
+#include "nft/ruleset.h"
+
+#include <cstdlib>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "nft_ruleset_text.h"
+
+namespace nft {
+
+namespace {
+
+void define(std::string& text, std::string_view name, std::string_view value) {
+  const auto line = fmt::format("\ndefine {} = ", name);
+  const auto at = text.find(line);
+  if (at == std::string::npos) std::abort();  // the file and this function no longer agree
+  const auto from = at + line.size();
+  text.replace(from, text.find('\n', from) - from, value);
+}
+
+}  // namespace
+
+std::string ruleset(std::uint32_t mark_mask, const base::Prefix& alias_range) {
+  std::string text(ruleset_text);
+  define(text, "mark_mask", fmt::format("{:#010x}", mark_mask));
+  define(text, "other_marks", fmt::format("{:#010x}", ~mark_mask));
+  define(text, "alias_range", alias_range.to_string());
+  return text;
+}
+
+}  // namespace nft

@@ -1,0 +1,205 @@
+// Against the running kernel's nftables, in a network namespace of its own, compared with what nft(8)
+// lists.
+#include "nft/peer_map.h"
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+#include <sched.h>
+
+#include "nft/ruleset.h"
+
+namespace {
+
+using base::Address;
+using base::Mark;
+using nft::Change;
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::UnorderedElementsAre;
+
+Address address(std::string_view text) { return *Address::parse(text); }
+
+/// What the command printed, errors included.
+std::string run(const std::string& command) {
+  std::string out;
+  FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return out;
+  std::array<char, 4096> block{};
+  while (std::fgets(block.data(), block.size(), pipe) != nullptr) out += block.data();
+  ::pclose(pipe);
+  return out;
+}
+
+const std::string rules = SAMEROOF_SOURCE_DIR "/nft/sameroof.nft";
+
+/// The elements of a set or map as nft prints them in JSON, compact.
+std::vector<std::string> elements(const std::string& kind, const std::string& name) {
+  std::vector<std::string> out;
+  const auto listed = json::parse(run("nft -j list " + kind + " inet sameroof " + name));
+  for (const auto& item : listed.at("nftables")) {
+    if (!item.contains(kind) || !item.at(kind).contains("elem")) continue;
+    for (const auto& element : item.at(kind).at("elem")) out.push_back(element.dump());
+  }
+  return out;
+}
+
+class LoadedRuleset : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs CAP_SYS_ADMIN";
+    if (run("nft list tables").find("rror") != std::string::npos) GTEST_SKIP() << "no nftables here";
+    ASSERT_EQ(run("nft -f " + rules), "");
+    auto opened = nft::PeerMap::open();
+    ASSERT_TRUE(opened.has_value()) << opened.error().message;
+    map_.emplace(std::move(*opened));
+  }
+  void add(Mark mark, std::string_view alias, std::string_view home) {
+    const auto added = map_->add_peer(mark, address(alias), address(home));
+    ASSERT_TRUE(added.has_value()) << added.error().message;
+  }
+  std::optional<nft::PeerMap> map_;
+};
+
+TEST(Ruleset, WithoutItOpeningSaysWhatToDo) {
+  if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs CAP_SYS_ADMIN";
+  const auto opened = nft::PeerMap::open();
+  ASSERT_FALSE(opened.has_value());
+  EXPECT_THAT(opened.error().message, HasSubstr("table inet sameroof is not loaded: load the ruleset"));
+}
+
+TEST(Ruleset, WithTheBuiltInMarksIsTheFileItself) {
+  std::ifstream file(rules);
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_EQ(nft::ruleset(0x0fffff00, *base::Prefix::parse("240.0.0.0/8")), text.str());
+}
+
+TEST(Ruleset, TakesOtherMarksAndAliases) {
+  const auto text = nft::ruleset(0x00000ff0, *base::Prefix::parse("100.127.0.0/16"));
+  EXPECT_THAT(text, HasSubstr("\ndefine mark_mask = 0x00000ff0\n"));
+  EXPECT_THAT(text, HasSubstr("\ndefine other_marks = 0xfffff00f\n"));
+  EXPECT_THAT(text, HasSubstr("\ndefine alias_range = 100.127.0.0/16\n"));
+}
+
+TEST_F(LoadedRuleset, AddsMovesAndRemovesPeers) {
+  add(Mark(0x100), "240.0.0.1", "198.51.100.1");
+  add(Mark(0x200), "240.0.0.2", "198.51.100.1");
+  EXPECT_THAT(elements("map", "alias"), UnorderedElementsAre(R"([256,"240.0.0.1"])", R"([512,"240.0.0.2"])"));
+  EXPECT_THAT(elements("map", "home"),
+              UnorderedElementsAre(R"(["240.0.0.1","198.51.100.1"])", R"(["240.0.0.2","198.51.100.1"])"));
+  const auto moved = map_->move_peer(address("240.0.0.2"), address("192.0.2.77"));
+  ASSERT_TRUE(moved.has_value()) << moved.error().message;
+  EXPECT_EQ(*moved, Change::made);
+  EXPECT_THAT(elements("map", "home"),
+              UnorderedElementsAre(R"(["240.0.0.1","198.51.100.1"])", R"(["240.0.0.2","192.0.2.77"])"));
+  const auto removed = map_->remove_peer(Mark(0x100), address("240.0.0.1"));
+  ASSERT_TRUE(removed.has_value()) << removed.error().message;
+  EXPECT_EQ(*removed, Change::made);
+  EXPECT_THAT(elements("map", "alias"), ElementsAre(R"([512,"240.0.0.2"])"));
+  EXPECT_THAT(elements("map", "home"), ElementsAre(R"(["240.0.0.2","192.0.2.77"])"));
+  ASSERT_TRUE(map_->flush_peers().has_value());
+  EXPECT_THAT(elements("map", "alias"), testing::IsEmpty());
+  EXPECT_THAT(elements("map", "home"), testing::IsEmpty());
+}
+
+TEST_F(LoadedRuleset, RemovingOrMovingWhatIsAbsentIsReportedAndHarmless) {
+  EXPECT_EQ(map_->remove_peer(Mark(0x100), address("240.0.0.1")).value(), Change::absent);
+  EXPECT_EQ(map_->move_peer(address("240.0.0.1"), address("192.0.2.1")).value(), Change::absent);
+  EXPECT_THAT(elements("map", "home"), testing::IsEmpty()) << "moving must not add";
+  // Half of a peer: the half that is there goes.
+  add(Mark(0x100), "240.0.0.1", "198.51.100.1");
+  ASSERT_EQ(run("nft delete element inet sameroof alias '{ 0x100 }'"), "");
+  EXPECT_EQ(map_->remove_peer(Mark(0x100), address("240.0.0.1")).value(), Change::absent);
+  EXPECT_THAT(elements("map", "home"), testing::IsEmpty());
+  EXPECT_TRUE(map_->flush_peers().has_value());
+}
+
+TEST_F(LoadedRuleset, ARefusedPeerLeavesNothingBehind) {
+  add(Mark(0x100), "240.0.0.1", "198.51.100.1");
+  add(Mark(0x100), "240.0.0.1", "198.51.100.1");
+  const auto refused = map_->add_peer(Mark(0x300), address("240.0.0.1"), address("192.0.2.1"));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, testing::StartsWith("adding the peer at 240.0.0.1: "));
+  EXPECT_THAT(elements("map", "alias"), ElementsAre(R"([256,"240.0.0.1"])"));
+  EXPECT_THAT(elements("map", "home"), ElementsAre(R"(["240.0.0.1","198.51.100.1"])"));
+}
+
+TEST_F(LoadedRuleset, TunnelsAreKeyedAsNftWritesThem) {
+  ASSERT_TRUE(map_->add_tunnel(Mark(0x100), 0x1234).has_value());
+  ASSERT_TRUE(map_->add_tunnel(Mark(0), 9).has_value());
+  for (const auto* set : {"tids", "tidsl"}) {
+    EXPECT_THAT(elements("set", set),
+                UnorderedElementsAre(R"({"concat":[256,4660]})", R"({"concat":[0,9]})"));
+  }
+  // The same element to nft(8), which refuses to make it twice.
+  EXPECT_THAT(run("nft create element inet sameroof tids '{ 0x100 . 0x1234 }'"), HasSubstr("File exists"));
+  EXPECT_EQ(map_->remove_tunnel(Mark(0x100), 0x1234).value(), Change::made);
+  EXPECT_EQ(map_->remove_tunnel(Mark(0x100), 0x1234).value(), Change::absent);
+  EXPECT_THAT(elements("set", "tidsl"), ElementsAre(R"({"concat":[0,9]})"));
+  ASSERT_TRUE(map_->flush_tunnels().has_value());
+  EXPECT_THAT(elements("set", "tids"), testing::IsEmpty());
+  EXPECT_THAT(elements("set", "tidsl"), testing::IsEmpty());
+}
+
+TEST_F(LoadedRuleset, CleartextAndLatchAreSwitchedTwiceWithoutComplaint) {
+  for (int twice = 0; twice < 2; ++twice) {
+    ASSERT_TRUE(map_->set_cleartext(nft::Cleartext::allowed).has_value());
+    ASSERT_TRUE(map_->set_latch(nft::Latch::on).has_value());
+    EXPECT_THAT(elements("set", "cleartext"), ElementsAre("1701"));
+    EXPECT_THAT(elements("set", "latched"), ElementsAre("1701"));
+  }
+  for (int twice = 0; twice < 2; ++twice) {
+    ASSERT_TRUE(map_->set_cleartext(nft::Cleartext::refused).has_value());
+    ASSERT_TRUE(map_->set_latch(nft::Latch::off).has_value());
+    EXPECT_THAT(elements("set", "cleartext"), testing::IsEmpty());
+    EXPECT_THAT(elements("set", "latched"), testing::IsEmpty());
+  }
+}
+
+TEST_F(LoadedRuleset, LoadingAgainKeepsPeersAndDoublesNoRule) {
+  const auto before = run("nft list table inet sameroof");
+  add(Mark(0x100), "240.0.0.1", "198.51.100.1");
+  ASSERT_EQ(run("nft -f " + rules), "");
+  EXPECT_THAT(elements("map", "alias"), ElementsAre(R"([256,"240.0.0.1"])"));
+  ASSERT_TRUE(map_->flush_peers().has_value());
+  EXPECT_EQ(run("nft list table inet sameroof"), before);
+}
+
+TEST_F(LoadedRuleset, TouchesNoOtherTable) {
+  ASSERT_EQ(run("nft add table inet firewall"), "");
+  ASSERT_EQ(run("nft -f " + rules), "");
+  EXPECT_EQ(run("nft list tables"), "table inet sameroof\ntable inet firewall\n");
+}
+
+TEST_F(LoadedRuleset, ForgedPacketsAreDroppedAndCounted) {
+  ASSERT_EQ(run("ip link set lo up"), "");
+  // Clear text to 1701 dies in the input hook, a packet to an alias in postrouting.
+  ASSERT_EQ(run("ip route add default dev lo"), "");
+  run("bash -c 'echo > /dev/udp/127.0.0.1/1701'");
+  run("bash -c 'echo > /dev/udp/240.0.0.1/9'");
+  const auto counters = map_->counters();
+  ASSERT_TRUE(counters.has_value()) << counters.error().message;
+  std::vector<std::string> counted;
+  for (const auto& counter : *counters) {
+    if (counter.packets > 0) counted.push_back(counter.name);
+  }
+  EXPECT_EQ(counters->size(), 8U);
+  EXPECT_THAT(counted, UnorderedElementsAre("cleartext_in", "leak"));
+}
+
+TEST_F(LoadedRuleset, ClearTextPassesWhereItIsAllowed) {
+  ASSERT_EQ(run("ip link set lo up"), "");
+  ASSERT_TRUE(map_->set_cleartext(nft::Cleartext::allowed).has_value());
+  run("bash -c 'echo > /dev/udp/127.0.0.1/1701'");
+  const auto counters = map_->counters();
+  ASSERT_TRUE(counters.has_value());
+  for (const auto& counter : *counters) EXPECT_EQ(counter.packets, 0U) << counter.name;
+}
+
+}  // namespace
