@@ -214,7 +214,7 @@ void Server::dispatch(const std::string& request, Connection& connection) {
     handler->second(parameters, std::move(call));
   }
   const auto now = base::Clock::now();
-  rest_until_ = now + std::min<base::Duration>(4 * (now - started), std::chrono::seconds(1));
+  rest_until_ = now + std::min<base::Duration>(options_.rest * (now - started), std::chrono::seconds(1));
 }
 
 void Server::serve_ourselves(std::string_view method, const Json& parameters, Call call) {

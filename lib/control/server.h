@@ -61,6 +61,8 @@ struct ServerOptions {
   std::size_t most_unread = 4 * 1024 * 1024;
   /// A client that takes none of what waits for it for so long is closed.
   base::Duration patience = std::chrono::seconds(10);
+  /// After a request nobody is served for so many times as long as it took, at most a second.
+  int rest = 4;
   uid_t privileged_uid = 0;
 };
 

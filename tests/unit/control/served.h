@@ -26,6 +26,7 @@ class Served : public testing::Test {
     options_.product = "ikd";
     options_.version = "1";
     options_.privileged_uid = ::getuid();
+    options_.rest = 0;  // whoever waits in these tests counts turns of the loop
   }
   ~Served() override {
     server_.reset();

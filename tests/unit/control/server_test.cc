@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fstream>
+#include <thread>
 #include <vector>
 
 #include <sys/stat.h>
@@ -199,6 +200,24 @@ TEST_F(Served, AReaderThatTakesNothingIsClosedAndHoldsNobodyUp) {
   ::shutdown(other.get(), SHUT_RDWR);
   while (server_->connections() > 0 && base::Clock::now() < end) turn(1);
   EXPECT_EQ(server_->connections(), 0U);
+}
+
+TEST_F(Served, RequestsLeaveTimeForPackets) {
+  options_.rest = 4;
+  serve();
+  std::vector<base::Time> served;
+  server_->handle("Status", [&](const Json&, Call call) {
+    served.push_back(base::Clock::now());
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    call.reply(Json::object());
+  });
+  const auto fd = connect();
+  for (int i = 0; i < 3; ++i) say(fd, R"({"method":"sameroof.Ike.Status"})");
+  const auto end = base::Clock::now() + std::chrono::seconds(10);
+  while (served.size() < 3 && base::Clock::now() < end) turn(1);
+  ASSERT_EQ(served.size(), 3U);
+  EXPECT_GE(served[1] - served[0], std::chrono::milliseconds(50));
+  EXPECT_GE(served[2] - served[1], std::chrono::milliseconds(50));
 }
 
 TEST_F(Served, ALongAnswerArrivesWhole) {
