@@ -8,6 +8,11 @@ from netns import Failure, stop, wait_for
 from topology import CLIENT_HOSTS
 
 RUN_DIR = "/run/sameroof"
+BINARIES = ("ikd/ikd", "l2tpd/l2tpd", "l2tpd/sameroof-pppd.so", "xfrmctl/xfrmctl")
+
+
+def missing_binaries(build):
+    return [name for name in BINARIES if not (pathlib.Path(build) / name).exists()]
 
 
 def toml_list(values):
@@ -57,9 +62,6 @@ class Gateway:
         return self.host.run(self.build / "xfrmctl/xfrmctl", "--run-dir", RUN_DIR, *argv, check=check)
 
     def start(self):
-        for binary in ("ikd/ikd", "l2tpd/l2tpd", "l2tpd/sameroof-pppd.so", "xfrmctl/xfrmctl"):
-            if not (self.build / binary).exists():
-                raise Failure(f"{self.build / binary} is not there: build first, or name the folder with --build")
         ruleset = self.host.run(self.build / "ikd/ikd", *self.files, "--ruleset")
         if self.edit_ruleset:
             edited = self.edit_ruleset(ruleset)
@@ -98,8 +100,16 @@ class Gateway:
         """xfrmctl's list of peers."""
         return json.loads(self.xfrmctl("peers", "--json"))["peers"]
 
+    def table(self, *kinds):
+        """The objects of these kinds in our nftables table."""
+        listing = json.loads(self.host.run("nft", "-j", "list", "ruleset"))["nftables"]
+        return [body for entry in listing for kind, body in entry.items()
+                if kind in kinds and body.get("table") == "sameroof"]
+
     def map_elements(self):
         """How many elements the maps and sets of our table hold."""
-        listing = json.loads(self.host.run("nft", "-j", "list", "ruleset"))["nftables"]
-        return sum(len(body.get("elem", [])) for entry in listing for kind, body in entry.items()
-                   if kind in ("map", "set") and body.get("table") == "sameroof")
+        return sum(len(body.get("elem", [])) for body in self.table("map", "set"))
+
+    def drops(self):
+        """The named counters of our table that are not zero."""
+        return {body["name"]: body["packets"] for body in self.table("counter") if body["packets"]}

@@ -83,3 +83,6 @@ class Gateway:
 
     def map_elements(self):
         return 0
+
+    def drops(self):
+        return {}

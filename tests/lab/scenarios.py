@@ -67,12 +67,14 @@ def same_inner_address_behind_two_nats(lab):
 @scenario()
 def all_four(lab):
     """Three behind one NAT and one behind another with the first one's private address,
-    and xfrmctl tells them apart."""
+    xfrmctl tells them apart, and the ruleset has dropped nothing."""
     clients = [lab.client(name) for name in ("a1", "a2", "a3", "b1")]
-    with lab.gateway():
+    with lab.gateway() as gateway:
         lab.dial(*clients)
         lab.prove(*clients)
         lab.check_listing(*clients)
+        if gateway.drops():
+            raise Failure(f"the ruleset dropped packets of well-behaved clients: {gateway.drops()}")
         lab.hang_up(*clients)
     no_clear_text(lab)
 
