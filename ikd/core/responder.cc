@@ -234,9 +234,9 @@ void Responder::timer_due(const TimerKey& key, base::Time now) {
       if (peer != nullptr) remove_child(*peer, xfrm::Spi(key.part), now);
       return;
     case TimerKind::peer_lost:
-      if (peer != nullptr && peer->children.empty())
-        report(EventKind::peer_lost, *peer, "no IPsec SA is left");
-      return;
+      if (peer == nullptr || !peer->children.empty()) return;
+      peer->was_up = false;
+      return report(EventKind::peer_lost, *peer, "no IPsec SA is left");
   }
 }
 

@@ -85,6 +85,7 @@ class Responder {
   std::size_t isakmp_sas() const { return sas_.size(); }
   std::size_t half_open() const { return half_open_.size(); }
   const Counters& counters() const { return counters_; }
+  const Numbering& numbering() const { return settings_.numbering; }
 
  private:
   enum class TimerKind : std::uint8_t {

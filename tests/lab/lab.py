@@ -3,13 +3,12 @@
 import contextlib
 import json
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 import checks
 import gateway_sameroof
 import gateway_strongswan
 from client import Client
-from netns import RAM, Failure
+from netns import RAM, Failure, each
 from topology import World
 
 
@@ -93,10 +92,3 @@ class Lab:
                       "ss -uanp" "ip l2tp show tunnel" "nft list ruleset" "conntrack -L"; do echo "== $c"; $c 2>&1; done""", check=False))
         with contextlib.suppress(Exception):
             (folder / "wire.json").write_text(json.dumps(self.world.wire()))
-
-
-def each(work, items):
-    """Runs work(item) for all items at once; the results in order, or the first failure after all have ended."""
-    with ThreadPoolExecutor(max_workers=max(1, len(items))) as pool:
-        futures = [pool.submit(work, item) for item in items]
-    return [f.result() for f in futures]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 RAM = pathlib.Path("/tmp/lab")  # inside the guest everything below / is in memory
 CLONE_NEWNET = 0x40000000
@@ -21,6 +22,13 @@ PRIVATE_FILES = ("ipsec.conf", "ipsec.secrets", "strongswan.conf")
 
 class Failure(Exception):
     """What a scenario wanted to see and did not: a sentence for the reader."""
+
+
+def each(work, items):
+    """Runs work(item) for all items at once; the results in order, or the first failure after all have ended."""
+    with ThreadPoolExecutor(max_workers=max(1, len(items))) as pool:
+        futures = [pool.submit(work, item) for item in items]
+    return [f.result() for f in futures]
 
 
 def wait_for(condition, seconds, what):
@@ -39,19 +47,20 @@ class Host:
     def __init__(self, name):
         self.name = name
         self.etc = RAM / name
-        for folder in PRIVATE_FOLDERS:
-            (self.etc / folder).mkdir(parents=True)
-        mounts = ["mount -t tmpfs run /run"]
-        mounts += [f"echo 1 > /proc/sys/net/ipv6/conf/{which}/disable_ipv6" for which in ("all", "default")]
+        fstab = ["run /run tmpfs"]
         for entry in PRIVATE_FOLDERS:
-            mounts += [f"mkdir -p /etc/{entry}", f"mount --bind {self.etc}/{entry} /etc/{entry}"]
+            (self.etc / entry).mkdir(parents=True)
+            pathlib.Path("/etc", entry).mkdir(exist_ok=True)
         for entry in PRIVATE_FILES:
             (self.etc / entry).touch()
-            mounts += [f"touch /etc/{entry}", f"mount --bind {self.etc}/{entry} /etc/{entry}"]
+            pathlib.Path("/etc", entry).touch()
+        fstab += [f"{self.etc}/{entry} /etc/{entry} none bind" for entry in PRIVATE_FOLDERS + PRIVATE_FILES]
+        (self.etc / "fstab").write_text("\n".join(fstab) + "\n")
+        prepare = f"mount -a -T {self.etc}/fstab; for which in all default; do echo 1 > /proc/sys/net/ipv6/conf/$which/disable_ipv6; done"
         subprocess.run(["ip", "netns", "add", name], check=True)
         # `ip netns exec` makes the mount namespace; the holder keeps both alive.
         self.holder = subprocess.Popen(
-            ["ip", "netns", "exec", name, "sh", "-ec", "\n".join(mounts) + "\necho ready; exec cat"],
+            ["ip", "netns", "exec", name, "sh", "-ec", prepare + "; echo ready; exec cat"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         if self.holder.stdout.readline() != b"ready\n":
             raise Failure(f"{name}: its private mounts could not be made")

@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 
-from netns import RAM, Host, keep_syslog, processes_by_network
+from netns import RAM, Host, each, keep_syslog, processes_by_network
 
 GATEWAY = "203.0.113.1"
 GATEWAY_SECOND = "203.0.113.2"
@@ -80,7 +80,7 @@ class World:
         RAM.mkdir(parents=True)
         keep_syslog()
         names = ("internet", "gw", "inside", "nata", "natb", *CLIENT_HOSTS)
-        self.hosts = {name: Host(name) for name in names}
+        self.hosts = dict(zip(names, each(Host, names)))
         self.links()
         self.addresses()
         for router in ("nata", "natb"):
@@ -111,10 +111,8 @@ class World:
         for name, address, router in HOMES:
             batches[name] += f"addr add {address}/24 dev eth0\nlink set eth0 up\nroute add default via 192.168.1.254\n"
             batches[router] += f"link set {name} master lan up\n"
-        for name, batch in batches.items():
-            self[name].ip(batch)
-        for name in ("internet", "gw", "nata", "natb"):
-            self[name].run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        each(lambda name: self[name].ip(batches[name]), list(batches))
+        each(lambda name: self[name].run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"), ["internet", "gw", "nata", "natb"])
 
     def reset_wire(self):
         self["internet"].run("nft", "reset", "counters")
@@ -136,7 +134,7 @@ class World:
             tables = ("sameroof", "firewall")
             self["gw"].nft("".join(f"table inet {table}\ndelete table inet {table}\n" for table in tables))
             self["nata"].used = self["natb"].used = True  # their conntrack has seen the last clients
-        for host in self.hosts.values():
-            if host.used:
-                host.forget()
-                host.used = False
+        used = [host for host in self.hosts.values() if host.used]
+        each(Host.forget, used)
+        for host in used:
+            host.used = False

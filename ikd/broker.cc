@@ -1,0 +1,129 @@
+#include "ikd/broker.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "ike/v1/keymat.h"
+
+namespace ikd {
+namespace {
+
+base::Result<void> outside_our_range() {
+  return base::fail("an SA or policy outside our range of marks was refused");
+}
+
+base::Result<void> absent_is_fine(nl::Result<void> result) {
+  if (!result && result.error().number != ESRCH && result.error().number != ENOENT)
+    return nl::as_base(std::move(result.error()));
+  return {};
+}
+
+}  // namespace
+
+base::Result<Broker> Broker::open(const config::Config& config, config::Secrets secrets) {
+  auto kernel = xfrm::Kernel::open();
+  if (!kernel) return tl::unexpected(kernel.error());
+  auto map = nft::PeerMap::open();
+  if (!map) return tl::unexpected(map.error());
+  Broker broker(config, std::move(secrets), std::move(*kernel), std::move(*map));
+  if (auto clean = broker.clean_up(); !clean) return tl::unexpected(clean.error());
+  return broker;
+}
+
+bool Broker::ours(const xfrm::MaskedMark& mark, xfrm::Reqid reqid) const {
+  return mark.mask == marks_.mask && mark.value != 0 && (mark.value & ~marks_.mask) == 0 &&
+         mark.value == reqid.value;
+}
+
+bool Broker::ours(const xfrm::Sa& sa) const {
+  if (sa.set_mark) return ours(*sa.set_mark, sa.reqid) && marks_.alias.contains(sa.selector.source.network);
+  return sa.mark && ours(*sa.mark, sa.reqid) && marks_.alias.contains(sa.destination);
+}
+
+bool Broker::ours(const xfrm::Policy& policy) const {
+  return policy.mark && ours(*policy.mark, policy.reqid) && policy.direction == xfrm::Direction::out &&
+         marks_.alias.contains(policy.selector.destination.network);
+}
+
+std::vector<ike::NamedSkeyid> Broker::derive_skeyids(const ike::DeriveSkeyids& request) const {
+  std::vector<ike::NamedSkeyid> out;
+  for (const auto& psk : psks_) {
+    if (psk.peer && !psk.peer->contains(request.peer)) continue;
+    const auto secret = secrets_.psk.find(psk.name);
+    if (secret == secrets_.psk.end()) continue;
+    out.push_back(
+        {psk.name, ike::v1::skeyid_of_psk(request.hash, secret->second.view(), request.ni, request.nr)});
+  }
+  return out;
+}
+
+base::Result<void> Broker::install(const ike::InstallInbound& request) {
+  if (!ours(request.sa)) return outside_our_range();
+  if (request.new_entry) {
+    const auto& entry = *request.new_entry;
+    if (auto added = map_.add_peer(entry.mark, entry.alias, entry.home); !added)
+      return nl::as_base(std::move(added.error()));
+  }
+  auto installed = kernel_.install(request.sa);
+  if (installed) return {};
+  if (request.new_entry) (void)map_.remove_peer(request.new_entry->mark, request.new_entry->alias);
+  return nl::as_base(std::move(installed.error()));
+}
+
+base::Result<void> Broker::install(const ike::InstallOutbound& request) {
+  if (!ours(request.sa) || (request.new_policy && !ours(*request.new_policy))) return outside_our_range();
+  if (auto installed = kernel_.install(request.sa); !installed)
+    return nl::as_base(std::move(installed.error()));
+  if (!request.new_policy) return {};
+  auto policy = kernel_.install(*request.new_policy);
+  if (policy) return {};
+  (void)kernel_.remove(xfrm::id_of(request.sa));
+  return nl::as_base(std::move(policy.error()));
+}
+
+base::Result<void> Broker::remove(const ike::RemoveSa& request) {
+  return absent_is_fine(kernel_.remove(request.sa));
+}
+
+base::Result<void> Broker::remove(const ike::RemovePeer& request) {
+  base::Result<void> out;
+  if (request.policy) out = absent_is_fine(kernel_.remove(*request.policy));
+  auto unmapped = map_.remove_peer(request.entry.mark, request.entry.alias);
+  if (out && !unmapped) return nl::as_base(std::move(unmapped.error()));
+  return out;
+}
+
+base::Result<xfrm::SaStatistics> Broker::statistics(const xfrm::SaId& id) {
+  auto out = kernel_.statistics(id);
+  if (!out) return nl::as_base(std::move(out.error()));
+  return *out;
+}
+
+base::Result<std::vector<xfrm::SaId>> Broker::inbound_sas() {
+  auto sas = kernel_.dump_sas();
+  if (!sas) return nl::as_base(std::move(sas.error()));
+  std::vector<xfrm::SaId> out;
+  for (const auto& [sa, statistics] : *sas) {
+    if (sa.set_mark && ours(sa)) out.push_back(xfrm::id_of(sa));
+  }
+  return out;
+}
+
+base::Result<void> Broker::clean_up() {
+  auto policies = kernel_.dump_policies();
+  if (!policies) return nl::as_base(std::move(policies.error()));
+  for (const auto& policy : *policies) {
+    if (!ours(policy)) continue;
+    if (auto removed = absent_is_fine(kernel_.remove(xfrm::id_of(policy))); !removed) return removed;
+  }
+  auto sas = kernel_.dump_sas();
+  if (!sas) return nl::as_base(std::move(sas.error()));
+  for (const auto& [sa, statistics] : *sas) {
+    if (!ours(sa)) continue;
+    if (auto removed = absent_is_fine(kernel_.remove(xfrm::id_of(sa))); !removed) return removed;
+  }
+  if (auto flushed = map_.flush_peers(); !flushed) return nl::as_base(std::move(flushed.error()));
+  return {};
+}
+
+}  // namespace ikd

@@ -1,0 +1,53 @@
+#pragma once
+// The privileged half of ikd: long-term keys, the kernel's SAs and policies, nft's peer maps. It never
+// sees a packet from the network and refuses whatever lies outside its own marks, reqids and aliases.
+// Today it lives in the daemon's process; its calls are those a process of its own would serve.
+
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "ike/effect.h"
+#include "nft/peer_map.h"
+#include "xfrm/kernel.h"
+
+namespace ikd {
+
+class Broker {
+ public:
+  /// Removes what an earlier run left in our range of marks, and nothing else.
+  static base::Result<Broker> open(const config::Config& config, config::Secrets secrets);
+
+  std::vector<ike::NamedSkeyid> derive_skeyids(const ike::DeriveSkeyids& request) const;
+  /// All or nothing.
+  base::Result<void> install(const ike::InstallInbound& request);
+  base::Result<void> install(const ike::InstallOutbound& request);
+  /// What is not there any more is as good as removed.
+  base::Result<void> remove(const ike::RemoveSa& request);
+  base::Result<void> remove(const ike::RemovePeer& request);
+
+  base::Result<xfrm::SaStatistics> statistics(const xfrm::SaId& id);
+  /// Our inbound SAs that the kernel has.
+  base::Result<std::vector<xfrm::SaId>> inbound_sas();
+  /// Every SA, policy and map element in our range.
+  base::Result<void> clean_up();
+
+ private:
+  Broker(const config::Config& config, config::Secrets secrets, xfrm::Kernel kernel, nft::PeerMap map)
+      : marks_(config.marks),
+        psks_(config.ike.psks),
+        secrets_(std::move(secrets)),
+        kernel_(std::move(kernel)),
+        map_(std::move(map)) {}
+  bool ours(const xfrm::MaskedMark& mark, xfrm::Reqid reqid) const;
+  bool ours(const xfrm::Sa& sa) const;
+  bool ours(const xfrm::Policy& policy) const;
+
+  config::Marks marks_;
+  std::vector<config::Psk> psks_;
+  config::Secrets secrets_;
+  xfrm::Kernel kernel_;
+  nft::PeerMap map_;
+};
+
+}  // namespace ikd

@@ -1,0 +1,183 @@
+#include "ikd/daemon.h"
+
+#include <algorithm>
+#include <csignal>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/event_log.h"
+#include "control/interfaces.h"
+#include "crypto/prf.h"
+#include "ikd/settings.h"
+
+namespace ikd {
+namespace {
+
+constexpr std::size_t datagrams_a_turn = 64;
+constexpr std::size_t most_waiting_exchanges = 4096;
+
+base::Time now() { return base::Clock::now(); }
+
+}  // namespace
+
+Daemon::Daemon(const config::Config&, ike::Settings settings, Broker broker)
+    : responder_(std::move(settings), crypto::random_bytes),
+      broker_(std::move(broker)),
+      workers_(std::max(1u, std::thread::hardware_concurrency()), most_waiting_exchanges),
+      started_(now()) {}
+
+base::Result<std::unique_ptr<Daemon>> Daemon::start(const config::Config& config, config::Secrets secrets,
+                                                    const DaemonOptions& options) {
+  auto settings = settings_from(config);
+  if (!settings) return tl::unexpected(settings.error());
+  auto broker = Broker::open(config, std::move(secrets));
+  if (!broker) return tl::unexpected(broker.error());
+  std::unique_ptr<Daemon> daemon(new Daemon(config, std::move(*settings), std::move(*broker)));
+  if (auto opened = daemon->open_sockets(config); !opened) return tl::unexpected(opened.error());
+  if (auto opened = daemon->open_control(options); !opened) return tl::unexpected(opened.error());
+  return daemon;
+}
+
+base::Result<void> Daemon::open_sockets(const config::Config& config) {
+  for (const auto& address : config.ike.listen) {
+    for (const auto port : {ike::ike_port, ike::natt_port}) {
+      const os::UdpOptions options{
+          .local = {address, port},
+          .encapsulation = port == ike::natt_port ? os::Encapsulation::esp_in_udp : os::Encapsulation::none,
+          .ipsec_bypass = true};
+      auto socket = os::UdpSocket::open(options);
+      if (!socket) return tl::unexpected(socket.error());
+      auto listener = std::make_unique<Listener>(Listener{options.local, std::move(*socket), {}});
+      listener->source =
+          loop_.on_readable(listener->socket.fd(), [this, l = listener.get()] { receive(l->socket); });
+      listeners_.push_back(std::move(listener));
+    }
+  }
+  auto events = xfrm::EventSource::open();
+  if (!events) return tl::unexpected(events.error());
+  events_ = std::move(*events);
+  sources_.push_back(loop_.on_readable(events_->fd(), [this] { kernel_events(); }));
+  sources_.push_back(loop_.on_readable(workers_.fd(), [this] {
+    workers_.collect([this](ike::DhDone done) { responder_.completed(std::move(done), now()); });
+    drain();
+  }));
+  timer_ = loop_.on_time([this] {
+    responder_.timeout(now());
+    drain();
+  });
+  for (const int signal : {SIGTERM, SIGINT}) sources_.push_back(loop_.on_signal(signal, [this] { stop(); }));
+  return {};
+}
+
+base::Result<void> Daemon::open_control(const DaemonOptions& options) {
+  auto server = control::Server::listen(
+      loop_, {.path = options.run_directory + "/ikd", .product = "ikd", .version = SAMEROOF_VERSION},
+      control::ike_interface);
+  if (!server) return tl::unexpected(server.error());
+  control_ = std::move(*server);
+  serve_control();
+  return {};
+}
+
+void Daemon::run() {
+  os::Loop::notify("READY=1");
+  base::log(base::Severity::info, "ikd is ready");
+  loop_.serve_watchdog();
+  loop_.run();
+}
+
+void Daemon::stop() {
+  os::Loop::notify("STOPPING=1");
+  responder_.shut_down(now());
+  drain();
+  if (auto clean = broker_.clean_up(); !clean) base::log(base::Severity::error, clean.error().message);
+  loop_.stop();
+}
+
+void Daemon::receive(os::UdpSocket& socket) {
+  socket.receive(datagrams_a_turn,
+                 [this](const os::Datagram& d) { responder_.input(d.from, d.to, d.bytes, now()); });
+  drain();
+}
+
+void Daemon::kernel_events() {
+  const auto outcome = events_->receive([this](const xfrm::Event& event) {
+    if (const auto* expire = std::get_if<xfrm::Expire>(&event); expire != nullptr && expire->hard)
+      responder_.expired(expire->sa, now());
+    if (std::holds_alternative<xfrm::Mapping>(event)) ++nat_moves_;
+    if (std::holds_alternative<xfrm::Acquire>(event)) ++acquires_;
+  });
+  if (outcome == nl::Socket::Events::lost) compare_with_kernel();
+  drain();
+}
+
+void Daemon::compare_with_kernel() {
+  const auto installed = broker_.inbound_sas();
+  if (!installed) return base::log(base::Severity::error, installed.error().message);
+  const std::set<xfrm::SaId> there(installed->begin(), installed->end());
+  std::vector<xfrm::SaId> missing;
+  for (const auto& [number, peer] : responder_.peers()) {
+    for (const auto& child : peer.children) {
+      if (const auto id = peer.inbound_id(child.in); !there.contains(id)) missing.push_back(id);
+    }
+  }
+  for (const auto& id : missing) responder_.expired(id, now());
+}
+
+void Daemon::drain() {
+  while (auto effect = responder_.next_effect()) {
+    std::visit([this](auto& e) { perform(e); }, *effect);
+  }
+  timer_.set_time(responder_.next_timeout());
+}
+
+void Daemon::perform(ike::Send& send) {
+  const auto fits = [&](const std::unique_ptr<Listener>& l) {
+    const bool address =
+        l->local.address == send.from.address ||
+        (l->local.address.is_unspecified() && l->local.address.family() == send.from.address.family());
+    return l->local.port == send.from.port && address;
+  };
+  const auto listener = std::ranges::find_if(listeners_, fits);
+  if (listener == listeners_.end() ||
+      !(*listener)->socket.send(send.bytes, send.from.address, send.to, std::nullopt))
+    ++send_failures_;
+}
+
+void Daemon::perform(ike::ComputeDh& request) { workers_.submit(std::move(request)); }
+
+void Daemon::perform(ike::DeriveSkeyids& request) {
+  responder_.completed(ike::SkeyidsDone{request.ticket, broker_.derive_skeyids(request)}, now());
+}
+
+void Daemon::perform(ike::InstallInbound& request) {
+  responder_.completed(ike::Installed{request.ticket, broker_.install(request)}, now());
+}
+
+void Daemon::perform(ike::InstallOutbound& request) {
+  responder_.completed(ike::Installed{request.ticket, broker_.install(request)}, now());
+}
+
+void Daemon::perform(ike::RemoveSa& request) {
+  if (auto removed = broker_.remove(request); !removed) {
+    ++removal_failures_;
+    base::log(base::Severity::error, removed.error().message);
+  }
+}
+
+void Daemon::perform(ike::RemovePeer& request) {
+  if (auto removed = broker_.remove(request); !removed) {
+    ++removal_failures_;
+    base::log(base::Severity::error, removed.error().message);
+  }
+}
+
+void Daemon::perform(ike::Event& event) {
+  sentences_.write(event, now());
+  tell_monitors(event);
+}
+
+}  // namespace ikd

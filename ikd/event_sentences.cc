@@ -1,0 +1,74 @@
+#include "ikd/event_sentences.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "base/event_log.h"
+
+namespace ikd {
+namespace {
+
+using base::Severity;
+using ike::EventKind;
+
+struct Row {
+  EventKind kind;
+  Severity severity;
+  /// {who} and {detail} are filled in.
+  const char* sentence;
+};
+
+constexpr Row catalogue[] = {
+    // It shares no phase 1 transform with us, or no ESP suite. Remedy: compare its offer with ike.proposals.
+    {EventKind::proposal_refused, Severity::warning,
+     "{who} is refused: {detail}, and none of it is configured"},
+    // Remedy: the secret on the client, or the address range of the [[ike.psk]].
+    {EventKind::authentication_failed, Severity::warning, "{who} is refused: {detail}"},
+    {EventKind::quick_mode_refused, Severity::warning, "{who} gets no IPsec SA: {detail}"},
+    {EventKind::peer_authenticated, Severity::debug, "{who} is authenticated: {detail}"},
+    {EventKind::peer_up, Severity::info, "{who} is up: {detail}"},
+    {EventKind::rekeyed, Severity::debug, "{who} has new keys: {detail}"},
+    {EventKind::sa_deleted, Severity::debug, "an IPsec SA of {who} is deleted: {detail}"},
+    {EventKind::sa_expired, Severity::debug, "an IPsec SA of {who} is over: {detail}"},
+    {EventKind::peer_lost, Severity::info, "{who} is lost: {detail}"},
+    {EventKind::peer_gone, Severity::info, "{who} is gone"},
+    // Remedy: widen marks.mask and marks.alias, or wait for the quarantine.
+    {EventKind::no_number_left, Severity::error, "{who} is refused: {detail}"},
+    {EventKind::kernel_refused, Severity::error, "{who} gets no IPsec SA: {detail}"},
+};
+
+bool from_a_stranger(const ike::Event& event) { return event.peer.value == 0; }
+
+std::string who(const ike::Event& event) {
+  if (from_a_stranger(event)) return event.remote.to_string();
+  return fmt::format("peer {} ({} at {})", event.peer.value, event.identity, event.remote.to_string());
+}
+
+}  // namespace
+
+bool EventSentences::within_limit(base::Time now) {
+  constexpr double burst = 10, a_second = 0.2;
+  const std::chrono::duration<double> passed = now - refilled_;
+  tokens_ = std::min(burst, tokens_ + passed.count() * a_second);
+  refilled_ = now;
+  if (tokens_ < 1) return false;
+  tokens_ -= 1;
+  return true;
+}
+
+void EventSentences::write(const ike::Event& event, base::Time now) {
+  const auto* row = std::ranges::find(catalogue, event.kind, &Row::kind);
+  if (row == std::end(catalogue)) return;
+  if (from_a_stranger(event) && !within_limit(now)) return;
+  base::log(
+      row->severity,
+      fmt::format(fmt::runtime(row->sentence), fmt::arg("who", who(event)), fmt::arg("detail", event.detail)),
+      {{"PEER", fmt::to_string(event.peer.value)},
+       {"MARK", fmt::format("{:#x}", event.mark.value)},
+       {"REMOTE", event.remote.to_string()}});
+}
+
+}  // namespace ikd

@@ -1,0 +1,46 @@
+#include "ikd/settings.h"
+
+#include <fmt/format.h>
+
+namespace ikd {
+namespace {
+
+template <class T>
+base::Result<void> parse_list(const config::Config& config, std::string_view key,
+                              const std::vector<config::Located<std::string>>& words,
+                              std::optional<T> (*parse)(std::string_view), std::vector<T>& out) {
+  if (words.empty()) return {};
+  out.clear();
+  for (const auto& word : words) {
+    const auto value = parse(word.value);
+    if (!value)
+      return tl::unexpected(
+          config::complaint(config, word.line, key, fmt::format("unknown proposal '{}'", word.value)));
+    out.push_back(*value);
+  }
+  return {};
+}
+
+}  // namespace
+
+base::Result<ike::Settings> settings_from(const config::Config& config) {
+  ike::Settings out;
+  if (auto ok = parse_list<ike::IkeTransform>(config, "ike.proposals", config.ike.proposals,
+                                              ike::parse_ike_transform, out.ike_transforms);
+      !ok)
+    return tl::unexpected(ok.error());
+  if (auto ok = parse_list<ike::EspSuite>(config, "ike.esp_proposals", config.ike.esp_proposals,
+                                          ike::parse_esp_suite, out.esp_suites);
+      !ok)
+    return tl::unexpected(ok.error());
+  out.ike_lifetime = config.ike.lifetime;
+  out.esp_lifetime = config.ike.esp_lifetime;
+  out.max_half_open = config.ike.max_half_open;
+  out.numbering = {.mask = config.marks.mask,
+                   .alias = config.marks.alias,
+                   .capacity = config.marks.capacity(),
+                   .quarantine = config.marks.quarantine};
+  return out;
+}
+
+}  // namespace ikd

@@ -1,0 +1,12 @@
+#pragma once
+// From the configuration to what the core wants to know.
+
+#include "config/config.h"
+#include "ike/responder.h"
+
+namespace ikd {
+
+/// An unknown proposal word is an error with its line.
+base::Result<ike::Settings> settings_from(const config::Config& config);
+
+}  // namespace ikd

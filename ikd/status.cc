@@ -1,0 +1,162 @@
+// What ikd answers on its control socket (control/interfaces.h).
+
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "control/interfaces.h"
+#include "control/rows.h"
+#include "ikd/daemon.h"
+
+namespace ikd {
+namespace {
+
+using control::Call;
+using control::Json;
+
+std::uint64_t seconds_since(base::Time then) {
+  const auto passed = std::chrono::duration_cast<std::chrono::seconds>(base::Clock::now() - then).count();
+  return passed < 0 ? 0 : static_cast<std::uint64_t>(passed);
+}
+
+std::string_view event_word(ike::EventKind kind) {
+  switch (kind) {
+    case ike::EventKind::peer_up: return control::event::up;
+    case ike::EventKind::rekeyed: return control::event::changed;
+    case ike::EventKind::peer_lost:
+    case ike::EventKind::peer_gone: return control::event::down;
+    default: return {};
+  }
+}
+
+control::Status status_of(const ike::Responder& responder, base::Time started, std::size_t waiting) {
+  control::Status status{.version = SAMEROOF_VERSION,
+                         .pid = static_cast<std::uint32_t>(::getpid()),
+                         .uptime_seconds = seconds_since(started),
+                         .gauges = {{"peers", responder.peers().size()},
+                                    {"isakmp_sas", responder.isakmp_sas()},
+                                    {"half_open", responder.half_open()},
+                                    {"key_exchanges_waiting", waiting}},
+                         .counters = {}};
+  const auto& counters = responder.counters();
+  status.counters = {{"received", counters.received},
+                     {"duplicates", counters.duplicates},
+                     {"keepalives", counters.keepalives},
+                     {"main_modes", counters.main_modes},
+                     {"quick_modes", counters.quick_modes},
+                     {"authentication_failures", counters.authentication_failures},
+                     {"refused_proposals", counters.refused_proposals}};
+  for (std::size_t i = 0; i < counters.dropped.size(); ++i)
+    status.counters[fmt::format("dropped_{}", name_of(ike::DropReason{static_cast<std::uint8_t>(i)}))] =
+        counters.dropped[i];
+  return status;
+}
+
+}  // namespace
+
+control::Peer Daemon::row_of(const ike::Peer& peer) {
+  control::Peer row{.peer = peer.number.value,
+                    .mark = peer.mark.value,
+                    .alias = peer.alias.to_string(),
+                    .identity = peer.identity,
+                    .psk = peer.key.psk,
+                    .nat = peer.peer_behind_nat,
+                    .address = peer.remote.address.to_string(),
+                    .port = peer.nat ? peer.remote.port : std::uint16_t{0},
+                    .local_address = peer.local.address.to_string(),
+                    .established_seconds = seconds_since(peer.authenticated),
+                    .ike = {},
+                    .sas = {}};
+  if (!peer.isakmp_sas.empty()) {
+    const auto* sa = responder_.isakmp_sa(*peer.isakmp_sas.rbegin());
+    row.ike = control::IkeSa{.proposal = to_string(sa->transform),
+                             .cookie_i = base::hex(sa->initiator),
+                             .cookie_r = base::hex(sa->responder)};
+  }
+  const auto mask = responder_.numbering().mask;
+  for (auto child = peer.children.rbegin(); child != peer.children.rend(); ++child) {
+    if (child->state == ike::ChildState::answering) continue;
+    const auto in = broker_.statistics(peer.inbound_id(child->in)).value_or(xfrm::SaStatistics{});
+    const bool active = child->state == ike::ChildState::active;
+    const auto out =
+        active ? broker_.statistics(peer.outbound_id(child->out, mask)).value_or(xfrm::SaStatistics{})
+               : xfrm::SaStatistics{};
+    row.sas.push_back({.spi_in = fmt::format("{:#010x}", child->in.value),
+                       .spi_out = fmt::format("{:#010x}", child->out.value),
+                       .transform = to_string(child->suite),
+                       .state = active ? "active" : "superseded",
+                       .bytes_in = in.bytes,
+                       .bytes_out = out.bytes,
+                       .packets_in = in.packets,
+                       .packets_out = out.packets,
+                       .age_seconds = seconds_since(child->installed)});
+  }
+  return row;
+}
+
+void Daemon::serve_control() {
+  control_->handle("Status", [this](const Json&, Call call) {
+    auto status = status_of(responder_, started_, workers_.waiting());
+    status.counters["send_failures"] = send_failures_;
+    status.counters["removal_failures"] = removal_failures_;
+    status.counters["nat_moves"] = nat_moves_;
+    status.counters["acquires"] = acquires_;
+    call.reply(to_json(status));
+  });
+  control_->handle("ListPeers", [this](const Json&, Call call) {
+    auto rows = Json::array();
+    for (const auto& [number, peer] : responder_.peers()) rows.push_back(to_json(row_of(peer)));
+    call.reply({{"peers", std::move(rows)}});
+  });
+  control_->handle("PeerByMark", [this](const Json& parameters, Call call) {
+    for (const auto& [number, peer] : responder_.peers()) {
+      if (peer.mark.value == parameters.at("mark").get<std::int64_t>())
+        return call.reply({{"peer", to_json(row_of(peer))}});
+    }
+    call.fail(control::no_such_peer);
+  });
+  control_->handle("Monitor", [this](const Json&, Call call) {
+    for (const auto& [number, peer] : responder_.peers()) {
+      if (peer.was_up)
+        call.reply_and_continue({{"event", control::event::present}, {"peer", to_json(row_of(peer))}});
+    }
+    call.reply_and_continue({{"event", control::event::settled}});
+    std::erase_if(monitors_, [](const Call& m) { return !m.alive(); });
+    monitors_.push_back(std::move(call));
+  });
+  control_->handle("Terminate", [this](const Json& parameters, Call call) {
+    const auto number = parameters.at("peer").get<std::int64_t>();
+    const bool known = number > 0 && number <= 0xffffffff &&
+                       responder_.terminate(ike::PeerNumber(static_cast<std::uint32_t>(number)),
+                                            "the operator ended it", base::Clock::now());
+    drain();
+    if (!known) return call.fail(control::no_such_peer);
+    call.reply(Json::object());
+  });
+}
+
+void Daemon::tell_monitors(const ike::Event& event) {
+  const auto word = event_word(event.kind);
+  if (word.empty() || monitors_.empty()) return;
+  const auto peer = responder_.peers().find(event.peer);
+  control::Peer row{.peer = event.peer.value,
+                    .mark = event.mark.value,
+                    .alias = responder_.numbering().alias_of(event.peer).to_string(),
+                    .identity = event.identity,
+                    .psk = {},
+                    .nat = false,
+                    .address = event.remote.address.to_string(),
+                    .port = event.remote.port,
+                    .local_address = {},
+                    .established_seconds = 0,
+                    .ike = {},
+                    .sas = {}};
+  if (peer != responder_.peers().end()) row = row_of(peer->second);
+  const Json reply = {{"event", word}, {"peer", to_json(row)}};
+  std::erase_if(monitors_, [](const Call& m) { return !m.alive(); });
+  for (auto& monitor : monitors_) monitor.reply_and_continue(reply);
+}
+
+}  // namespace ikd

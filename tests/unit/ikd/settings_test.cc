@@ -1,0 +1,60 @@
+#include "ikd/settings.h"
+
+#include <gtest/gtest.h>
+
+namespace ikd {
+namespace {
+
+config::Config with(std::string_view ike_lines) {
+  std::string text = "[ike]\n";
+  text += ike_lines;
+  text += "\n[[ike.psk]]\nname = \"lab\"\n[ppp]\nlocal_address = \"10.99.0.1\"\npool = \"10.99.1.0/24\"\n";
+  auto config = config::parse(text, "sameroof.toml");
+  EXPECT_TRUE(config) << (config ? "" : config.error().message);
+  return config ? std::move(*config) : config::Config{};
+}
+
+TEST(Settings, DefaultProposalsHoldNothingWeak) {
+  const auto settings = settings_from(with(""));
+  ASSERT_TRUE(settings);
+  ASSERT_FALSE(settings->ike_transforms.empty());
+  for (const auto& t : settings->ike_transforms) {
+    EXPECT_NE(t.group, crypto::Group::modp1024);
+    EXPECT_NE(t.group, crypto::Group::modp1536);
+    EXPECT_NE(t.cipher, crypto::Cipher::des3_cbc);
+    EXPECT_NE(t.hash, crypto::Hash::md5);
+  }
+  for (const auto& s : settings->esp_suites) {
+    EXPECT_NE(s.encryption, xfrm::Encryption::des3_cbc);
+    EXPECT_NE(s.encryption, xfrm::Encryption::null);
+    EXPECT_NE(s.integrity, xfrm::Integrity::hmac_md5_96);
+  }
+}
+
+TEST(Settings, NamedProposalsReplaceTheDefaultInTheirOrder) {
+  const auto settings =
+      settings_from(with("proposals = [\"3des-sha1-modp1024\", \"aes256-sha256-ecp256\"]\nesp_proposals = "
+                         "[\"aes256gcm16\", \"3des-md5\"]"));
+  ASSERT_TRUE(settings);
+  ASSERT_EQ(settings->ike_transforms.size(), 2u);
+  EXPECT_EQ(settings->ike_transforms[0],
+            (ike::IkeTransform{crypto::Cipher::des3_cbc, 0, crypto::Hash::sha1, crypto::Group::modp1024}));
+  ASSERT_EQ(settings->esp_suites.size(), 2u);
+  EXPECT_EQ(to_string(settings->esp_suites[1]), "3des-md5");
+}
+
+TEST(Settings, AnUnknownProposalIsNamedWithItsLine) {
+  const auto settings =
+      settings_from(with("proposals = [\"aes256-sha256-modp2048\",\n\"aes256-sha257-modp2048\"]"));
+  ASSERT_FALSE(settings);
+  EXPECT_NE(settings.error().message.find("line 3"), std::string::npos) << settings.error().message;
+  EXPECT_NE(settings.error().message.find("aes256-sha257-modp2048"), std::string::npos);
+}
+
+TEST(Settings, AnAeadWithAnIntegrityAlgorithmIsRefused) {
+  EXPECT_FALSE(settings_from(with("esp_proposals = [\"aes256gcm16-sha1\"]")));
+  EXPECT_FALSE(settings_from(with("esp_proposals = [\"aes256\"]")));
+}
+
+}  // namespace
+}  // namespace ikd

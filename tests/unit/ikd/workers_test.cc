@@ -1,0 +1,59 @@
+#include "ikd/workers.h"
+
+#include <map>
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+namespace ikd {
+namespace {
+
+std::map<std::uint64_t, ike::DhDone> wait_for(Workers& workers, std::size_t count) {
+  std::map<std::uint64_t, ike::DhDone> done;
+  while (done.size() < count) {
+    pollfd readable{.fd = workers.fd(), .events = POLLIN, .revents = 0};
+    if (::poll(&readable, 1, 20000) <= 0) break;
+    workers.collect([&](ike::DhDone d) {
+      const auto ticket = d.ticket.value;
+      done.emplace(ticket, std::move(d));
+    });
+  }
+  return done;
+}
+
+TEST(Workers, BothSidesArriveAtTheSameSecret) {
+  Workers workers(2, 100);
+  const auto initiator = crypto::DhKey::generate(crypto::Group::ecp256);
+  ASSERT_TRUE(initiator);
+  workers.submit({ike::Ticket(7), crypto::Group::ecp256, *initiator->public_value()});
+  const auto done = wait_for(workers, 1);
+  ASSERT_TRUE(done.contains(7));
+  ASSERT_TRUE(done.at(7).result);
+  const auto shared = initiator->derive(done.at(7).result->public_value);
+  ASSERT_TRUE(shared);
+  EXPECT_TRUE(base::equal(shared->view(), done.at(7).result->shared.view()));
+}
+
+TEST(Workers, AnInvalidValueIsAnErrorOfItsOwnTicketOnly) {
+  Workers workers(1, 100);
+  const auto initiator = crypto::DhKey::generate(crypto::Group::curve25519);
+  ASSERT_TRUE(initiator);
+  workers.submit({ike::Ticket(1), crypto::Group::modp2048, base::Bytes(256)});
+  workers.submit({ike::Ticket(2), crypto::Group::curve25519, *initiator->public_value()});
+  const auto done = wait_for(workers, 2);
+  ASSERT_EQ(done.size(), 2u);
+  EXPECT_FALSE(done.at(1).result);
+  EXPECT_TRUE(done.at(2).result);
+}
+
+TEST(Workers, AFullQueueAnswersAtOnce) {
+  Workers workers(1, 0);
+  workers.submit({ike::Ticket(1), crypto::Group::modp2048, {}});
+  const auto done = wait_for(workers, 1);
+  ASSERT_TRUE(done.contains(1));
+  ASSERT_FALSE(done.at(1).result);
+  EXPECT_NE(done.at(1).result.error().message.find("waiting"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ikd
