@@ -111,5 +111,6 @@ class Gateway:
         return sum(len(body.get("elem", [])) for body in self.table("map", "set"))
 
     def drops(self):
-        """The named counters of our table that are not zero."""
-        return {body["name"]: body["packets"] for body in self.table("counter") if body["packets"]}
+        """The counters of our table's drops that are not zero; a mark that was cleared is no drop."""
+        return {body["name"]: body["packets"] for body in self.table("counter")
+                if body["packets"] and body["name"] != "cleared_mark"}
