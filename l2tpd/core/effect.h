@@ -45,7 +45,7 @@ struct OpenTunnelSocket {
 struct CloseTunnelSocket {
   TunnelName tunnel;
 };
-/// The mark and the local tunnel id may, or may no longer, occur together in a received datagram.
+/// The mark and the local tunnel id may, or may no longer, occur together in a received data message.
 struct AddLatch {
   TunnelName tunnel;
 };

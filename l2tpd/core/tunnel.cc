@@ -267,11 +267,17 @@ void Tunnel::close(const Ending& ending, base::Time now) {
 void Tunnel::abandon(std::string why) {
   if (over_) return;
   while (!sessions_.empty()) end_session(sessions_.begin()->first, nullptr, why, since_);
-  if (via_ == Via::tunnel_socket) with_.effects.push_back(CloseTunnelSocket{name_});
-  with_.effects.push_back(RemoveLatch{name_});
+  release();
   if (!reported_down_) with_.effects.push_back(TunnelDown{name_, std::move(why)});
   reported_down_ = true;
   over_ = true;
+}
+
+void Tunnel::release() {
+  if (via_ == Via::main_socket) return;
+  with_.effects.push_back(CloseTunnelSocket{name_});
+  with_.effects.push_back(RemoveLatch{name_});
+  via_ = Via::main_socket;
 }
 
 void Tunnel::take_down(Farewell farewell, const std::string& why, base::Time now) {
@@ -286,8 +292,7 @@ void Tunnel::take_down(Farewell farewell, const std::string& why, base::Time now
   give_up_ = now + with_.settings.linger;
   channel_.acknowledge();
   flush();
-  with_.effects.push_back(CloseTunnelSocket{name_});
-  via_ = Via::main_socket;
+  release();
   if (!reported_down_) with_.effects.push_back(TunnelDown{name_, why});
   reported_down_ = true;
 }

@@ -61,6 +61,8 @@ class Tunnel {
   void send(const Message& message, SessionId to, base::Time now, Patience patience = Patience::usual);
   void send_CDN(const SessionName& session, const Ending& ending, base::Time now);
   void await_silence(base::Time now);
+  /// The socket and the latch, the first time it is called.
+  void release();
   void flush();
   SessionId new_session_id() const;
   Session* find_session(const Message& message, SessionId to);

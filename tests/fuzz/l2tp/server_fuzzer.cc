@@ -104,7 +104,7 @@ class Script {
         require(++sends < 200);  // no datagram may set off a storm
         require(decode_header(e->bytes).has_value());
         require(e->via == Via::main_socket || sockets_.contains(e->tunnel.id));
-        require(latches_.contains({e->tunnel.mark, e->tunnel.id}));
+        require(e->via == Via::main_socket || latches_.contains({e->tunnel.mark, e->tunnel.id}));
       } else if (const auto* open = std::get_if<OpenTunnelSocket>(&*effect)) {
         require(open->tunnel.id.value != 0 && sockets_.insert(open->tunnel.id).second);
       } else if (const auto* close = std::get_if<CloseTunnelSocket>(&*effect)) {
@@ -122,7 +122,8 @@ class Script {
       }
     }
     for (const auto& [id, tunnel] : server_.tunnels()) {
-      require(tunnel.name().id == id && latches_.contains({tunnel.name().mark, id}));
+      require(tunnel.name().id == id);
+      require(tunnel.lingering() != latches_.contains({tunnel.name().mark, id}));
       require(tunnel.next_timeout().has_value());  // nothing waits for ever
     }
   }

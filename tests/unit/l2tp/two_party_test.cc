@@ -45,8 +45,8 @@ TEST(TwoParty, ATunnelAndItsCallComeUpAndGoAgain) {
   EXPECT_TRUE(lac.channel().all_acknowledged());
   EXPECT_EQ(count<TunnelDown>(world), 1u);
   EXPECT_TRUE(world.server.quiet());
-  world.run_for(40s);
   EXPECT_EQ(count<RemoveLatch>(world), 1u);
+  world.run_for(40s);
   EXPECT_TRUE(world.server.tunnels().empty());
   EXPECT_FALSE(world.server.next_timeout());
 }
