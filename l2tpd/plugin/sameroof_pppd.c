@@ -1,0 +1,182 @@
+/* A plugin for pppd 2.4.9: who may log in and which address a peer gets is asked of l2tpd, over a descriptor
+ * that pppd inherits (option sameroof_fd). The files in /etc/ppp are neither read for that nor needed. */
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* pppd's headers leave out prototypes in places, and pppd.h must come first. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wstrict-prototypes"
+#pragma GCC diagnostic ignored "-Wpedantic"
+/* clang-format off */
+#include <pppd/pppd.h>
+#include <pppd/chap-new.h>
+#include <pppd/fsm.h>
+#include <pppd/ipcp.h>
+/* clang-format on */
+#pragma GCC diagnostic pop
+
+#include "protocol.h"
+
+char pppd_version[] = VERSION;
+
+static int l2tpd_fd = -1;
+static u_int32_t leased; /* network order; 0: the peer is not authenticated yet */
+
+static option_t options[] = {{.name = "sameroof_fd",
+                              .type = o_int,
+                              .addr = &l2tpd_fd,
+                              .description = "Descriptor that leads to l2tpd",
+                              .flags = OPT_PRIV},
+                             {.name = NULL}};
+
+struct message {
+  size_t size;
+  unsigned char bytes[sameroof_longest_message];
+};
+
+static void put_field(struct message* m, const void* data, size_t size) {
+  if (size > 255) size = 255;
+  if (m->size + 1 + size > sizeof m->bytes) return;
+  m->bytes[m->size++] = (unsigned char)size;
+  memcpy(m->bytes + m->size, data, size);
+  m->size += size;
+}
+
+static void begin(struct message* m, enum sameroof_request kind) {
+  m->bytes[0] = (unsigned char)kind;
+  m->size = 1;
+}
+
+/* The only field of an answer; NULL when there is none. */
+static const unsigned char* field_of(const struct message* m, size_t* size) {
+  if (m->size < 2 || m->size < 2 + (size_t)m->bytes[1]) return NULL;
+  *size = m->bytes[1];
+  return m->bytes + 2;
+}
+
+/* The answer's kind; 0 when l2tpd does not answer, and then the link has nobody who would know of it. */
+static int ask(const struct message* question, struct message* answer) {
+  struct pollfd waiting = {.fd = l2tpd_fd, .events = POLLIN, .revents = 0};
+  ssize_t got;
+  answer->size = 0;
+  if (send(l2tpd_fd, question->bytes, question->size, MSG_NOSIGNAL) != (ssize_t)question->size) {
+    error("l2tpd is gone: %m");
+    return 0;
+  }
+  do {
+    got = poll(&waiting, 1, sameroof_patience * 1000);
+  } while (got < 0 && errno == EINTR);
+  if (got > 0) got = recv(l2tpd_fd, answer->bytes, sizeof answer->bytes, 0);
+  if (got < 1) {
+    error("l2tpd does not answer");
+    return 0;
+  }
+  answer->size = (size_t)got;
+  return answer->bytes[0];
+}
+
+static void show_reason(const struct message* answer, char* out, int space) {
+  size_t size = 0;
+  const unsigned char* reason = field_of(answer, &size);
+  if (space > 0)
+    snprintf(out, (size_t)space, "%.*s", reason ? (int)size : 0, reason ? (const char*)reason : "");
+}
+
+/* From a yes that carries the peer's address. */
+static int take_lease(const struct message* answer) {
+  size_t size = 0;
+  const unsigned char* address = field_of(answer, &size);
+  if (address == NULL || size != sizeof leased) return 0;
+  memcpy(&leased, address, sizeof leased);
+  return leased != 0;
+}
+
+static int verify_chap(char* name, char* ourname, int id, struct chap_digest_type* digest,
+                       unsigned char* challenge, unsigned char* response, char* message, int space) {
+  struct message question, answer;
+  unsigned char secret[256];
+  size_t size = 0;
+  const unsigned char* field;
+  int right;
+  (void)ourname;
+
+  begin(&question, sameroof_secret);
+  put_field(&question, name, strlen(name));
+  if (ask(&question, &answer) != sameroof_yes || (field = field_of(&answer, &size)) == NULL) return 0;
+  memcpy(secret, field, size);
+  secret[size] = 0;
+  /* An unknown user has a secret, too, which nobody knows: so MS-CHAPv2's failure message is well-formed. */
+  right = digest->verify_response(id, name, secret, (int)size, challenge, response, message, space);
+  explicit_bzero(secret, sizeof secret);
+  explicit_bzero(&answer, sizeof answer);
+
+  begin(&question, sameroof_checked);
+  put_field(&question, name, strlen(name));
+  put_field(&question, right ? "1" : "0", 1);
+  switch (ask(&question, &answer)) {
+    case sameroof_yes: return right && take_lease(&answer);
+    case sameroof_no:
+      if (right) show_reason(&answer, message, space);
+      return 0;
+    default: return 0;
+  }
+}
+
+static int verify_pap(char* user, char* password, char** reason, struct wordlist** addresses,
+                      struct wordlist** extra_options) {
+  static char text[256];
+  struct message question, answer;
+  int kind;
+  (void)addresses;
+  (void)extra_options;
+
+  begin(&question, sameroof_pap);
+  put_field(&question, user, strlen(user));
+  put_field(&question, password, strlen(password));
+  kind = ask(&question, &answer);
+  explicit_bzero(&question, sizeof question);
+  if (kind == sameroof_yes && take_lease(&answer)) return 1;
+  show_reason(&answer, text, sizeof text);
+  *reason = text;
+  return 0;
+}
+
+static int can_verify(void) { return 1; }
+static int address_allowed(u_int32_t address) { return leased != 0 && address == leased; }
+static void choose_address(u_int32_t* address) { *address = leased; }
+
+static void report_up(void* context, int argument) {
+  struct message question, answer;
+  (void)context;
+  (void)argument;
+  begin(&question, sameroof_up);
+  put_field(&question, ifname, strlen(ifname));
+  put_field(&question, &ipcp_gotoptions[0].ouraddr, 4);
+  put_field(&question, &ipcp_hisoptions[0].hisaddr, 4);
+  ask(&question, &answer);
+}
+
+/* The scripts that pppd starts have no business with l2tpd. */
+static void close_in_child(void* context, int argument) {
+  (void)context;
+  (void)argument;
+  if (l2tpd_fd >= 0) close(l2tpd_fd);
+}
+
+void plugin_init(void) {
+  add_options(options);
+  chap_check_hook = can_verify;
+  chap_verify_hook = verify_chap;
+  pap_check_hook = can_verify;
+  pap_auth_hook = verify_pap;
+  allowed_address_hook = address_allowed;
+  ip_choose_hook = choose_address;
+  add_notifier(&ip_up_notifier, report_up, NULL);
+  add_notifier(&fork_notifier, close_in_child, NULL);
+}
