@@ -1,0 +1,258 @@
+#include "l2tpd/daemon.h"
+
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "base/event_log.h"
+#include "control/server.h"
+#include "l2tpd/kernel.h"
+#include "l2tpd/random.h"
+#include "l2tpd/status.h"
+
+namespace l2tpd {
+namespace {
+
+using namespace std::chrono_literals;
+using base::Severity;
+
+constexpr std::uint16_t l2tp_port = 1701;
+constexpr std::size_t batch = 64;
+constexpr base::Duration farewell_time = 2s;  ///< for acknowledgements of our StopCCNs
+constexpr base::Duration longest_stop = 6s;   ///< then for the last pppd, too
+constexpr base::Duration stop_check = 50ms;
+
+l2tp::Settings settings_from(const config::Config& config) {
+  l2tp::Settings settings;
+  settings.hello_interval = config.l2tp.hello;
+  return settings;
+}
+
+std::string mark_field(const l2tp::TunnelName& tunnel) { return fmt::format("{:#x}", tunnel.mark.value); }
+
+}  // namespace
+
+Daemon::Daemon(os::Loop& loop, const config::Config& config, const config::Secrets& secrets,
+               DaemonOptions options)
+    : loop_(loop),
+      config_(config),
+      options_(std::move(options)),
+      accounts_(config, secrets, random_secret(32)),
+      server_(settings_from(config), random_16),
+      links_(loop, config, accounts_, options_.pppd_log,
+             [this](const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, l2tp::Ending ending) {
+               server_.completed(l2tp::SessionEnded{tunnel.id, session.id, std::move(ending)},
+                                 base::Clock::now());
+             }),
+      started_(base::Clock::now()) {}
+
+Daemon::~Daemon() {
+  // Whatever ended us: what we put into the kernel's sets does not stay.
+  if (!latch_) return;
+  latch_->flush_tunnels();
+  latch_->set_cleartext(nft::Cleartext::refused);
+  latch_->set_latch(nft::Latch::off);
+}
+
+base::Result<void> Daemon::start() {
+  if (const auto able = check_kernel(); !able)
+    base::log(Severity::warning, fmt::format("No session can come up: {}.", able.error().message));
+  auto latch = nft::PeerMap::open();
+  if (!latch) return tl::unexpected(latch.error());
+  latch_.emplace(std::move(*latch));
+  const auto clear_text =
+      config_.l2tp.cleartext == config::Cleartext::off ? nft::Cleartext::refused : nft::Cleartext::allowed;
+  if (const auto done = latch_->flush_tunnels(); !done) return nl::as_base(done.error());
+  if (const auto done = latch_->set_latch(nft::Latch::on); !done) return nl::as_base(done.error());
+  if (const auto done = latch_->set_cleartext(clear_text); !done) return nl::as_base(done.error());
+
+  timer_ = loop_.on_time([this] { server_.timeout(base::Clock::now()); });
+  before_sleep_ = loop_.before_sleep([this] { pump(); });
+  terminate_ = loop_.on_signal(SIGTERM, [this] { stop(); });
+  interrupt_ = loop_.on_signal(SIGINT, [this] { stop(); });
+  stop_timer_ = loop_.on_time([this] { stop_when_quiet(); });
+  for (const auto& address : config_.l2tp.listen) {
+    if (const auto opened = open_main_socket(address); !opened) return opened;
+  }
+  if (const auto opened = open_control(); !opened) return opened;
+  peers_ = std::make_unique<PeersWatch>(
+      loop_, options_.run_dir + "/ikd",
+      PeersWatch::Calls{.gone = [this](base::Mark mark) { server_.peer_gone(mark); },
+                        .only = [this](const std::set<base::Mark>& marks) { keep_only(marks); }});
+  return {};
+}
+
+base::Result<void> Daemon::open_main_socket(const base::Address& address) {
+  auto socket = os::UdpSocket::open({.local = {address, l2tp_port},
+                                     .encapsulation = os::Encapsulation::none,
+                                     .ipsec_bypass = false,
+                                     .shared_port = true,
+                                     .no_checksum = true});
+  if (!socket) return tl::unexpected(socket.error());
+  auto& opened = *main_sockets_.emplace_back(
+      std::make_unique<MainSocket>(MainSocket{address, std::move(*socket), os::Source()}));
+  opened.readable = loop_.on_readable(opened.socket.fd(), [this, &opened] { receive(opened.socket); });
+  return {};
+}
+
+base::Result<void> Daemon::open_control() {
+  auto server = control::Server::listen(
+      loop_, {.path = options_.run_dir + "/l2tpd", .product = "l2tpd", .version = SAMEROOF_VERSION},
+      control_interface());
+  if (!server) return tl::unexpected(server.error());
+  control_ = std::move(*server);
+  serve_status(*control_, server_, links_, counters_, started_);
+  return {};
+}
+
+void Daemon::receive(os::UdpSocket& socket) {
+  const auto now = base::Clock::now();
+  socket.receive(batch, [&](const os::Datagram& datagram) {
+    const base::Mark mark(datagram.mark & config_.marks.mask);
+    if (mark.value == 0 && config_.l2tp.cleartext == config::Cleartext::off) {
+      ++counters_.clear_text;
+      return;
+    }
+    server_.input({.from = datagram.from, .to = datagram.to, .mark = mark, .bytes = datagram.bytes}, now);
+  });
+}
+
+void Daemon::pump() {
+  while (auto effect = server_.next_effect()) perform(std::move(*effect));
+  timer_.set_time(server_.next_timeout());
+}
+
+void Daemon::perform(l2tp::Effect effect) {
+  std::visit([this](const auto& e) { perform(e); }, effect);
+}
+
+void Daemon::perform(const l2tp::Send& send) {
+  const auto& name = send.tunnel;
+  const auto it = tunnels_.find(name.id);
+  if (send.via == l2tp::Via::tunnel_socket && it != tunnels_.end()) {
+    counters_.send_failures += !it->second.socket.send_connected(send.bytes);
+    return;
+  }
+  for (const auto& main : main_sockets_) {
+    if (!main->local.is_unspecified() && main->local != name.local.address) continue;
+    counters_.send_failures += !main->socket.send(send.bytes, name.local.address, name.remote, name.mark);
+    return;
+  }
+}
+
+void Daemon::perform(const l2tp::OpenTunnelSocket& open) {
+  auto socket = os::UdpSocket::open_connected(open.tunnel.local, open.tunnel.remote, open.tunnel.mark);
+  if (!socket) {
+    fail(open.tunnel, socket.error());
+    return;
+  }
+  const auto it =
+      tunnels_.insert_or_assign(open.tunnel.id, Tunnel{std::move(*socket), os::Source(), base::Fd()}).first;
+  auto& tunnel = it->second;
+  tunnel.readable = loop_.on_readable(tunnel.socket.fd(), [this, &tunnel] { receive(tunnel.socket); });
+}
+
+void Daemon::perform(const l2tp::CloseTunnelSocket& close) { tunnels_.erase(close.tunnel.id); }
+
+void Daemon::perform(const l2tp::AddLatch& add) {
+  if (const auto done = latch_->add_tunnel(add.tunnel.mark, add.tunnel.id.value); !done)
+    fail(add.tunnel, {done.error().message});
+}
+
+void Daemon::perform(const l2tp::RemoveLatch& remove) {
+  const auto done = latch_->remove_tunnel(remove.tunnel.mark, remove.tunnel.id.value);
+  if (!done) base::log(Severity::warning, done.error().message);
+}
+
+void Daemon::perform(const l2tp::KernelTunnelUp& up) {
+  const auto it = tunnels_.find(up.tunnel.id);
+  if (it == tunnels_.end()) return;
+  auto management = make_kernel_tunnel(it->second.socket.fd(), up.tunnel);
+  if (!management) {
+    fail(up.tunnel, management.error());
+    return;
+  }
+  it->second.management = std::move(*management);
+  ++counters_.tunnels;
+  base::log(
+      Severity::info,
+      fmt::format("Tunnel {} with {} ('{}') is up.", up.tunnel.id.value, words_for(up.tunnel), up.host_name),
+      {{"MARK", mark_field(up.tunnel)}});
+}
+
+void Daemon::fail(const l2tp::TunnelName& tunnel, const base::Error& why) {
+  base::log(Severity::error,
+            fmt::format("Tunnel {} with {} fails: {}.", tunnel.id.value, words_for(tunnel), why.message),
+            {{"MARK", mark_field(tunnel)}});
+  // The peer need not know our paths and errno: it hears that something is missing here.
+  server_.completed(l2tp::TunnelFailed{tunnel.id, "insufficient resources"}, base::Clock::now());
+}
+
+void Daemon::perform(const l2tp::StartSession& start) {
+  if (const auto started = start_session(start); !started) {
+    base::log(Severity::error,
+              fmt::format("A session of {} fails: {}.", words_for(start.tunnel), started.error().message),
+              {{"MARK", mark_field(start.tunnel)}});
+    server_.completed(
+        l2tp::SessionEnded{start.tunnel.id, start.session.id,
+                           l2tp::hang_up(l2tp::CallResult::no_facilities_now, "PPP cannot be started here")},
+        base::Clock::now());
+  }
+}
+
+base::Result<void> Daemon::start_session(const l2tp::StartSession& start) {
+  const auto it = tunnels_.find(start.tunnel.id);
+  if (it == tunnels_.end() || !it->second.management) return base::fail("its tunnel is not in the kernel");
+  auto session = make_kernel_session(it->second.socket.fd(), start.tunnel, start.session,
+                                     start.sequencing ? DataSequencing::both : DataSequencing::none);
+  if (!session) return tl::unexpected(session.error());
+  return links_.start(start.tunnel, start.session, std::move(*session));
+}
+
+void Daemon::perform(const l2tp::StopSession& stop) { links_.stop(stop.tunnel, stop.session, stop.why); }
+
+void Daemon::perform(const l2tp::TunnelDown& down) {
+  base::log(
+      Severity::info,
+      fmt::format("Tunnel {} with {} is down: {}.", down.tunnel.id.value, words_for(down.tunnel), down.why),
+      {{"MARK", mark_field(down.tunnel)}});
+}
+
+void Daemon::perform(const l2tp::CallRefused& refused) {
+  ++counters_.refused_calls;
+  base::log(Severity::notice,
+            fmt::format("A call of {} is refused: {}.", words_for(refused.tunnel), refused.why),
+            {{"MARK", mark_field(refused.tunnel)}});
+}
+
+void Daemon::keep_only(const std::set<base::Mark>& marks) {
+  std::set<base::Mark> gone;
+  for (const auto& [id, tunnel] : server_.tunnels()) {
+    const auto mark = tunnel.name().mark;
+    if (mark.value != 0 && !marks.contains(mark)) gone.insert(mark);
+  }
+  for (const auto mark : gone) server_.peer_gone(mark);
+}
+
+void Daemon::stop() {
+  if (stop_by_) return;
+  base::log(Severity::info, "Stopping.");
+  os::Loop::notify("STOPPING=1");
+  stop_by_ = base::Clock::now() + farewell_time;
+  server_.close_all(base::Clock::now());
+  stop_timer_.set_time(base::Clock::now());
+}
+
+void Daemon::stop_when_quiet() {
+  const auto now = base::Clock::now();
+  if (server_.quiet() || now >= *stop_by_) server_.abandon_all();
+  pump();
+  const bool over = server_.tunnels().empty() && links_.empty();
+  if (over || now >= *stop_by_ + (longest_stop - farewell_time)) {
+    loop_.stop();
+  } else {
+    stop_timer_.set_time(now + stop_check);
+  }
+}
+
+}  // namespace l2tpd

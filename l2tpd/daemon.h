@@ -1,0 +1,106 @@
+#pragma once
+// l2tpd: the core's effects carried out, and everything that happens brought to the core.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "config/config.h"
+#include "l2tp/server.h"
+#include "l2tpd/links.h"
+#include "l2tpd/peers_watch.h"
+#include "nft/peer_map.h"
+#include "os/loop.h"
+#include "os/udp.h"
+
+namespace control {
+class Server;
+}
+
+namespace l2tpd {
+
+struct DaemonOptions {
+  std::string run_dir = "/run/sameroof";
+  PppdLog pppd_log = PppdLog::syslog_only;
+};
+
+/// What the shell itself drops, beside the core's counters.
+struct DaemonCounters {
+  std::uint64_t clear_text = 0;  ///< datagrams without a peer's mark, where that is not allowed
+  std::uint64_t send_failures = 0;
+  std::uint64_t tunnels = 0;  ///< that came up
+  std::uint64_t refused_calls = 0;
+};
+
+class Daemon {
+ public:
+  /// `config` and `secrets` outlive it.
+  Daemon(os::Loop& loop, const config::Config& config, const config::Secrets& secrets, DaemonOptions options);
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+  ~Daemon();
+
+  /// Sockets, latch and control socket; after that the loop does the rest.
+  base::Result<void> start();
+
+ private:
+  struct Tunnel {
+    os::UdpSocket socket;
+    os::Source readable;
+    base::Fd management;  ///< the kernel's tunnel, from SCCCN on
+  };
+  struct MainSocket {
+    base::Address local;
+    os::UdpSocket socket;
+    os::Source readable;
+  };
+
+  base::Result<void> open_main_socket(const base::Address& address);
+  base::Result<void> open_control();
+  void receive(os::UdpSocket& socket);
+  void pump();
+
+  void perform(l2tp::Effect effect);
+  void perform(const l2tp::Send& send);
+  void perform(const l2tp::OpenTunnelSocket& open);
+  void perform(const l2tp::CloseTunnelSocket& close);
+  void perform(const l2tp::AddLatch& add);
+  void perform(const l2tp::RemoveLatch& remove);
+  void perform(const l2tp::KernelTunnelUp& up);
+  void perform(const l2tp::StartSession& start);
+  void perform(const l2tp::StopSession& stop);
+  void perform(const l2tp::TunnelDown& down);
+  void perform(const l2tp::CallRefused& refused);
+  void fail(const l2tp::TunnelName& tunnel, const base::Error& why);
+  base::Result<void> start_session(const l2tp::StartSession& start);
+
+  void keep_only(const std::set<base::Mark>& marks);
+  void stop();
+  void stop_when_quiet();
+
+  os::Loop& loop_;
+  const config::Config& config_;
+  DaemonOptions options_;
+  Accounts accounts_;
+  std::optional<nft::PeerMap> latch_;
+  l2tp::Server server_;
+  Links links_;
+  std::vector<std::unique_ptr<MainSocket>> main_sockets_;
+  std::map<l2tp::TunnelId, Tunnel> tunnels_;
+  std::unique_ptr<control::Server> control_;
+  std::unique_ptr<PeersWatch> peers_;
+  DaemonCounters counters_;
+  os::Source timer_;
+  os::Source before_sleep_;
+  os::Source terminate_;
+  os::Source interrupt_;
+  os::Source stop_timer_;
+  base::Time started_;
+  std::optional<base::Time> stop_by_;
+};
+
+}  // namespace l2tpd

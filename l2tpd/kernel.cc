@@ -1,0 +1,71 @@
+#include "l2tpd/kernel.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <linux/if_pppox.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace l2tpd {
+namespace {
+
+base::Result<base::Fd> open_pppox() {
+  base::Fd fd(::socket(AF_PPPOX, SOCK_DGRAM | SOCK_CLOEXEC, PX_PROTO_OL2TP));
+  if (!fd) return base::fail_errno("cannot open a PPPoL2TP socket (is the module l2tp_ppp there?)", errno);
+  return fd;
+}
+
+base::Result<base::Fd> connect_pppox(int udp_socket, const l2tp::TunnelName& tunnel,
+                                     const l2tp::SessionName& session) {
+  auto fd = open_pppox();
+  if (!fd) return fd;
+  sockaddr_pppol2tp address{};
+  address.sa_family = AF_PPPOX;
+  address.sa_protocol = PX_PROTO_OL2TP;
+  address.pppol2tp.fd = udp_socket;
+  sockaddr_storage remote{};
+  tunnel.remote.to_sockaddr(remote);
+  std::memcpy(&address.pppol2tp.addr, &remote, sizeof address.pppol2tp.addr);
+  address.pppol2tp.s_tunnel = tunnel.id.value;
+  address.pppol2tp.d_tunnel = tunnel.peer.value;
+  address.pppol2tp.s_session = session.id.value;
+  address.pppol2tp.d_session = session.peer.value;
+  sockaddr_storage aligned{};  // sockaddr_pppol2tp is packed
+  std::memcpy(&aligned, &address, sizeof address);
+  if (::connect(fd->get(), reinterpret_cast<sockaddr*>(&aligned), sizeof address) != 0)
+    return base::fail_errno(fmt::format("cannot make L2TP session {} of tunnel {} in the kernel",
+                                        session.id.value, tunnel.id.value),
+                            errno);
+  return fd;
+}
+
+}  // namespace
+
+base::Result<base::Fd> make_kernel_tunnel(int udp_socket, const l2tp::TunnelName& tunnel) {
+  // if_pppol2tp.h: session 0 is the tunnel itself, its management socket.
+  return connect_pppox(udp_socket, tunnel, {});
+}
+
+base::Result<base::Fd> make_kernel_session(int udp_socket, const l2tp::TunnelName& tunnel,
+                                           const l2tp::SessionName& session, DataSequencing sequencing) {
+  auto fd = connect_pppox(udp_socket, tunnel, session);
+  if (!fd || sequencing == DataSequencing::none) return fd;
+  const int on = 1;
+  for (const int option : {PPPOL2TP_SO_SENDSEQ, PPPOL2TP_SO_RECVSEQ}) {
+    if (::setsockopt(fd->get(), SOL_PPPOL2TP, option, &on, sizeof on) != 0)
+      return base::fail_errno("cannot turn L2TP sequence numbers on", errno);
+  }
+  return fd;
+}
+
+base::Result<void> check_kernel() {
+  if (const auto fd = open_pppox(); !fd) return tl::unexpected(fd.error());
+  if (::access("/dev/ppp", R_OK | W_OK) != 0)
+    return base::fail_errno("cannot use /dev/ppp (is the module ppp_generic there?)", errno);
+  return {};
+}
+
+}  // namespace l2tpd

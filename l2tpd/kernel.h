@@ -1,0 +1,25 @@
+#pragma once
+// The kernel's L2TP data path (kernel.md §3): a connected UDP socket becomes a tunnel, and a PPPoX socket a
+// session of it. Both live as long as their descriptors.
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "l2tp/effect.h"
+
+namespace l2tpd {
+
+/// Hands `udp_socket` to the kernel; the descriptor returned keeps the tunnel known to PPPoX.
+base::Result<base::Fd> make_kernel_tunnel(int udp_socket, const l2tp::TunnelName& tunnel);
+
+enum class DataSequencing {
+  none,
+  both  ///< the peer required it (RFC 2661 §5.4): sequence numbers are sent and expected
+};
+/// What pppd runs on.
+base::Result<base::Fd> make_kernel_session(int udp_socket, const l2tp::TunnelName& tunnel,
+                                           const l2tp::SessionName& session, DataSequencing sequencing);
+
+/// Whether the kernel can do all this; the sentence says what is missing.
+base::Result<void> check_kernel();
+
+}  // namespace l2tpd

@@ -1,0 +1,77 @@
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <sys/resource.h>
+
+#include "base/event_log.h"
+#include "config/config.h"
+#include "l2tpd/daemon.h"
+#include "os/loop.h"
+
+namespace {
+
+enum Exit { good = 0, failed = 1, usage = 2 };
+
+struct Arguments {
+  std::string config = "/etc/sameroof/sameroof.toml";
+  std::string secrets = "/etc/sameroof/secrets.toml";
+  std::string run_dir = "/run/sameroof";
+  bool verbose = false;
+};
+
+int refuse(const base::Error& error) {
+  base::log(base::Severity::error, error.message);
+  return failed;
+}
+
+/// A tunnel and its session hold half a dozen descriptors.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int run(const Arguments& arguments) {
+  const auto config = config::load(arguments.config);
+  if (!config) return refuse(config.error());
+  const auto secrets = config::load_secrets(arguments.secrets);
+  if (!secrets) return refuse(secrets.error());
+  if (const auto checked = config::check(*config, *secrets); !checked) return refuse(checked.error());
+  raise_descriptor_limit();
+  os::Loop loop;
+  l2tpd::Daemon daemon(
+      loop, *config, *secrets,
+      {.run_dir = arguments.run_dir,
+       .pppd_log = arguments.verbose ? l2tpd::PppdLog::verbose : l2tpd::PppdLog::syslog_only});
+  if (const auto started = daemon.start(); !started) return refuse(started.error());
+  loop.serve_watchdog();
+  os::Loop::notify("READY=1");
+  loop.run();
+  return good;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("The L2TP network server of Sameroof.", "l2tpd");
+  app.set_version_flag("--version", SAMEROOF_VERSION);
+  Arguments arguments;
+  app.add_option("--config", arguments.config, "the configuration")->capture_default_str();
+  app.add_option("--secrets", arguments.secrets, "the secrets")->capture_default_str();
+  app.add_option("--run-dir", arguments.run_dir, "where the control sockets are")->capture_default_str();
+  app.add_flag("--verbose", arguments.verbose, "also log what pppd negotiates");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? good : usage;
+  }
+  base::set_log_level(arguments.verbose ? base::Severity::debug : base::Severity::info);
+  try {
+    return run(arguments);
+  } catch (const std::exception& error) {
+    return refuse({error.what()});
+  }
+}

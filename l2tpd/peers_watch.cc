@@ -1,0 +1,74 @@
+#include "l2tpd/peers_watch.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/event_log.h"
+#include "control/interfaces.h"
+#include "control/rows.h"
+
+namespace l2tpd {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr base::Duration retry_interval = 1s;
+
+}  // namespace
+
+PeersWatch::PeersWatch(os::Loop& loop, std::string socket_path, Calls calls)
+    : loop_(loop), path_(std::move(socket_path)), calls_(std::move(calls)) {
+  retry_ = loop_.on_time([this] { connect(); });
+  connect();
+}
+
+void PeersWatch::connect() {
+  auto client = control::AsyncClient::connect(loop_, path_, [this] { lost(); });
+  if (!client) {
+    // Once, not each second: ikd may well start after us.
+    if (!told_)
+      base::log(base::Severity::notice, fmt::format("Waiting for ikd: {}.", client.error().message));
+    told_ = true;
+    retry_.set_time(base::Clock::now() + retry_interval);
+    return;
+  }
+  client_ = std::move(*client);
+  settled_ = false;
+  present_.clear();
+  client_->call("sameroof.Ike.Monitor", control::Json::object(), control::AsyncClient::Want::more,
+                [this](const control::Answer& answer) { take(answer); });
+}
+
+void PeersWatch::take(const control::Answer& answer) {
+  const auto event = answer.parameters.find("event");
+  if (!answer.error.empty() || !answer.continues || event == answer.parameters.end() || !event->is_string()) {
+    lost();
+    return;
+  }
+  const auto name = event->get<std::string>();
+  if (name == control::event::settled) {
+    settled_ = true;
+    if (told_) base::log(base::Severity::notice, "ikd is there.");
+    told_ = false;
+    calls_.only(present_);
+    return;
+  }
+  const auto row = answer.parameters.find("peer");
+  if (row == answer.parameters.end()) return;
+  const auto peer = control::peer_from(*row);
+  if (!peer) return;
+  const base::Mark mark(peer->mark);
+  if (!settled_ && name != control::event::down) present_.insert(mark);
+  if (!settled_ && name == control::event::down) present_.erase(mark);
+  if (settled_ && name == control::event::down) calls_.gone(mark);
+}
+
+void PeersWatch::lost() {
+  // Tunnels live on meanwhile: their SAs are in the kernel, whatever becomes of ikd.
+  if (!told_) base::log(base::Severity::warning, "ikd does not answer any more; tunnels go on.");
+  told_ = true;
+  client_.reset();
+  retry_.set_time(base::Clock::now() + retry_interval);
+}
+
+}  // namespace l2tpd

@@ -1,0 +1,45 @@
+#pragma once
+// Follows ikd's peers: a peer whose SAs are gone takes its tunnels along.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/id.h"
+#include "control/async_client.h"
+#include "os/loop.h"
+
+namespace l2tpd {
+
+class PeersWatch {
+ public:
+  struct Calls {
+    std::function<void(base::Mark)> gone;
+    /// After every (re)connection: only peers with these marks are left.
+    std::function<void(const std::set<base::Mark>&)> only;
+  };
+  /// `socket_path`: ikd's. Tries again each second for as long as nobody answers there.
+  PeersWatch(os::Loop& loop, std::string socket_path, Calls calls);
+  PeersWatch(const PeersWatch&) = delete;
+  PeersWatch& operator=(const PeersWatch&) = delete;
+
+  bool connected() const { return client_ != nullptr; }
+
+ private:
+  void connect();
+  void take(const control::Answer& answer);
+  void lost();
+
+  os::Loop& loop_;
+  std::string path_;
+  Calls calls_;
+  std::set<base::Mark> present_;  ///< named so far, until "settled"
+  bool settled_ = false;
+  bool told_ = false;  ///< the log knows that ikd is not there
+  os::Source retry_;
+  std::unique_ptr<control::AsyncClient> client_;
+};
+
+}  // namespace l2tpd

@@ -1,0 +1,46 @@
+#include "l2tpd/pool.h"
+
+#include <fmt/format.h>
+
+namespace l2tpd {
+
+Pool::Pool(const config::Config& config) {
+  const auto& pool = config.ppp.pool;
+  const auto first = pool.network.v4_value();
+  const auto size = pool.size();
+  const bool has_broadcast = size > 2;  // a /31 or /32 is all hosts
+  next_ = has_broadcast ? first + 1 : first;
+  end_ = static_cast<std::uint32_t>(first + size - (has_broadcast ? 1 : 0));
+  reserved_.insert(config.ppp.local_address);
+  for (const auto& user : config.users) {
+    if (user.address) reserved_.insert(*user.address);
+  }
+}
+
+base::Result<base::Address> Pool::lease(const config::User& user) {
+  if (user.address) {
+    if (!used_.insert(*user.address).second)
+      return base::fail(
+          fmt::format("{} is in use by another session of this user", user.address->to_string()));
+    return *user.address;
+  }
+  while (next_ < end_) {
+    const auto address = base::Address::v4(next_++);
+    if (reserved_.contains(address)) continue;
+    used_.insert(address);
+    return address;
+  }
+  if (freed_.empty()) return base::fail("no address is left in the pool");
+  const auto oldest = freed_.begin();
+  const auto address = oldest->second;
+  freed_.erase(oldest);
+  used_.insert(address);
+  return address;
+}
+
+void Pool::release(const base::Address& address) {
+  if (used_.erase(address) == 0 || reserved_.contains(address)) return;
+  freed_.emplace(++releases_, address);
+}
+
+}  // namespace l2tpd

@@ -1,0 +1,36 @@
+#pragma once
+// Which address each PPP peer gets. Nobody gets one that is in use.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/result.h"
+#include "config/config.h"
+
+namespace l2tpd {
+
+class Pool {
+ public:
+  /// Kept out of the pool: its network and broadcast address, ours, and those that belong to a user.
+  explicit Pool(const config::Config& config);
+
+  /// A user's own address, or the least recently freed one of the pool. The sentence is fit for the peer.
+  base::Result<base::Address> lease(const config::User& user);
+  void release(const base::Address& address);
+  std::size_t in_use() const { return used_.size(); }
+
+ private:
+  std::uint32_t next_ = 0;  ///< never given out before
+  std::uint32_t end_ = 0;
+  std::set<base::Address> reserved_;
+  std::set<base::Address> used_;
+  std::map<std::uint64_t, base::Address> freed_;  ///< by when
+  std::uint64_t releases_ = 0;
+};
+
+}  // namespace l2tpd

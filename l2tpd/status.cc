@@ -1,0 +1,119 @@
+#include "l2tpd/status.h"
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "control/interfaces.h"
+#include "control/rows.h"
+#include "control/server.h"
+#include "l2tp/server.h"
+#include "l2tpd/daemon.h"
+#include "l2tpd/links.h"
+
+namespace l2tpd {
+namespace {
+
+using control::Json;
+
+std::uint64_t seconds_since(base::Time then) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(base::Clock::now() - then).count());
+}
+
+control::Tunnel row_of(const l2tp::Tunnel& tunnel) {
+  const auto& name = tunnel.name();
+  control::Tunnel row;
+  row.mark = name.mark.value;
+  row.tunnel = name.id.value;
+  row.peer_tunnel = name.peer.value;
+  row.host_name = tunnel.host_name();
+  row.address = name.remote.address.to_string();
+  row.port = name.remote.port;
+  row.local_address = name.local.address.to_string();
+  row.sessions = static_cast<std::uint32_t>(tunnel.sessions().size());
+  row.since_seconds = seconds_since(tunnel.since());
+  return row;
+}
+
+control::Session row_of(const l2tp::Tunnel& tunnel, const l2tp::Session& session, const Links& links) {
+  control::Session row;
+  row.mark = tunnel.name().mark.value;
+  row.tunnel = tunnel.name().id.value;
+  row.peer_tunnel = tunnel.name().peer.value;
+  row.session = session.name().id.value;
+  row.peer_session = session.name().peer.value;
+  row.since_seconds = seconds_since(session.since());
+  const auto link = links.status(tunnel.name().id, session.name().id);
+  if (!link) return row;
+  row.user = link->user;
+  row.ifname = link->ifname;
+  if (link->address) row.ppp_address = link->address->to_string();
+  return row;
+}
+
+/// Tunnels that only go on acknowledging a StopCCN are not worth a row.
+bool worth_a_row(const l2tp::Tunnel& tunnel) { return !tunnel.lingering(); }
+
+Json tunnels_of(const l2tp::Server& server) {
+  auto rows = Json::array();
+  for (const auto& [id, tunnel] : server.tunnels()) {
+    if (worth_a_row(tunnel)) rows.push_back(control::to_json(row_of(tunnel)));
+  }
+  return {{"tunnels", std::move(rows)}};
+}
+
+Json sessions_of(const l2tp::Server& server, const Links& links) {
+  auto rows = Json::array();
+  for (const auto& [tunnel_id, tunnel] : server.tunnels()) {
+    for (const auto& [id, session] : tunnel.sessions())
+      rows.push_back(control::to_json(row_of(tunnel, session, links)));
+  }
+  return {{"sessions", std::move(rows)}};
+}
+
+control::Status status_of(const l2tp::Server& server, const Links& links, const DaemonCounters& counters,
+                          base::Time started) {
+  control::Status out;
+  out.version = SAMEROOF_VERSION;
+  out.pid = static_cast<std::uint32_t>(::getpid());
+  out.uptime_seconds = seconds_since(started);
+  std::uint64_t sessions = 0;
+  std::uint64_t tunnels = 0;
+  for (const auto& [id, tunnel] : server.tunnels()) {
+    sessions += tunnel.sessions().size();
+    tunnels += worth_a_row(tunnel);
+  }
+  out.gauges = {{"tunnels", tunnels},
+                {"sessions", sessions},
+                {"pppd", links.size()},
+                {"addresses_in_use", links.pool().in_use()}};
+  out.counters = {{"tunnels_up", counters.tunnels},
+                  {"calls_refused", counters.refused_calls},
+                  {"send_failures", counters.send_failures},
+                  {"dropped_clear_text", counters.clear_text},
+                  {"pppd_started", links.counters().started},
+                  {"logins", links.counters().logins},
+                  {"logins_refused", links.counters().refused_logins},
+                  {"bad_plugin_requests", links.counters().bad_requests}};
+  for (std::size_t i = 0; i < l2tp::drop_reason_names.size(); ++i)
+    out.counters.emplace(std::string("dropped_") + l2tp::drop_reason_names[i], server.counters().all()[i]);
+  return out;
+}
+
+}  // namespace
+
+const control::Interface& control_interface() { return control::l2tp_interface; }
+
+void serve_status(control::Server& control, const l2tp::Server& server, const Links& links,
+                  const DaemonCounters& counters, base::Time started) {
+  control.handle("Status", [&server, &links, &counters, started](const Json&, control::Call call) {
+    call.reply(control::to_json(status_of(server, links, counters, started)));
+  });
+  control.handle("ListTunnels",
+                 [&server](const Json&, control::Call call) { call.reply(tunnels_of(server)); });
+  control.handle("ListSessions", [&server, &links](const Json&, control::Call call) {
+    call.reply(sessions_of(server, links));
+  });
+}
+
+}  // namespace l2tpd

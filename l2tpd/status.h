@@ -1,0 +1,25 @@
+#pragma once
+// What l2tpd tells about itself on its control socket: sameroof.L2tp.
+
+#include "base/time.h"
+#include "control/interface.h"
+
+namespace control {
+class Server;
+}
+namespace l2tp {
+class Server;
+}
+
+namespace l2tpd {
+
+class Links;
+struct DaemonCounters;
+
+const control::Interface& control_interface();
+
+/// Everything referred to outlives `control`.
+void serve_status(control::Server& control, const l2tp::Server& server, const Links& links,
+                  const DaemonCounters& counters, base::Time started);
+
+}  // namespace l2tpd
