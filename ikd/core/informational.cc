@@ -91,17 +91,19 @@ void Responder::send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView 
 }
 
 void Responder::send_deletes(IsakmpSa& sa, const Peer& peer) {
-  for (const auto& child : peer.children) {
-    wire::Writer spi;
-    spi.u32(child.in.value);
-    send_informational(
-        sa, PayloadType::delete_,
-        v1::encode_delete({.protocol = v1::protocol_ipsec_esp, .spi_size = 4, .spis = spi.view()}));
-  }
+  for (const auto& child : peer.children) send_delete_esp(sa, child.in);
   Bytes cookies(sa.initiator.begin(), sa.initiator.end());
   base::append(cookies, sa.responder);
   send_informational(sa, PayloadType::delete_,
                      v1::encode_delete({.protocol = v1::protocol_isakmp, .spi_size = 16, .spis = cookies}));
+}
+
+void Responder::send_delete_esp(IsakmpSa& sa, xfrm::Spi in) {
+  wire::Writer spi;
+  spi.u32(in.value);
+  send_informational(
+      sa, PayloadType::delete_,
+      v1::encode_delete({.protocol = v1::protocol_ipsec_esp, .spi_size = 4, .spis = spi.view()}));
 }
 
 void Responder::notify_in_clear(const v1::Header& request, const base::Endpoint& from,

@@ -60,7 +60,7 @@ struct LastExchange {
 
 /// A Quick Mode in which we respond (RFC 2409 §5.5).
 struct QuickMode {
-  enum class Stage : std::uint8_t { await_dh, await_inbound, await_hash3, await_outbound, done };
+  enum class Stage : std::uint8_t { await_dh, await_inbound, await_hash3, done };
   Stage stage = Stage::await_dh;
   Ticket ticket;
   Bytes iv;
@@ -72,7 +72,6 @@ struct QuickMode {
   std::chrono::seconds lifetime{0};
   bool shorter_lifetime = false;  ///< than the peer asked: say RESPONDER-LIFETIME
   bool wants_nat_oa = false;
-  bool first_of_peer = false;  ///< brings the peer's map elements or its policy with it
   Bytes g_xr;
   base::Secret g_xy;
   xfrm::EspTransform outbound_keys;

@@ -108,7 +108,7 @@ void Responder::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView dat
   if (sa.rfc3947)
     sa.nat = v1::find_nat(*chain, sa.transform.hash, sa.initiator, sa.responder, sa.local, sa.remote);
   answer(sa, sa.last, datagram, {});
-  const auto ticket = new_ticket(sa.number, MessageId(0));
+  const auto ticket = new_ticket({.sa = sa.number, .exchange = {}});
   sa.state = AwaitDh{.ticket = ticket, .ni = base::to_bytes(ni), .g_xi = base::to_bytes(ke)};
   effects_.emplace_back(ComputeDh{ticket, sa.transform.group, base::to_bytes(ke)});
 }
@@ -120,7 +120,7 @@ void Responder::dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
     report(EventKind::authentication_failed, sa, done.result.error().message);
     return forget_sa(sa.number, now);
   }
-  AwaitSkeyids next{.ticket = new_ticket(sa.number, MessageId(0)),
+  AwaitSkeyids next{.ticket = new_ticket({.sa = sa.number, .exchange = {}}),
                     .ni = std::move(state->ni),
                     .nr = random_of(nonce_size),
                     .g_xi = std::move(state->g_xi),

@@ -31,7 +31,8 @@ struct Numbering {
 };
 
 enum class ChildState : std::uint8_t {
-  answering,   ///< inbound installed, message 3 awaited
+  answering,   ///< inbound installed or being installed, message 3 awaited
+  installing,  ///< message 3 is in, the outbound SA is being installed
   active,      ///< both directions
   superseded,  ///< a newer one carries what we send
 };
@@ -44,6 +45,9 @@ struct ChildSa {
   base::Time installed;
   std::chrono::seconds lifetime{0};
 };
+
+/// Of a peer's map elements and its policy, which come with its first SAs.
+enum class Presence : std::uint8_t { absent, installing, present };
 
 /// Who this is, as far as IKE can tell: the same from another NAT address or port is somebody else.
 struct PeerKey {
@@ -66,8 +70,8 @@ struct Peer {
   base::Time authenticated;
   std::set<SaNumber> isakmp_sas;
   std::vector<ChildSa> children;
-  bool entry_installed = false;
-  bool policy_installed = false;
+  Presence entry_presence = Presence::absent;
+  Presence policy_presence = Presence::absent;
   bool was_up = false;
 
   ChildSa* child_by_in(xfrm::Spi spi);

@@ -22,18 +22,20 @@ constexpr std::size_t smallest_nonce = 8, largest_nonce = 256;
 constexpr auto first_resend = 2s;
 constexpr std::uint8_t most_sent = 4;  // message 2: 2 + 4 + 8 + 16 s
 constexpr auto remember_done = 60s;    // a late duplicate of message 3 is still known
-constexpr auto linger = 10s;           // of an old inbound SA after its Delete
-constexpr auto lost_after = 5s;        // a peer that replaces its SAs by deleting first has done it by then
-constexpr auto kernel_slack = 120s;    // the kernel's own limit is a safety net behind our timer
 constexpr std::size_t most_quick_modes = 4;
 constexpr std::size_t most_used_ids = 10000;
-constexpr std::size_t most_children = 8;
 
 /// Our end must be udp/1701 (or any port of UDP, which the SA's selector narrows); theirs UDP of any port
 /// (clients.md §8). Addresses in IDs are whatever the client believes them to be.
 bool acceptable_ids(const v1::Identification& theirs, const v1::Identification& ours) {
   return theirs.protocol == protocol_udp && ours.protocol == protocol_udp &&
          (ours.port == l2tp_port || ours.port == 0);
+}
+
+/// The NAT may have given a new port since the last exchange: the new pair goes there at once. (Another
+/// address needs another map element, too.)
+void follow_port(const IsakmpSa& sa, Peer& peer) {
+  if (peer.nat && sa.remote.address == peer.remote.address) peer.remote.port = sa.remote.port;
 }
 
 std::string words(const v1::Identification& theirs, const v1::Identification& ours) {
@@ -117,7 +119,7 @@ bool Responder::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView da
   if (ke == nullptr) {
     install_inbound(sa, id, quick, now);
   } else {
-    quick.ticket = new_ticket(sa.number, id);
+    quick.ticket = new_ticket({.sa = sa.number, .exchange = id});
     effects_.emplace_back(ComputeDh{quick.ticket, *offer->group, base::to_bytes(ke->body)});
   }
   return true;
@@ -168,66 +170,30 @@ void Responder::quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Tim
   install_inbound(sa, id, it->second, now);
 }
 
-xfrm::Sa Responder::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
-  const auto host = [](const base::Address& a) {
-    return base::Prefix{a, static_cast<std::uint8_t>(a.bytes().size() * 8)};
-  };
-  xfrm::Sa sa;
-  sa.source = peer.remote.address;
-  sa.destination = peer.local.address;
-  sa.spi = quick.in;
-  sa.reqid = peer.reqid();
-  // nft has turned the source into the alias by the time the selector is looked at (kernel.md §1).
-  sa.selector = {.source = host(peer.alias),
-                 .destination = host(peer.local.address),
-                 .protocol = protocol_udp,
-                 .source_port = std::nullopt,
-                 .destination_port = l2tp_port};
-  sa.transform = std::move(keys);
-  if (peer.nat) sa.encap = xfrm::Encap{.source_port = peer.remote.port, .destination_port = natt_port};
-  sa.set_mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
-  sa.lifetimes.hard.time = quick.lifetime + kernel_slack;
-  if (peer.nat) sa.mapping_interval = 10s;
-  return sa;
-}
-
-xfrm::Sa Responder::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
-  auto sa = inbound_sa(peer, quick, std::move(keys));
-  sa.source = peer.local.address;
-  sa.destination = peer.alias;
-  sa.spi = quick.out;
-  sa.selector = outbound_policy(peer).selector;
-  if (peer.nat) sa.encap = xfrm::Encap{.source_port = natt_port, .destination_port = peer.remote.port};
-  sa.mark = std::exchange(sa.set_mark, std::nullopt);
-  sa.mapping_interval = std::nullopt;
-  return sa;
-}
-
-xfrm::Policy Responder::outbound_policy(const Peer& peer) const {
-  xfrm::Policy policy;
-  policy.selector = {.source = {peer.local.address, 32},
-                     .destination = {peer.alias, 32},
-                     .protocol = protocol_udp,
-                     .source_port = l2tp_port,
-                     .destination_port = std::nullopt};
-  policy.direction = xfrm::Direction::out;
-  policy.mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
-  policy.reqid = peer.reqid();
-  return policy;
-}
-
 void Responder::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
   const auto& up = std::get<Up>(sa.state);
   auto* peer = peers_.find(up.peer);
   if (peer == nullptr) return;
-  while (peer->children.size() >= most_children) remove_child(*peer, peer->children.front().in, now);
+  if (peer->entry_presence == Presence::installing) {
+    // Another Quick Mode is bringing the map elements, and may fail: the peer's repetition comes in time.
+    drop(DropReason::quick_mode_limit);
+    sa.used_ids.erase(id);
+    sa.quick_modes.erase(id);
+    return;
+  }
+  follow_port(sa, *peer);
+  make_room(*peer, now);
   const auto keys_for = [&](xfrm::Spi spi) {
     return v1::derive_keymat(sa.transform.hash, up.keys.skeyid_d, quick.g_xy.view(), spi, quick.ni, quick.nr,
                              quick.suite);
   };
   quick.outbound_keys = keys_for(quick.out);
   quick.stage = QuickMode::Stage::await_inbound;
-  quick.ticket = new_ticket(sa.number, id);
+  quick.ticket = new_ticket({.sa = sa.number,
+                             .exchange = id,
+                             .installs = xfrm::Direction::in,
+                             .peer = peer->number,
+                             .in = quick.in});
   peer->children.push_back({.in = quick.in,
                             .out = quick.out,
                             .suite = quick.suite,
@@ -236,20 +202,24 @@ void Responder::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, ba
                             .lifetime = quick.lifetime});
   InstallInbound effect{
       .ticket = quick.ticket, .sa = inbound_sa(*peer, quick, keys_for(quick.in)), .new_entry = {}};
-  quick.first_of_peer = !std::exchange(peer->entry_installed, true);
-  if (quick.first_of_peer) effect.new_entry = peer->entry();
+  if (peer->entry_presence == Presence::absent) {
+    effect.new_entry = peer->entry();
+    peer->entry_presence = Presence::installing;
+  }
   timers_.cancel({TimerKind::peer_lost, peer->number.value});
   effects_.emplace_back(std::move(effect));
 }
 
 void Responder::inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now) {
   auto& quick = sa.quick_modes.at(id);
+  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  const bool wanted = peer != nullptr && peer->child_by_in(quick.in) != nullptr;
   if (!result) {
     report(EventKind::kernel_refused, sa, result.error().message);
-    if (auto* peer = peers_.find(std::get<Up>(sa.state).peer); peer != nullptr && quick.first_of_peer)
-      peer->entry_installed = false;
-    return abandon_quick_mode(sa, id, now);
+    // The kernel has no SA of ours by this name; somebody else's by the same must not be removed.
+    if (wanted) forget_child(*peer, quick.in, now);
   }
+  if (!result || !wanted) return abandon_quick_mode(sa, id, now);
   quick.stage = QuickMode::Stage::await_hash3;
   send_quick_mode_2(sa, id, quick, now);
 }
@@ -258,6 +228,7 @@ void Responder::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, 
   if (quick.stage != QuickMode::Stage::await_hash3) return;
   if (quick.sent == most_sent) {
     report(EventKind::quick_mode_refused, sa, "it never answered message 2 of its Quick Mode");
+    send_delete_esp(sa, quick.in);  // or its message 3 never came, and it sends into the void
     return abandon_quick_mode(sa, id, now);
   }
   if (quick.sent == 0) {
@@ -308,46 +279,31 @@ bool Responder::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& h
       !base::same_in_constant_time(chain->find(PayloadType::hash)->body, expected.view()))
     return not_taken(DropReason::hash_mismatch);
   auto* peer = peers_.find(up.peer);
-  if (peer == nullptr || peer->child_by_in(quick.in) == nullptr) return not_taken(DropReason::wrong_state);
+  auto* child = peer == nullptr ? nullptr : peer->child_by_in(quick.in);
+  if (child == nullptr) return not_taken(DropReason::wrong_state);
+  // Another Quick Mode is bringing the policy, and may fail: message 2 and 3 will be repeated.
+  if (peer->policy_presence == Presence::installing) return not_taken(DropReason::quick_mode_limit);
   answer(sa, quick.last, datagram, {});
   timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
   timers_.set({TimerKind::quick_forget, sa.number.value, header.message_id.value}, now + remember_done);
-  quick.stage = QuickMode::Stage::await_outbound;
-  quick.ticket = new_ticket(sa.number, header.message_id);
-  InstallOutbound effect{.ticket = quick.ticket,
-                         .sa = outbound_sa(*peer, quick, std::exchange(quick.outbound_keys, {})),
-                         .new_policy = {}};
-  quick.first_of_peer = !std::exchange(peer->policy_installed, true);
-  if (quick.first_of_peer) effect.new_policy = outbound_policy(*peer);
-  effects_.emplace_back(std::move(effect));
-  return true;
-}
-
-void Responder::outbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now) {
-  auto& quick = sa.quick_modes.at(id);
-  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
-  auto* child = peer == nullptr ? nullptr : peer->child_by_in(quick.in);
-  if (quick.stage != QuickMode::Stage::await_outbound || child == nullptr) return;
   quick.stage = QuickMode::Stage::done;
   quick.g_xy = {};
-  quick.outbound_keys = {};
-  if (!result) {
-    report(EventKind::kernel_refused, *peer, result.error().message);
-    if (quick.first_of_peer) peer->policy_installed = false;
-    return remove_child(*peer, quick.in, now);
+  child->state = ChildState::installing;
+  const auto ticket = new_ticket({.sa = sa.number,
+                                  .exchange = header.message_id,
+                                  .installs = xfrm::Direction::out,
+                                  .peer = peer->number,
+                                  .in = quick.in});
+  follow_port(sa, *peer);
+  InstallOutbound effect{.ticket = ticket,
+                         .sa = outbound_sa(*peer, quick, std::exchange(quick.outbound_keys, {})),
+                         .new_policy = {}};
+  if (peer->policy_presence == Presence::absent) {
+    effect.new_policy = outbound_policy(*peer);
+    peer->policy_presence = Presence::installing;
   }
-  ++counters_.quick_modes;
-  // Make before break: from here on we send on the new pair; the old one goes on receiving until the peer
-  // deletes it or its lifetime ends.
-  for (auto& old : peer->children) {
-    if (old.state != ChildState::active) continue;
-    old.state = ChildState::superseded;
-    effects_.emplace_back(RemoveSa{peer->outbound_id(old.out, settings_.numbering.mask)});
-  }
-  child->state = ChildState::active;
-  timers_.set({TimerKind::child_end, peer->number.value, child->in.value}, now + child->lifetime);
-  const bool first = !std::exchange(peer->was_up, true);
-  report(first ? EventKind::peer_up : EventKind::rekeyed, *peer, "ESP " + to_string(child->suite));
+  effects_.emplace_back(std::move(effect));
+  return true;
 }
 
 void Responder::abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now) {
@@ -361,43 +317,6 @@ void Responder::abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now) {
   if (finished) return;
   auto* peer = peers_.find(std::get<Up>(sa.state).peer);
   if (peer != nullptr) remove_child(*peer, in, now);
-}
-
-void Responder::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
-  const auto* child = peer.child_by_in(in);
-  if (child == nullptr) return;
-  effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
-  if (child->state == ChildState::active)
-    effects_.emplace_back(RemoveSa{peer.outbound_id(child->out, settings_.numbering.mask)});
-  timers_.cancel({TimerKind::child_end, peer.number.value, in.value});
-  timers_.cancel({TimerKind::inbound_linger, peer.number.value, in.value});
-  std::erase_if(peer.children, [in](const ChildSa& c) { return c.in == in; });
-  if (peer.children.empty()) timers_.set({TimerKind::peer_lost, peer.number.value}, now + lost_after);
-  peer_maybe_gone(peer.number, now);
-}
-
-void Responder::delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now) {
-  const auto* child = peer.child_by_out(spi);
-  if (child == nullptr || child->state == ChildState::answering) return;
-  const auto in = child->in;
-  if (child->state == ChildState::superseded) {
-    // What was sent on it before the Delete may still be on its way.
-    timers_.set({TimerKind::inbound_linger, peer.number.value, in.value}, now + linger);
-    return;
-  }
-  report(EventKind::sa_deleted, peer, "the peer deleted it");
-  remove_child(peer, in, now);
-}
-
-void Responder::peer_maybe_gone(PeerNumber number, base::Time now) {
-  auto* peer = peers_.find(number);
-  if (peer == nullptr || !peer->isakmp_sas.empty() || !peer->children.empty()) return;
-  timers_.cancel({TimerKind::peer_lost, number.value});
-  RemovePeer effect{.entry = peer->entry(), .policy = {}};
-  if (peer->policy_installed) effect.policy = xfrm::id_of(outbound_policy(*peer));
-  if (peer->entry_installed) effects_.emplace_back(std::move(effect));
-  report(EventKind::peer_gone, *peer, {});
-  peers_.remove(number, now);
 }
 
 }  // namespace ike

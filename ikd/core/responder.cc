@@ -72,9 +72,9 @@ void Responder::report(EventKind kind, const IsakmpSa& sa, std::string detail) {
   effects_.emplace_back(Event{kind, PeerNumber(0), base::Mark(0), sa.remote, {}, std::move(detail)});
 }
 
-Ticket Responder::new_ticket(SaNumber sa, MessageId exchange) {
+Ticket Responder::new_ticket(Waiting waiting) {
   const Ticket ticket(++last_ticket_);
-  waiting_.emplace(ticket, Waiting{sa, exchange});
+  waiting_.emplace(ticket, waiting);
   return ticket;
 }
 
@@ -179,19 +179,16 @@ void Responder::completed(Completion completion, base::Time now) {
   if (it == waiting_.end()) return;
   const auto waiting = it->second;
   waiting_.erase(it);
+  if (auto* result = std::get_if<Installed>(&completion)) {
+    if (waiting.installs) installed(waiting, std::move(result->result), now);
+    return;
+  }
   auto* sa = find_sa(waiting.sa);
   if (sa == nullptr) return;
-  if (auto* dh = std::get_if<DhDone>(&completion)) {
-    if (waiting.exchange.value == 0) return dh_done(*sa, std::move(*dh), now);
-    return quick_dh_done(*sa, waiting.exchange, std::move(*dh), now);
-  }
   if (auto* skeyids = std::get_if<SkeyidsDone>(&completion)) return main_mode_4(*sa, std::move(*skeyids));
-  auto& installed = std::get<Installed>(completion);
-  const auto quick = sa->quick_modes.find(waiting.exchange);
-  if (quick == sa->quick_modes.end()) return;
-  if (quick->second.stage == QuickMode::Stage::await_inbound)
-    return inbound_installed(*sa, waiting.exchange, std::move(installed.result), now);
-  outbound_installed(*sa, waiting.exchange, std::move(installed.result), now);
+  auto& dh = std::get<DhDone>(completion);
+  if (waiting.exchange.value == 0) return dh_done(*sa, std::move(dh), now);
+  quick_dh_done(*sa, waiting.exchange, std::move(dh), now);
 }
 
 void Responder::timeout(base::Time now) {
@@ -231,7 +228,7 @@ void Responder::timer_due(const TimerKey& key, base::Time now) {
       report(EventKind::sa_expired, *peer, "its lifetime is over");
       return remove_child(*peer, xfrm::Spi(key.part), now);
     case TimerKind::inbound_linger:
-      if (peer != nullptr) remove_child(*peer, xfrm::Spi(key.part), now);
+      if (peer != nullptr) linger_over(*peer, xfrm::Spi(key.part), now);
       return;
     case TimerKind::peer_lost:
       if (peer == nullptr || !peer->children.empty()) return;

@@ -103,10 +103,14 @@ class Responder {
     std::uint32_t part = 0;
     auto operator<=>(const TimerKey&) const = default;
   };
-  /// Whom a completion is for; a zero message id is Main Mode.
+  /// Whom a completion is for. A zero message id is Main Mode. An SA that the kernel installs concerns its
+  /// peer, even when the ISAKMP SA that agreed on it has gone.
   struct Waiting {
     SaNumber sa;
     MessageId exchange;
+    std::optional<xfrm::Direction> installs = {};
+    PeerNumber peer = {};
+    xfrm::Spi in = {};
   };
   struct CookieHash {
     std::size_t operator()(const Cookie& c) const;
@@ -122,7 +126,7 @@ class Responder {
   void send(const base::Endpoint& from, const base::Endpoint& to, ByteView message);
   void report(EventKind kind, const Peer& peer, std::string detail);
   void report(EventKind kind, const IsakmpSa& sa, std::string detail);
-  Ticket new_ticket(SaNumber sa, MessageId exchange);
+  Ticket new_ticket(Waiting waiting);
   MessageId new_message_id();
   Bytes random_of(std::size_t size);
   xfrm::Spi new_spi();
@@ -159,23 +163,31 @@ class Responder {
   void install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now);
-  void outbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now);
   bool refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why);
   void abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now);
   void quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time now);
+
+  // children.cc
   xfrm::Sa inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
   xfrm::Sa outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
   xfrm::Policy outbound_policy(const Peer& peer) const;
+  void make_room(Peer& peer, base::Time now);
+  void installed(const Waiting& waiting, base::Result<void> result, base::Time now);
+  void outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> result, base::Time now);
   void remove_child(Peer& peer, xfrm::Spi in, base::Time now);
+  /// Without a word to the kernel, which has no inbound SA of it.
+  void forget_child(Peer& peer, xfrm::Spi in, base::Time now);
+  void linger_over(Peer& peer, xfrm::Spi in, base::Time now);
+  void delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now);
   void peer_maybe_gone(PeerNumber number, base::Time now);
 
   // informational.cc
   void informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
   void notification(IsakmpSa& sa, ByteView body);
   void delete_payload(IsakmpSa& sa, ByteView body, base::Time now);
-  void delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now);
   void send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView body);
   void send_deletes(IsakmpSa& sa, const Peer& peer);
+  void send_delete_esp(IsakmpSa& sa, xfrm::Spi in);
   void notify_in_clear(const v1::Header& request, const base::Endpoint& from, const base::Endpoint& to,
                        std::uint16_t type);
 

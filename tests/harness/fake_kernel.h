@@ -62,6 +62,9 @@ class FakeKernel {
   /// Each peer's books agree: entry and policy with SAs, inbound for every outbound. Call when quiet.
   std::vector<std::string> imbalances() const;
   const std::vector<std::string>& complaints() const { return complaints_; }
+  /// What was removed after it had been refused: the responder must know better, for the name may be
+  /// somebody else's.
+  const std::vector<xfrm::SaId>& removed_in_vain() const { return removed_in_vain_; }
   std::size_t computed_dh() const { return computed_dh_; }
 
  private:
@@ -91,6 +94,7 @@ class FakeKernel {
   std::map<xfrm::PolicyId, xfrm::Policy> policies_;
   std::vector<ike::Event> events_;
   std::vector<std::string> complaints_;
+  std::vector<xfrm::SaId> removed_in_vain_;
   std::size_t computed_dh_ = 0;
 };
 

@@ -1,0 +1,175 @@
+// The pairs of ESP SAs of a peer: how they look to the kernel, how they come to be and how they go
+// (kernel.md §1). From message 3 on they belong to the peer, not to the ISAKMP SA that agreed on them.
+
+#include <utility>
+
+#include "ike/responder.h"
+
+namespace ike {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint8_t protocol_udp = 17;
+constexpr std::uint16_t l2tp_port = 1701;
+constexpr auto linger = 10s;         // of an old inbound SA after its Delete
+constexpr auto lost_after = 5s;      // a peer that replaces its SAs by deleting first has done it by then
+constexpr auto kernel_slack = 120s;  // the kernel's own limit is a safety net behind our timer
+constexpr std::size_t most_children = 8;
+
+/// Only one installation brings what the peer lacks; its outcome decides.
+void settle(Presence& presence, bool installed) {
+  if (presence == Presence::installing) presence = installed ? Presence::present : Presence::absent;
+}
+
+}  // namespace
+
+xfrm::Sa Responder::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
+  const auto host = [](const base::Address& a) {
+    return base::Prefix{a, static_cast<std::uint8_t>(a.bytes().size() * 8)};
+  };
+  xfrm::Sa sa;
+  sa.source = peer.remote.address;
+  sa.destination = peer.local.address;
+  sa.spi = quick.in;
+  sa.reqid = peer.reqid();
+  // nft has turned the source into the alias by the time the selector is looked at (kernel.md §1).
+  sa.selector = {.source = host(peer.alias),
+                 .destination = host(peer.local.address),
+                 .protocol = protocol_udp,
+                 .source_port = std::nullopt,
+                 .destination_port = l2tp_port};
+  sa.transform = std::move(keys);
+  if (peer.nat) sa.encap = xfrm::Encap{.source_port = peer.remote.port, .destination_port = natt_port};
+  sa.set_mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
+  sa.lifetimes.hard.time = quick.lifetime + kernel_slack;
+  if (peer.nat) sa.mapping_interval = 10s;
+  return sa;
+}
+
+xfrm::Sa Responder::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
+  auto sa = inbound_sa(peer, quick, std::move(keys));
+  sa.source = peer.local.address;
+  sa.destination = peer.alias;
+  sa.spi = quick.out;
+  sa.selector = outbound_policy(peer).selector;
+  if (peer.nat) sa.encap = xfrm::Encap{.source_port = natt_port, .destination_port = peer.remote.port};
+  sa.mark = std::exchange(sa.set_mark, std::nullopt);
+  sa.mapping_interval = std::nullopt;
+  return sa;
+}
+
+xfrm::Policy Responder::outbound_policy(const Peer& peer) const {
+  xfrm::Policy policy;
+  policy.selector = {.source = {peer.local.address, 32},
+                     .destination = {peer.alias, 32},
+                     .protocol = protocol_udp,
+                     .source_port = l2tp_port,
+                     .destination_port = std::nullopt};
+  policy.direction = xfrm::Direction::out;
+  policy.mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
+  policy.reqid = peer.reqid();
+  return policy;
+}
+
+void Responder::make_room(Peer& peer, base::Time now) {
+  while (peer.children.size() >= most_children) {
+    // The pair that carries what we send goes last, whatever its age.
+    auto oldest = std::ranges::find(peer.children, ChildState::superseded, &ChildSa::state);
+    if (oldest == peer.children.end())
+      oldest = std::ranges::find(peer.children, ChildState::answering, &ChildSa::state);
+    if (oldest == peer.children.end()) oldest = peer.children.begin();
+    remove_child(peer, oldest->in, now);
+  }
+}
+
+void Responder::installed(const Waiting& waiting, base::Result<void> result, base::Time now) {
+  auto* peer = peers_.find(waiting.peer);
+  if (peer == nullptr) return;
+  if (*waiting.installs == xfrm::Direction::out) {
+    settle(peer->policy_presence, result.has_value());
+    return outbound_installed(*peer, waiting.in, std::move(result), now);
+  }
+  settle(peer->entry_presence, result.has_value());
+  auto* sa = find_sa(waiting.sa);
+  if (sa != nullptr && sa->quick_modes.contains(waiting.exchange))
+    inbound_installed(*sa, waiting.exchange, std::move(result), now);
+}
+
+void Responder::outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> result, base::Time now) {
+  auto* child = peer.child_by_in(in);
+  if (child == nullptr || child->state != ChildState::installing) return;
+  if (!result) {
+    report(EventKind::kernel_refused, peer, result.error().message);
+    // The peer believes in the pair since its message 3.
+    if (!peer.isakmp_sas.empty()) send_delete_esp(sas_.at(*peer.isakmp_sas.rbegin()), in);
+    effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
+    return forget_child(peer, in, now);
+  }
+  ++counters_.quick_modes;
+  // Make before break: from here on we send on the new pair; the old one goes on receiving until the peer
+  // deletes it or its lifetime ends.
+  for (auto& old : peer.children) {
+    if (old.state != ChildState::active) continue;
+    old.state = ChildState::superseded;
+    effects_.emplace_back(RemoveSa{peer.outbound_id(old.out, settings_.numbering.mask)});
+  }
+  child->state = ChildState::active;
+  timers_.set({TimerKind::child_end, peer.number.value, in.value}, now + child->lifetime);
+  const bool first = !std::exchange(peer.was_up, true);
+  report(first ? EventKind::peer_up : EventKind::rekeyed, peer, "ESP " + to_string(child->suite));
+}
+
+void Responder::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
+  const auto* child = peer.child_by_in(in);
+  if (child == nullptr) return;
+  effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
+  if (child->state == ChildState::installing || child->state == ChildState::active)
+    effects_.emplace_back(RemoveSa{peer.outbound_id(child->out, settings_.numbering.mask)});
+  forget_child(peer, in, now);
+}
+
+void Responder::forget_child(Peer& peer, xfrm::Spi in, base::Time now) {
+  timers_.cancel({TimerKind::child_end, peer.number.value, in.value});
+  timers_.cancel({TimerKind::inbound_linger, peer.number.value, in.value});
+  std::erase_if(peer.children, [in](const ChildSa& c) { return c.in == in; });
+  if (peer.children.empty()) timers_.set({TimerKind::peer_lost, peer.number.value}, now + lost_after);
+  peer_maybe_gone(peer.number, now);
+}
+
+void Responder::linger_over(Peer& peer, xfrm::Spi in, base::Time now) {
+  const auto* child = peer.child_by_in(in);
+  if (child != nullptr && child->state == ChildState::active)
+    report(EventKind::sa_deleted, peer, "the peer deleted it");
+  remove_child(peer, in, now);
+}
+
+void Responder::delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now) {
+  const auto* child = peer.child_by_out(spi);
+  if (child == nullptr || child->state == ChildState::answering) return;
+  const auto in = child->in;
+  // What was sent on an old pair before the Delete may still be on its way. An active one is old when its
+  // successor is about to come: the Delete may overtake message 3, and is faster than the kernel.
+  const bool has_successor = std::ranges::any_of(peer.children, [](const ChildSa& c) {
+    return c.state == ChildState::answering || c.state == ChildState::installing;
+  });
+  if (child->state == ChildState::superseded || (child->state == ChildState::active && has_successor)) {
+    timers_.set({TimerKind::inbound_linger, peer.number.value, in.value}, now + linger);
+    return;
+  }
+  report(EventKind::sa_deleted, peer, "the peer deleted it");
+  remove_child(peer, in, now);
+}
+
+void Responder::peer_maybe_gone(PeerNumber number, base::Time now) {
+  auto* peer = peers_.find(number);
+  if (peer == nullptr || !peer->isakmp_sas.empty() || !peer->children.empty()) return;
+  timers_.cancel({TimerKind::peer_lost, number.value});
+  RemovePeer effect{.entry = peer->entry(), .policy = {}};
+  if (peer->policy_presence != Presence::absent) effect.policy = xfrm::id_of(outbound_policy(*peer));
+  if (peer->entry_presence != Presence::absent) effects_.emplace_back(std::move(effect));
+  report(EventKind::peer_gone, *peer, {});
+  peers_.remove(number, now);
+}
+
+}  // namespace ike

@@ -1,0 +1,152 @@
+// What is refused, how it is answered, and what is accepted although it looks odd.
+
+#include "scene.h"
+
+namespace {
+
+using namespace scene;
+namespace notify = ike::v1::notify;
+
+TEST(Refusal, MainModeProposalWithoutACommonTransformIsAnsweredInClear) {
+  World w(cheap());
+  auto s = without_nat();
+  s.ike = ike_transforms({"3des-sha1-modp1024", "aes128-md5-modp1024"});
+  auto& client = w.add(s);
+  client.connect(w.now());
+  w.run(1s);
+  ASSERT_THAT(client.notified(), SizeIs(1));
+  EXPECT_EQ(client.notified()[0].type, notify::no_proposal_chosen);
+  EXPECT_FALSE(client.notified()[0].encrypted);
+  EXPECT_EQ(w.responder().isakmp_sas(), 0u);
+  ASSERT_EQ(w.kernel().events_of(EventKind::proposal_refused), 1u);
+  EXPECT_THAT(w.kernel().events()[0].detail, ::testing::HasSubstr("3des-sha1-modp1024, aes128-md5-modp1024"));
+}
+
+TEST(Refusal, OwnOrderOfPreferenceDecides) {
+  World w(cheap());
+  auto s = without_nat();
+  s.ike = ike_transforms({"aes128-sha1-modp2048", "aes256-sha256-modp3072", "aes256-sha256-ecp256"});
+  s.esp = esp_suites({"aes256-sha1", "aes128gcm16"});
+  s.offer = harness::Offer::proposal_each;
+  auto& client = w.add(s);
+  client.connect(w.now());
+  w.run(2s);
+  EXPECT_THAT(w.complaints(), IsEmpty());
+  EXPECT_EQ(w.disagreement(client), "");
+  EXPECT_EQ(ike::to_string(client.children().at(0).suite), "aes128gcm16");
+  const auto& peer = *w.peer_of(client);
+  EXPECT_EQ(ike::to_string(w.responder().isakmp_sa(*peer.isakmp_sas.begin())->transform),
+            "aes256-sha256-ecp256");
+}
+
+TEST(Refusal, QuickModeWithoutACommonSuiteIsAnsweredEncrypted) {
+  World w(cheap());
+  auto s = without_nat();
+  s.esp = esp_suites({"3des-md5"});
+  auto& client = w.add(s);
+  client.connect(w.now());
+  w.run(1s);
+  ASSERT_THAT(client.notified(), SizeIs(1));
+  EXPECT_EQ(client.notified()[0].type, notify::no_proposal_chosen);
+  EXPECT_TRUE(client.notified()[0].encrypted);
+  EXPECT_TRUE(w.kernel().empty());
+  EXPECT_EQ(w.kernel().events_of(EventKind::quick_mode_refused), 1u);
+}
+
+TEST(Refusal, PfsGroupThatIsNotConfiguredIsRefused) {
+  auto ws = cheap();
+  ws.responder.ike_transforms = ike_transforms({"aes256-sha256-modp2048"});
+  World w(ws);
+  auto s = without_nat();
+  s.pfs = crypto::Group::modp1024;
+  auto& client = w.add(s);
+  client.connect(w.now());
+  w.run(1s);
+  EXPECT_TRUE(client.was_notified(notify::no_proposal_chosen));
+  EXPECT_EQ(w.kernel().computed_dh(), 1u);
+}
+
+struct Ids {
+  const char* name;
+  std::uint8_t their_protocol;
+  std::uint16_t their_port;
+  std::uint8_t our_protocol;
+  std::uint16_t our_port;
+  bool accepted;
+};
+class QuickModeIds : public ::testing::TestWithParam<Ids> {};
+
+TEST_P(QuickModeIds, AreEchoedOrRefused) {
+  const auto& p = GetParam();
+  World w(cheap());
+  auto s = without_nat();
+  s.idci = udp_id(Address::v4(0x0a0a0a0a), p.their_protocol, p.their_port);
+  s.idcr = udp_id(Address::v4(0xac100001), p.our_protocol, p.our_port);
+  auto& client = w.add(s);
+  client.connect(w.now());
+  w.run(1s);
+  EXPECT_THAT(w.complaints(), IsEmpty()) << "they come back byte for byte";
+  EXPECT_EQ(client.children().size(), p.accepted ? 1u : 0u);
+  EXPECT_EQ(client.was_notified(notify::invalid_id_information), !p.accepted);
+  EXPECT_EQ(w.kernel().empty(), !p.accepted);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Refusal, QuickModeIds,
+    ::testing::Values(Ids{"Windows", 17, 1701, 17, 1701, true}, Ids{"Android", 17, 0, 17, 1701, true},
+                      Ids{"Apple", 17, 54321, 17, 1701, true}, Ids{"racoon", 17, 0, 17, 0, true},
+                      Ids{"TcpOfOurs", 17, 1701, 6, 1701, false},
+                      Ids{"TcpOfTheirs", 6, 1701, 17, 1701, false}, Ids{"AnyProtocol", 0, 0, 0, 0, false},
+                      Ids{"OtherPort", 17, 1701, 17, 9999, false}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+TEST(Refusal, AddressesOfOtherTypesInIdsAreEchoedToo) {
+  World w(cheap());
+  auto s = without_nat();  // Windows XP rekeys with ID_FQDN for itself (clients.md §1)
+  s.idci = ike::v1::encode_identification({.type = ike::v1::IdType::fqdn,
+                                           .protocol = 17,
+                                           .port = 1701,
+                                           .data = base::as_bytes("laptop.example")});
+  auto& client = w.add(s);
+  client.connect(w.now());
+  w.run(1s);
+  EXPECT_THAT(w.complaints(), IsEmpty());
+  EXPECT_EQ(w.disagreement(client), "");
+}
+
+std::uint32_t lifetime_in(const Bytes& data) {
+  const auto duration = base::ByteView(data).last(4);
+  return std::uint32_t{duration[0]} << 24 | std::uint32_t{duration[1]} << 16 |
+         std::uint32_t{duration[2]} << 8 | duration[3];
+}
+
+TEST(Refusal, LongerLifetimesThanOursAreShortenedByNotification) {
+  auto ws = cheap();
+  ws.responder.ike_lifetime = 3600s;
+  ws.responder.esp_lifetime = 1800s;
+  auto s = host();
+  s.ike_lifetime = 86400s;
+  s.esp_lifetime = 7200s;
+  Connected c(ws, s);
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+  ASSERT_THAT(c.client.notified(), SizeIs(2));
+  for (const auto& n : c.client.notified()) EXPECT_EQ(n.type, notify::responder_lifetime);
+  EXPECT_EQ(lifetime_in(c.client.notified()[0].data), 3600u);
+  EXPECT_EQ(lifetime_in(c.client.notified()[1].data), 1800u);
+  EXPECT_THAT(c.client.notified()[0].spi, SizeIs(16));
+  EXPECT_THAT(c.client.notified()[1].spi, SizeIs(4));
+}
+
+TEST(Refusal, ShorterLifetimesOfThePeerAreKept) {
+  auto s = host();
+  s.esp_lifetime = 600s;
+  Connected c(cheap(), s);
+  EXPECT_THAT(c.client.notified(), IsEmpty());
+  const auto* in = c.world.kernel().inbound(c.client.children().at(0).out);
+  EXPECT_EQ(in->lifetimes.hard.time, 720s) << "the kernel's limit is a net behind our own timer";
+  c.world.run(605s);
+  EXPECT_EQ(c.world.kernel().sas().size(), 0u);
+  EXPECT_EQ(c.world.kernel().events_of(EventKind::sa_expired), 1u);
+}
+
+}  // namespace
