@@ -77,7 +77,7 @@ control::Peer Daemon::row_of(const ike::Peer& peer) {
   }
   const auto mask = responder_.numbering().mask;
   for (auto child = peer.children.rbegin(); child != peer.children.rend(); ++child) {
-    if (child->state == ike::ChildState::answering) continue;
+    if (child->state == ike::ChildState::answering || child->state == ike::ChildState::installing) continue;
     const auto in = broker_.statistics(peer.inbound_id(child->in)).value_or(xfrm::SaStatistics{});
     const bool active = child->state == ike::ChildState::active;
     const auto out =
