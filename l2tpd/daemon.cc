@@ -19,7 +19,7 @@ using base::Severity;
 constexpr std::uint16_t l2tp_port = 1701;
 constexpr std::size_t batch = 64;
 constexpr base::Duration farewell_time = 2s;  ///< for acknowledgements of our StopCCNs
-constexpr base::Duration longest_stop = 6s;   ///< then for the last pppd, too
+constexpr base::Duration longest_stop = 8s;   ///< then for the last pppd, too
 constexpr base::Duration stop_check = 50ms;
 
 l2tp::Settings settings_from(const config::Config& config) {

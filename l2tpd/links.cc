@@ -16,7 +16,8 @@ namespace {
 using namespace std::chrono_literals;
 using base::Severity;
 
-constexpr base::Duration patience_with_pppd = 3s;
+/// A pppd that has just acknowledged the peer's Terminate-Request waits for lcp-restart before it ends.
+constexpr base::Duration patience_with_pppd = 5s;
 
 template <class... Handlers>
 struct Overloaded : Handlers... {

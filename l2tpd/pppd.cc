@@ -82,7 +82,7 @@ std::vector<std::string> pppd_arguments(const config::Ppp& ppp, const l2tp::Tunn
   put("noccp", "mtu", ppp.mtu, "mru", ppp.mtu);
   put("lcp-echo-interval", 30, "lcp-echo-failure", 10);
   // One Terminate-Request, and no waiting for an answer: the peer that hung up gives none.
-  put("lcp-max-terminate", 0);
+  put("lcp-max-terminate", 0, "lcp-restart", 2, "lcp-max-configure", 15);
   if (ppp.idle.count() > 0) put("idle", ppp.idle.count());
   if (log == PppdLog::verbose) put("debug");
   return out;
