@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
 #include <libnftnl/object.h>
 #include <libnftnl/set.h>
@@ -96,7 +95,7 @@ nl::Request PeerMap::Element::to_request() const {
       buffer, static_cast<std::uint16_t>(adding ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM), NFPROTO_INET,
       static_cast<std::uint16_t>(NLM_F_ACK | (adding ? NLM_F_CREATE : 0)), 0);
   nftnl_set_elems_nlmsg_build_payload(header, changed.get());
-  return nl::Request::copy_of({reinterpret_cast<const std::uint8_t*>(buffer), header->nlmsg_len});
+  return nl::Request::copy_of(*header);
 }
 
 base::Result<PeerMap> PeerMap::open() {
@@ -213,12 +212,8 @@ nl::Result<std::vector<Counter>> PeerMap::counters() {
   request.attr(NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
   std::vector<Counter> out;
   const auto read = [&](const nl::Message& message) {
-    // libnftnl parses whole messages; ours is a view behind the header.
-    nl::Request copy(message.type, 0);
-    copy.append_payload(message.payload);
     Object object(nftnl_obj_alloc());
-    const auto* header = reinterpret_cast<const nlmsghdr*>(copy.view().data());
-    if (nftnl_obj_nlmsg_parse(header, object.get()) < 0) return;
+    if (nftnl_obj_nlmsg_parse(message.header, object.get()) < 0) return;
     const auto* name = nftnl_obj_get_str(object.get(), NFTNL_OBJ_NAME);
     if (name == nullptr) return;
     out.push_back({.name = name,

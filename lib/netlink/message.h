@@ -8,16 +8,13 @@
 #include <optional>
 #include <type_traits>
 
-#include <linux/netlink.h>
+#include <libmnl/libmnl.h>
 
 #include "base/bytes.h"
 
 namespace nl {
 
 using base::ByteView;
-
-/// Netlink pads headers, attributes and messages to this.
-constexpr std::size_t aligned(std::size_t size) { return (size + 3) & ~std::size_t{3}; }
 
 /// A structure as the kernel wrote it; false when fewer bytes are there. Longer is fine: kernels append
 /// members, and some structures end in an array of unknown size.
@@ -37,15 +34,15 @@ std::optional<Pod> pod(ByteView bytes) {
   return out;
 }
 
-/// One message; `payload` borrows the datagram.
+/// One message, borrowed from its datagram. `header` is for libraries that parse whole messages.
 struct Message {
+  const nlmsghdr* header = nullptr;
   std::uint16_t type = 0;
-  std::uint16_t flags = 0;
-  std::uint32_t sequence = 0;
   ByteView payload;
 };
 
-/// Takes the next message off `datagram`. None at its end and where the bytes are no message.
+/// Takes the next message off `datagram`, which is aligned to 4. None at its end and where the bytes are no
+/// message.
 std::optional<Message> next_message(ByteView& datagram);
 
 /// The attributes of one level by type, the last of equal ones winning. Types from 64 on are ignored;
@@ -55,9 +52,9 @@ class Attributes {
   /// None when a length reaches outside.
   static std::optional<Attributes> parse(ByteView bytes);
 
-  bool has(std::uint16_t type) const { return type < max_type && present_[type]; }
+  bool has(std::uint16_t type) const { return type <= max_type && found_[type] != nullptr; }
   /// The payload, empty when absent.
-  ByteView get(std::uint16_t type) const { return has(type) ? values_[type] : ByteView{}; }
+  ByteView get(std::uint16_t type) const;
   /// As a number or structure of the kernel's; none when absent or too short.
   template <class Pod>
   std::optional<Pod> get_as(std::uint16_t type) const {
@@ -65,9 +62,8 @@ class Attributes {
   }
 
  private:
-  static constexpr std::size_t max_type = 64;
-  std::array<ByteView, max_type> values_{};
-  std::array<bool, max_type> present_{};
+  static constexpr std::uint16_t max_type = 63;
+  std::array<const nlattr*, max_type + 1> found_{};
 };
 
 }  // namespace nl

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "base/bytes.h"
+#include "base/secret.h"
 #include "netlink/message.h"
 
 namespace nl {
@@ -14,22 +15,16 @@ class Request {
  public:
   /// NLM_F_REQUEST is understood. With NLM_F_ACK the kernel says how it went.
   explicit Request(std::uint16_t type, std::uint16_t flags = NLM_F_ACK);
-  /// A finished message of another builder; `message` starts with its nlmsghdr.
-  static Request copy_of(ByteView message);
-  Request(Request&&) noexcept = default;
-  Request& operator=(Request&& other) noexcept;
-  Request(const Request&) = delete;
-  Request& operator=(const Request&) = delete;
-  ~Request() { wipe(); }
+  /// A finished message of another builder.
+  static Request copy_of(const nlmsghdr& message);
 
   /// The family's own header; before any attribute.
   template <class Pod>
   Request& header(const Pod& value) {
-    append(pod_bytes(value));
+    static_assert(sizeof value <= initial_size / 2);
+    std::memcpy(mnl_nlmsg_put_extra_header(message(), sizeof value), &value, sizeof value);
     return *this;
   }
-  /// Headers and attributes that are encoded already.
-  void append_payload(ByteView bytes) { append(bytes); }
   /// A number or structure of the kernel's.
   template <class Pod>
   Request& attr(std::uint16_t type, const Pod& value) {
@@ -39,39 +34,32 @@ class Request {
   /// A structure whose last member is an array of unknown size: `fixed`, then `tail`.
   template <class Pod>
   Request& attr_with_tail(std::uint16_t type, const Pod& fixed, ByteView tail) {
-    const auto start = begin_nested(type, Nesting::plain);
-    append_raw(pod_bytes(fixed));
-    append_raw(tail);
-    end_nested(start);
-    return *this;
+    auto value = base::Secret::of_size(sizeof fixed + tail.size());
+    std::ranges::copy(tail, std::ranges::copy(pod_bytes(fixed), value.writable().begin()).out);
+    return attr_bytes(type, value.view());
   }
   /// With the final NUL that the kernel's string attributes want.
   Request& attr_text(std::uint16_t type, std::string_view text);
 
-  enum class Nesting { flagged, plain };
-  /// Opens an attribute that holds attributes; end_nested(what this returned) closes it.
-  std::size_t begin_nested(std::uint16_t type, Nesting nesting = Nesting::flagged);
-  void end_nested(std::size_t start);
-
-  void set_sequence(std::uint32_t sequence);
-  std::uint32_t sequence() const;
-  std::uint16_t type() const;
-  bool wants_ack() const;
+  void set_sequence(std::uint32_t sequence) { message()->nlmsg_seq = sequence; }
+  std::uint32_t sequence() const { return message()->nlmsg_seq; }
+  bool wants_ack() const { return (message()->nlmsg_flags & NLM_F_ACK) != 0; }
   /// The message with its nlmsghdr.
-  ByteView view() const { return bytes_; }
+  ByteView view() const { return buffer_.view().first(message()->nlmsg_len); }
 
  private:
-  Request() = default;
+  explicit Request(base::Secret buffer) : buffer_(std::move(buffer)) {}
   template <class Pod>
   static ByteView pod_bytes(const Pod& value) {
     static_assert(std::is_trivially_copyable_v<Pod>);
     return {reinterpret_cast<const std::uint8_t*>(&value), sizeof value};
   }
-  void append(ByteView bytes);      ///< padded, and counted in nlmsg_len
-  void append_raw(ByteView bytes);  ///< neither
-  void wipe();
+  nlmsghdr* message() { return reinterpret_cast<nlmsghdr*>(buffer_.writable().data()); }
+  const nlmsghdr* message() const { return reinterpret_cast<const nlmsghdr*>(buffer_.view().data()); }
+  void grow();
 
-  base::Bytes bytes_;
+  static constexpr std::size_t initial_size = 1024;
+  base::Secret buffer_;  ///< longer than the message
 };
 
 }  // namespace nl

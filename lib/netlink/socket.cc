@@ -7,7 +7,6 @@
 #include <openssl/crypto.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/uio.h>
 
 namespace nl {
 
@@ -16,43 +15,27 @@ namespace {
 constexpr std::size_t buffer_size = 64 * 1024;  // the kernel fills dumps up to 32 KiB
 constexpr int event_buffer_size = 4 * 1024 * 1024;
 
-struct Outcome {
-  int number = 0;  ///< 0 is success
-  std::string explanation;
-};
-
-/// NLMSG_ERROR and NLMSG_DONE begin with a (negative) errno and may end with NLMSGERR_ATTR_MSG.
-Outcome outcome_of(const Message& message) {
-  Outcome out;
-  const auto number = pod<int>(message.payload);
-  if (!number) return {.number = EBADMSG, .explanation = {}};
-  out.number = -*number;
-  if ((message.flags & NLM_F_ACK_TLVS) == 0) return out;
-  std::size_t skip = sizeof(int);
-  if (message.type == NLMSG_ERROR) {
-    const auto error = pod<nlmsgerr>(message.payload);
-    if (!error) return out;
-    skip = sizeof(nlmsgerr);
-    if ((message.flags & NLM_F_CAPPED) == 0 && error->msg.nlmsg_len >= sizeof(nlmsghdr)) {
-      skip += aligned(error->msg.nlmsg_len - sizeof(nlmsghdr));
-    }
-  }
-  if (skip > message.payload.size()) return out;
+/// NETLINK_EXT_ACK's words, behind the errno of NLMSG_DONE or the whole structure of NLMSG_ERROR, which with
+/// NETLINK_CAP_ACK does not repeat the request.
+std::string explanation_of(const Message& message) {
+  const std::size_t skip = message.type == NLMSG_ERROR ? sizeof(nlmsgerr) : sizeof(int);
+  if ((message.header->nlmsg_flags & NLM_F_ACK_TLVS) == 0 || message.payload.size() < skip) return {};
   const auto attributes = Attributes::parse(message.payload.subspan(skip));
-  if (!attributes) return out;
+  if (!attributes) return {};
   const auto text = base::as_text(attributes->get(NLMSGERR_ATTR_MSG));
-  out.explanation = text.substr(0, text.find('\0'));
-  return out;
+  return std::string(text.substr(0, text.find('\0')));
 }
 
+/// NLMSG_ERROR and NLMSG_DONE begin with a negative errno, or zero.
 Result<void> result_of(const Message& message, std::string_view what) {
-  const auto outcome = outcome_of(message);
-  if (outcome.number != 0) return fail_errno(what, outcome.number, outcome.explanation);
+  const auto number = pod<int>(message.payload);
+  if (!number) return fail_errno(what, EBADMSG);
+  if (*number != 0) return fail_errno(what, -*number, explanation_of(message));
   return {};
 }
 
-void set_option(int fd, int level, int option, int value) {
-  ::setsockopt(fd, level, option, &value, sizeof value);
+bool set_netlink_option(const mnl_socket* socket, int option, unsigned value) {
+  return mnl_socket_setsockopt(socket, option, &value, sizeof value) == 0;
 }
 
 }  // namespace
@@ -63,20 +46,19 @@ tl::unexpected<Error> fail_errno(std::string_view what, int number, std::string_
   return tl::unexpected(Error{.number = number, .message = std::move(message)});
 }
 
-Socket::Socket(base::Fd fd) : fd_(std::move(fd)), buffer_(buffer_size) {}
+Socket::Socket(Handle socket) : socket_(std::move(socket)), buffer_(base::Secret::of_size(buffer_size)) {}
 
 base::Result<Socket> Socket::create(int protocol, int type_flags) {
-  base::Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | type_flags, protocol));
-  if (!fd) return base::fail_errno(fmt::format("opening netlink protocol {}", protocol), errno);
-  // Both are refinements: without them errors merely lose their words.
-  set_option(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, 1);
-  set_option(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, 1);
-  sockaddr_nl local{};
-  local.nl_family = AF_NETLINK;
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&local), sizeof local) != 0) {
+  Handle socket(mnl_socket_open2(protocol, SOCK_CLOEXEC | type_flags));
+  if (!socket) return base::fail_errno(fmt::format("opening netlink protocol {}", protocol), errno);
+  if (!set_netlink_option(socket.get(), NETLINK_EXT_ACK, 1) ||
+      !set_netlink_option(socket.get(), NETLINK_CAP_ACK, 1)) {
+    return base::fail_errno("asking for netlink's extended acknowledgements", errno);
+  }
+  if (mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) != 0) {
     return base::fail_errno("binding a netlink socket", errno);
   }
-  return Socket(std::move(fd));
+  return Socket(std::move(socket));
 }
 
 base::Result<Socket> Socket::open(int protocol) {
@@ -91,86 +73,68 @@ base::Result<Socket> Socket::open_events(int protocol, std::initializer_list<uns
   auto socket = create(protocol, SOCK_NONBLOCK);
   if (!socket) return socket;
   // Thousands of SAs may expire together; FORCE needs CAP_NET_ADMIN, the plain one is capped.
-  set_option(socket->fd(), SOL_SOCKET, SO_RCVBUF, event_buffer_size);
-  set_option(socket->fd(), SOL_SOCKET, SO_RCVBUFFORCE, event_buffer_size);
+  for (const int option : {SO_RCVBUF, SO_RCVBUFFORCE}) {
+    ::setsockopt(socket->fd(), SOL_SOCKET, option, &event_buffer_size, sizeof event_buffer_size);
+  }
   for (const auto group : groups) {
-    if (::setsockopt(socket->fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {
+    if (!set_netlink_option(socket->socket_.get(), NETLINK_ADD_MEMBERSHIP, group)) {
       return base::fail_errno(fmt::format("joining netlink group {}", group), errno);
     }
   }
   return socket;
 }
 
-// Gathered, not copied: requests hold keys.
 Result<void> Socket::send(std::span<const Request> requests, std::string_view what) {
-  sockaddr_nl kernel{};
-  kernel.nl_family = AF_NETLINK;
-  std::vector<iovec> parts;
-  for (const auto& request : requests) {
-    parts.push_back(
-        {.iov_base = const_cast<std::uint8_t*>(request.view().data()), .iov_len = request.view().size()});
-  }
-  msghdr header{};
-  header.msg_name = &kernel;
-  header.msg_namelen = sizeof kernel;
-  header.msg_iov = parts.data();
-  header.msg_iovlen = parts.size();
-  ssize_t sent = 0;
-  do {
-    sent = ::sendmsg(fd_.get(), &header, 0);
-  } while (sent < 0 && errno == EINTR);
-  if (sent < 0) return fail_errno(what, errno);
+  std::size_t size = 0;
+  for (const auto& request : requests) size += request.view().size();
+  auto datagram = base::Secret::of_size(size);
+  auto end = datagram.writable().begin();
+  for (const auto& request : requests) end = std::ranges::copy(request.view(), end).out;
+  if (mnl_socket_sendto(socket_.get(), datagram.view().data(), size) < 0) return fail_errno(what, errno);
   return {};
 }
 
-Result<ByteView> Socket::receive_datagram(std::string_view what) {
-  for (;;) {
-    sockaddr_nl from{};
-    iovec part{.iov_base = buffer_.data(), .iov_len = buffer_.size()};
-    msghdr header{};
-    header.msg_name = &from;
-    header.msg_namelen = sizeof from;
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    const auto got = ::recvmsg(fd_.get(), &header, 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno(what, errno);
-    if (from.nl_pid != 0) continue;  // another process may write to us; only the kernel is believed
-    if ((header.msg_flags & MSG_TRUNC) != 0) return fail_errno(what, EMSGSIZE, "answer too long");
-    return ByteView(buffer_.data(), static_cast<std::size_t>(got));
-  }
+// The sender is not checked, as libmnl does not: to write to sockets of these protocols, a process other than
+// the kernel needs CAP_NET_ADMIN, with which it could ask the kernel itself.
+Result<void> Socket::receive_datagram(std::string_view what, const Handler& handle) {
+  auto* const start = buffer_.writable().data();
+  ssize_t got = 0;
+  do {
+    got = mnl_socket_recvfrom(socket_.get(), start, buffer_.size());
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) return fail_errno(what, errno);
+  const auto size = static_cast<std::size_t>(got);
+  ByteView datagram(start, size);
+  while (const auto message = next_message(datagram)) handle(*message);
+  OPENSSL_cleanse(start, size);
+  return {};
 }
 
 Result<void> Socket::transact(Request& request, std::string_view what) {
-  const auto results = batch({&request, 1}, what);
-  return results.front();
+  return query(request, what, [](const Message&) {});
 }
 
 Result<void> Socket::query(Request& request, std::string_view what, const Handler& handle) {
   request.set_sequence(next_sequence_++);
   if (auto sent = send({&request, 1}, what); !sent) return sent;
   bool interrupted = false;
-  for (;;) {
-    auto datagram = receive_datagram(what);
-    if (!datagram) return tl::unexpected(datagram.error());
-    const auto all = *datagram;
-    std::optional<Result<void>> ended;
-    while (auto message = next_message(*datagram)) {
-      if (message->sequence != request.sequence() || ended) continue;
-      interrupted |= (message->flags & NLM_F_DUMP_INTR) != 0;
-      if (message->type == NLMSG_ERROR || message->type == NLMSG_DONE) {
-        ended = result_of(*message, what);
-      } else if (message->type >= NLMSG_MIN_TYPE) {
-        handle(*message);
-        const bool multi = (message->flags & NLM_F_MULTI) != 0;
-        if (!multi && !request.wants_ack()) ended = Result<void>{};
-      }
+  std::optional<Result<void>> ended;
+  const auto take = [&](const Message& message) {
+    if (ended || !mnl_nlmsg_seq_ok(message.header, request.sequence())) return;
+    const auto flags = message.header->nlmsg_flags;
+    interrupted |= (flags & NLM_F_DUMP_INTR) != 0;
+    if (message.type == NLMSG_ERROR || message.type == NLMSG_DONE) {
+      ended = result_of(message, what);
+    } else if (message.type >= NLMSG_MIN_TYPE) {
+      handle(message);
+      if ((flags & NLM_F_MULTI) == 0 && !request.wants_ack()) ended = Result<void>{};
     }
-    OPENSSL_cleanse(buffer_.data(), all.size());
-    if (!ended) continue;
-    if (*ended && interrupted) return fail_errno(what, EAGAIN, "the list changed while it was read");
-    return *ended;
+  };
+  while (!ended) {
+    if (auto received = receive_datagram(what, take); !received) return received;
   }
+  if (*ended && interrupted) return fail_errno(what, EAGAIN, "the list changed while it was read");
+  return *ended;
 }
 
 /// Which answers a batch still waits for.
@@ -181,7 +145,7 @@ struct Socket::Batch {
   std::size_t left = 0;
 
   void settle(const Message& message, std::string_view what) {
-    const std::size_t index = message.sequence - first;
+    const std::size_t index = message.header->nlmsg_seq - first;
     if (message.type != NLMSG_ERROR || index >= results.size()) return;
     auto outcome = result_of(message, what);
     // Of several errors for one message the first is the cause.
@@ -214,13 +178,9 @@ std::vector<Result<void>> Socket::batch(std::span<Request> requests, std::string
     ++batch.left;
   }
   if (auto sent = send(requests, what); !sent) batch.fail_the_waiting(sent.error());
+  const auto settle = [&](const Message& message) { batch.settle(message, what); };
   while (batch.left > 0) {
-    auto answer = receive_datagram(what);
-    if (!answer) {
-      batch.fail_the_waiting(answer.error());
-      break;
-    }
-    while (auto message = next_message(*answer)) batch.settle(*message, what);
+    if (auto received = receive_datagram(what, settle); !received) batch.fail_the_waiting(received.error());
   }
   return std::move(batch.results);
 }
@@ -228,13 +188,10 @@ std::vector<Result<void>> Socket::batch(std::span<Request> requests, std::string
 Socket::Events Socket::receive(const Handler& handle) {
   auto events = Events::drained;
   for (;;) {
-    auto datagram = receive_datagram("reading netlink events");
-    if (!datagram) {
-      if (datagram.error().number != ENOBUFS) return events;
-      events = Events::lost;
-      continue;
-    }
-    while (auto message = next_message(*datagram)) handle(*message);
+    const auto received = receive_datagram("reading netlink events", handle);
+    if (received) continue;
+    if (received.error().number != ENOBUFS) return events;
+    events = Events::lost;
   }
 }
 

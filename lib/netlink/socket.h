@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/secret.h"
 #include "netlink/message.h"
 #include "netlink/request.h"
 
@@ -55,18 +57,19 @@ class Socket {
   /// Hands over the events that are waiting. `lost`: the kernel dropped some (ENOBUFS): what they
   /// would have said must be looked up.
   Events receive(const Handler& handle);
-  int fd() const { return fd_.get(); }
+  int fd() const { return mnl_socket_get_fd(socket_.get()); }
 
  private:
-  explicit Socket(base::Fd fd);
+  using Handle = std::unique_ptr<mnl_socket, base::FreeWith<mnl_socket_close>>;
+  explicit Socket(Handle socket);
   static base::Result<Socket> create(int protocol, int type_flags);
-  Result<ByteView> receive_datagram(std::string_view what);
   Result<void> send(std::span<const Request> requests, std::string_view what);
+  Result<void> receive_datagram(std::string_view what, const Handler& handle);
   struct Batch;
 
-  base::Fd fd_;
+  Handle socket_;
   std::uint32_t next_sequence_ = 1;
-  base::Bytes buffer_;
+  base::Secret buffer_;
 };
 
 }  // namespace nl

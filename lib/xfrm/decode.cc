@@ -13,7 +13,8 @@ std::uint16_t host(std::uint16_t big_endian) { return ntohs(big_endian); }
 /// The attributes behind the structure `Fixed`, which the kernel pads to 4.
 template <class Fixed>
 std::optional<nl::Attributes> attributes_after(base::ByteView payload) {
-  return nl::Attributes::parse(payload.subspan(std::min(nl::aligned(sizeof(Fixed)), payload.size())));
+  return nl::Attributes::parse(
+      payload.subspan(std::min<std::size_t>(MNL_ALIGN(sizeof(Fixed)), payload.size())));
 }
 
 std::optional<base::Prefix> prefix_of(const xfrm_address_t& address, std::uint8_t length,

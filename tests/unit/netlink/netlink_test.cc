@@ -27,23 +27,19 @@ nl::Message only_message(ByteView bytes) {
 TEST(Request, IsReadBackAttributeByAttribute) {
   nl::Request request(0x20, NLM_F_ACK);
   request.header(std::uint32_t{7}).attr_text(1, "abc").attr(2, std::uint16_t{0x1234});
-  const auto outer = request.begin_nested(3);
-  request.attr(4, std::uint64_t{99});
-  request.end_nested(outer);
   request.attr_with_tail(5, std::uint32_t{1}, base::as_bytes("tail!"));
 
   const auto message = only_message(request.view());
   EXPECT_EQ(message.type, 0x20);
-  EXPECT_EQ(message.flags, NLM_F_REQUEST | NLM_F_ACK);
+  EXPECT_EQ(message.header->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK);
   const auto attributes = nl::Attributes::parse(message.payload.subspan(4));
   ASSERT_TRUE(attributes.has_value());
   EXPECT_EQ(base::as_text(attributes->get(1)), std::string_view("abc\0", 4));
   EXPECT_EQ(attributes->get_as<std::uint16_t>(2), 0x1234);
-  const auto inner = nl::Attributes::parse(attributes->get(3));
-  ASSERT_TRUE(inner.has_value());
-  EXPECT_EQ(inner->get_as<std::uint64_t>(4), 99U);
   EXPECT_EQ(attributes->get(5).size(), 9U);
+  EXPECT_EQ(base::as_text(attributes->get(5).subspan(4)), "tail!");
   EXPECT_FALSE(attributes->has(6));
+  EXPECT_FALSE(attributes->has(64)) << "beyond what is kept";
 }
 
 TEST(Request, GrowsToThousandsOfBytes) {
@@ -77,6 +73,15 @@ TEST(Message, ADatagramOfSeveralEndsAtTheFirstBadLength) {
   std::vector<std::uint16_t> types;
   while (const auto message = nl::next_message(rest)) types.push_back(message->type);
   EXPECT_THAT(types, testing::ElementsAre(0x21, 0x22));
+  EXPECT_TRUE(rest.empty());
+}
+
+TEST(Message, ALengthOfTwoGibibytesIsNotTakenForANegativeOne) {
+  Bytes datagram = base::to_bytes(nl::Request(0x21).view());
+  const std::uint32_t length = 0x80000010;
+  std::memcpy(datagram.data(), &length, sizeof length);
+  ByteView rest = datagram;
+  EXPECT_FALSE(nl::next_message(rest).has_value());
   EXPECT_TRUE(rest.empty());
 }
 

@@ -156,9 +156,9 @@ TEST(Encode, NamesCarryTheMark) {
   ASSERT_TRUE(name.has_value());
   EXPECT_EQ(ntohl(name->spi), 0x0badcafeU);
   EXPECT_EQ(name->proto, 50);
-  EXPECT_TRUE(attributes_of(request, nl::aligned(sizeof(xfrm_usersa_id))).has(XFRMA_MARK));
+  EXPECT_TRUE(attributes_of(request, MNL_ALIGN(sizeof(xfrm_usersa_id))).has(XFRMA_MARK));
   const auto other = xfrm::delete_policy(id_of(samples::policy()));
-  EXPECT_TRUE(attributes_of(other, nl::aligned(sizeof(xfrm_userpolicy_id))).has(XFRMA_MARK));
+  EXPECT_TRUE(attributes_of(other, MNL_ALIGN(sizeof(xfrm_userpolicy_id))).has(XFRMA_MARK));
 }
 
 }  // namespace
