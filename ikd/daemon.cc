@@ -175,6 +175,13 @@ void Daemon::perform(ike::RemovePeer& request) {
   }
 }
 
+void Daemon::perform(ike::CountInbound& request) {
+  ike::InboundCounted counted{.peer = request.peer, .packets = 0};
+  for (const auto& sa : request.sas)
+    counted.packets += broker_.statistics(sa).value_or(xfrm::SaStatistics{}).packets;
+  responder_.completed(counted, now());
+}
+
 void Daemon::perform(ike::Event& event) {
   sentences_.write(event, now());
   tell_monitors(event);

@@ -48,6 +48,7 @@ class Daemon {
   void perform(ike::InstallOutbound& request);
   void perform(ike::RemoveSa& request);
   void perform(ike::RemovePeer& request);
+  void perform(ike::CountInbound& request);
   void perform(ike::Event& event);
 
   // status.cc

@@ -35,6 +35,8 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
     return tl::unexpected(ok.error());
   out.ike_lifetime = config.ike.lifetime;
   out.esp_lifetime = config.ike.esp_lifetime;
+  out.dpd = config.ike.dpd;
+  out.dpd_timeout = config.ike.dpd_timeout;
   out.max_half_open = config.ike.max_half_open;
   out.numbering = {.mask = config.marks.mask,
                    .alias = config.marks.alias,

@@ -76,6 +76,12 @@ struct RemovePeer {
   std::optional<xfrm::PolicyId> policy;
 };
 
+/// How many packets a peer's inbound SAs have taken: a peer that sends is alive. Answered by InboundCounted.
+struct CountInbound {
+  PeerNumber peer;
+  std::vector<xfrm::SaId> sas;
+};
+
 enum class EventKind : std::uint8_t {
   proposal_refused,
   authentication_failed,
@@ -87,6 +93,7 @@ enum class EventKind : std::uint8_t {
   sa_expired,
   peer_lost,  ///< no SA left to carry its packets; its number lives while an ISAKMP SA does
   peer_gone,
+  peer_silent,  ///< it answers no R-U-THERE
   no_number_left,
   kernel_refused
 };
@@ -102,7 +109,7 @@ struct Event {
 };
 
 using Effect = std::variant<Send, ComputeDh, DeriveSkeyids, InstallInbound, InstallOutbound, RemoveSa,
-                            RemovePeer, Event>;
+                            RemovePeer, CountInbound, Event>;
 
 struct DhDone {
   Ticket ticket;
@@ -120,6 +127,10 @@ struct Installed {
   Ticket ticket;
   base::Result<void> result;
 };
-using Completion = std::variant<DhDone, SkeyidsDone, Installed>;
+struct InboundCounted {
+  PeerNumber peer;
+  std::uint64_t packets = 0;
+};
+using Completion = std::variant<DhDone, SkeyidsDone, Installed, InboundCounted>;
 
 }  // namespace ike

@@ -20,6 +20,7 @@ void Responder::informational(IsakmpSa& sa, const v1::Header& header, ByteView d
   const auto chain = v1::authenticated_chain(header, clear->body, sa.transform.hash, up.keys, {});
   if (!chain) return drop(DropReason::hash_mismatch);
   if (!v1::legal(v1::Step::informational, *chain)) return drop(DropReason::unexpected_payload);
+  heard(sa, now);
   const auto number = sa.number;
   for (const auto& p : chain->payloads) {
     auto* still = find_sa(number);  // a Delete may have taken the ISAKMP SA away

@@ -223,6 +223,7 @@ void Responder::main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_x
   timers_.set({TimerKind::isakmp_end, number.value}, now + sa.lifetime);
   const bool fresh = peer.isakmp_sas.empty() && peer.children.empty();
   peer.isakmp_sas.insert(number);
+  watch_for_silence(peer, now);
   report(fresh ? EventKind::peer_authenticated : EventKind::rekeyed, peer,
          fresh ? to_string(sa.transform) + ", PSK " + peer.key.psk : "IKE " + to_string(sa.transform));
   // Each of them may still carry a rekey; more than a few are a peer that forgets its own.

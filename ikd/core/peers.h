@@ -73,6 +73,10 @@ struct Peer {
   Presence entry_presence = Presence::absent;
   Presence policy_presence = Presence::absent;
   bool was_up = false;
+  // Dead peer detection (RFC 3706).
+  base::Time last_heard;
+  std::uint64_t packets_seen = 0;  ///< of the inbound SAs, at the last count
+  std::uint32_t dpd_sequence = 0;
 
   ChildSa* child_by_in(xfrm::Spi spi);
   ChildSa* child_by_out(xfrm::Spi spi);

@@ -65,6 +65,7 @@ bool Responder::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView da
   if (!clear) return not_taken(DropReason::undecryptable);
   const auto chain = v1::authenticated_chain(header, clear->body, sa.transform.hash, up.keys, {});
   if (!chain) return not_taken(DropReason::hash_mismatch);
+  heard(sa, now);
   if (!v1::legal(Step::quick_mode_1, *chain)) return not_taken(DropReason::unexpected_payload);
   const auto ni = chain->find(PayloadType::nonce)->body;
   if (ni.size() < smallest_nonce || ni.size() > largest_nonce ||

@@ -17,6 +17,19 @@ Bytes digest_of(ByteView datagram) {
   return out;
 }
 
+/// InboundCounted carries none: its peer says it all.
+Ticket ticket_of(const Completion& completion) {
+  return std::visit(
+      [](const auto& c) {
+        if constexpr (requires { c.ticket; }) {
+          return c.ticket;
+        } else {
+          return Ticket();
+        }
+      },
+      completion);
+}
+
 constexpr std::string_view drop_names[] = {
     "malformed",        "unexpected_payload", "unknown_cookies",      "wrong_state",
     "not_encrypted",    "undecryptable",      "hash_mismatch",        "half_open_limit",
@@ -174,8 +187,8 @@ void Responder::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagr
 }
 
 void Responder::completed(Completion completion, base::Time now) {
-  const auto ticket = std::visit([](const auto& c) { return c.ticket; }, completion);
-  const auto it = waiting_.find(ticket);
+  if (const auto* counted = std::get_if<InboundCounted>(&completion)) return inbound_counted(*counted, now);
+  const auto it = waiting_.find(ticket_of(completion));
   if (it == waiting_.end()) return;
   const auto waiting = it->second;
   waiting_.erase(it);
@@ -234,6 +247,9 @@ void Responder::timer_due(const TimerKey& key, base::Time now) {
       if (peer == nullptr || !peer->children.empty()) return;
       peer->was_up = false;
       return report(EventKind::peer_lost, *peer, "no IPsec SA is left");
+    case TimerKind::dpd:
+      if (peer != nullptr) dpd_due(*peer);
+      return;
   }
 }
 
@@ -263,11 +279,16 @@ bool Responder::terminate(PeerNumber number, std::string_view why, base::Time no
   if (peer == nullptr) return false;
   report(EventKind::sa_deleted, *peer, std::string(why));
   if (!peer->isakmp_sas.empty()) send_deletes(sas_.at(*peer->isakmp_sas.rbegin()), *peer);
-  const auto sas = peer->isakmp_sas;
-  for (const auto sa : sas) forget_sa(sa, now);
-  while ((peer = peers_.find(number)) != nullptr && !peer->children.empty())
-    remove_child(*peer, peer->children.front().in, now);
+  bury(*peer, now);
   return true;
+}
+
+void Responder::bury(const Peer& peer, base::Time now) {
+  const auto number = peer.number;
+  for (const auto sa : std::set(peer.isakmp_sas)) forget_sa(sa, now);
+  for (auto* left = peers_.find(number); left != nullptr && !left->children.empty();
+       left = peers_.find(number))
+    remove_child(*left, left->children.front().in, now);
 }
 
 void Responder::shut_down(base::Time now) {

@@ -41,6 +41,8 @@ struct Settings {
   std::vector<EspSuite> esp_suites = default_esp_suites();
   std::chrono::seconds ike_lifetime{28800};  ///< the longest we agree to
   std::chrono::seconds esp_lifetime{28800};
+  std::chrono::seconds dpd{60};           ///< silence before R-U-THERE; zero: never ask
+  std::chrono::seconds dpd_timeout{300};  ///< silence before a peer that was asked is given up
   std::uint32_t max_half_open = 1000;
   Numbering numbering;
 };
@@ -96,6 +98,7 @@ class Responder {
     child_end,       ///< an ESP SA pair's lifetime is over
     inbound_linger,  ///< packets on their way of a deleted pair have arrived by now
     peer_lost,       ///< a peer without ESP SAs has not come back
+    dpd,             ///< time to see whether the peer has been heard
   };
   struct TimerKey {
     TimerKind kind;
@@ -136,6 +139,8 @@ class Responder {
   void dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                 const base::Endpoint& to, base::Time now);
   void forget_sa(SaNumber number, base::Time now);
+  /// Everything of a peer goes, without a word to it.
+  void bury(const Peer& peer, base::Time now);
   void timer_due(const TimerKey& key, base::Time now);
   IsakmpSa* find_sa(SaNumber number);
 
@@ -180,6 +185,13 @@ class Responder {
   void linger_over(Peer& peer, xfrm::Spi in, base::Time now);
   void delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now);
   void peer_maybe_gone(PeerNumber number, base::Time now);
+
+  // dead_peers.cc
+  void heard(const IsakmpSa& sa, base::Time now);
+  void watch_for_silence(Peer& peer, base::Time now);
+  void dpd_due(Peer& peer);
+  void inbound_counted(const InboundCounted& counted, base::Time now);
+  IsakmpSa* askable(const Peer& peer);
 
   // informational.cc
   void informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);

@@ -150,6 +150,14 @@ void FakeKernel::run(const ike::RemovePeer& e, base::Time) {
   if (e.policy) policies_.erase(*e.policy);
 }
 
+void FakeKernel::run(const ike::CountInbound& e, base::Time now) {
+  ike::InboundCounted counted{.peer = e.peer, .packets = 0};
+  for (const auto& id : e.sas) {
+    if (const auto count = packets_.find(id.spi); count != packets_.end()) counted.packets += count->second;
+  }
+  complete(counted, base::Duration(0), now);
+}
+
 void FakeKernel::expire(const xfrm::SaId& id) {
   sas_.erase(id);
   excused_.insert(id);

@@ -61,6 +61,8 @@ class FakeKernel {
   bool empty() const { return sas_.empty() && entries_.empty() && policies_.empty(); }
   /// Each peer's books agree: entry and policy with SAs, inbound for every outbound. Call when quiet.
   std::vector<std::string> imbalances() const;
+  /// So many packets came through this inbound SA.
+  void traffic(xfrm::Spi inbound_spi, std::uint64_t packets) { packets_[inbound_spi] += packets; }
   const std::vector<std::string>& complaints() const { return complaints_; }
   /// What was removed after it had been refused: the responder must know better, for the name may be
   /// somebody else's.
@@ -77,6 +79,7 @@ class FakeKernel {
   void run(ike::InstallOutbound effect, base::Time now);
   void run(const ike::RemoveSa& effect, base::Time now);
   void run(const ike::RemovePeer& effect, base::Time now);
+  void run(const ike::CountInbound& effect, base::Time now);
   void run(ike::Event effect, base::Time) { events_.push_back(std::move(effect)); }
   void run(const ike::Send&, base::Time) { complain("a datagram is no matter of the kernel"); }
   void check_inbound(const xfrm::Sa& sa);
@@ -95,6 +98,7 @@ class FakeKernel {
   std::vector<ike::Event> events_;
   std::vector<std::string> complaints_;
   std::vector<xfrm::SaId> removed_in_vain_;
+  std::map<xfrm::Spi, std::uint64_t> packets_;
   std::size_t computed_dh_ = 0;
 };
 

@@ -37,7 +37,9 @@ struct InitiatorSettings {
   Bytes idci = {}, idcr = {};  ///< empty: the addresses with 17/1701
   bool nat_traversal = true;
   bool nat_oa = true;
-  bool initial_contact = false;       ///< inside message 5
+  bool initial_contact = false;  ///< inside message 5
+  bool dpd = true;               ///< says that it understands R-U-THERE
+  bool answers_dpd = true;
   std::optional<xfrm::Spi> spi = {};  ///< of the first pair's inbound SA
   Dh dh = Dh::real;
   std::uint64_t seed = 1;
@@ -74,6 +76,7 @@ class Initiator {
   /// Deletes the newest ISAKMP SA and forgets it.
   void delete_isakmp();
   void r_u_there(std::uint32_t sequence);
+  void stop_answering_dpd() { settings_.answers_dpd = false; }
   void notify(std::uint16_t type);
   void informational(ike::v1::PayloadType type, ByteView body);
   /// The host got another address; what is up stays up.

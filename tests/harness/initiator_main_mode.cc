@@ -48,7 +48,7 @@ void Initiator::main_mode(base::Time now) {
   p.sa_body = ike_offer(settings_);
   std::vector<Payload> payloads{{PayloadType::sa, p.sa_body}};
   if (settings_.nat_traversal) payloads.push_back({PayloadType::vendor_id, v1::vendor_rfc3947});
-  payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  if (settings_.dpd) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
   p.request = v1::encode_clear(header(p, Exchange::main_mode, MessageId(0)), payloads);
   request(p, {serial, MessageId(0)}, p.request, now);
 }

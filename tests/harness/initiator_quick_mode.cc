@@ -230,6 +230,11 @@ void Initiator::take_informational(bool encrypted, const v1::Chain& chain) {
       const auto n = v1::decode_notification(payload.body);
       if (!n) return complain("a malformed notification");
       notified_.push_back({encrypted, n->type, base::to_bytes(n->spi), base::to_bytes(n->data)});
+      if (encrypted && n->type == v1::notify::r_u_there && settings_.answers_dpd) {
+        auto ack = *n;
+        ack.type = v1::notify::r_u_there_ack;
+        informational(PayloadType::notification, v1::encode_notification(ack));
+      }
     } else if (payload.type == PayloadType::delete_) {
       const auto d = v1::decode_delete(payload.body);
       if (!d) return complain("a malformed Delete");
