@@ -198,8 +198,8 @@ std::vector<std::string> FakeKernel::imbalances() const {
     if (pair.second > 1) out.push_back(who + " has several outbound SAs");
     if (pair.first == 0) out.push_back(who + " has an outbound SA alone");
     if (!entries_.contains(base::Mark(mark))) out.push_back(who + " has SAs and no map elements");
-    const bool has_policy =
-        std::ranges::any_of(policies_, [&](const auto& p) { return p.second.reqid.value == mark; });
+    const bool has_policy = std::ranges::any_of(
+        policies_, [wanted = mark](const auto& p) { return p.second.reqid.value == wanted; });
     if (pair.second > 0 && !has_policy) out.push_back(who + " has an outbound SA and no policy");
   }
   return out;

@@ -31,7 +31,9 @@ struct Identification {
 /// Refuses only what is too short for the type it names.
 Decoded<Identification> decode_identification(ByteView body);
 Bytes encode_identification(const Identification& id);
+/// Borrows `address`, hence never a temporary one.
 Identification identification_of(const base::Address& address);
+Identification identification_of(base::Address&&) = delete;
 
 /// For people: "192.168.1.2", "laptop.example"; bytes that are no printable text in hexadecimal.
 std::string describe(const Identification& id);

@@ -1,0 +1,248 @@
+// The responder under a script: raw datagrams, messages of scripted initiators as they are, mutated or
+// repeated, time, completions in odd order and failing ones. State stays bounded, the fake kernel finds no
+// fault with any effect, and once everybody has gone nothing is left.
+//
+// The script is one byte of operation and the bytes it needs, from the start of the input to its end.
+
+#include <deque>
+
+#include "harness/fake_kernel.h"
+#include "harness/initiator.h"
+#include "harness/network.h"
+#include "ike/responder.h"
+#include "wire/reader.h"
+
+namespace {
+
+using namespace std::chrono_literals;
+using base::Address;
+using base::Bytes;
+using base::Endpoint;
+using harness::Initiator;
+
+constexpr std::size_t clients = 3;
+constexpr std::size_t most_steps = 200;
+constexpr std::uint32_t most_half_open = 8;
+const Address gateway = Address::v4(0xcb007101);
+
+void require(bool holds) {
+  if (!holds) __builtin_trap();
+}
+
+struct Client {
+  Initiator initiator;
+  harness::NatBox nat;
+};
+
+class Script {
+ public:
+  explicit Script(base::ByteView in)
+      : in_(in), responder_(settings(), harness::seeded_random(1)), kernel_(kernel()) {
+    for (std::size_t i = 0; i < clients; ++i) {
+      harness::InitiatorSettings s;
+      s.local.address = Address::v4(0xc0a80102 + static_cast<std::uint32_t>(i / 2));
+      s.dh = harness::Dh::pretended;
+      s.seed = i + 1;
+      if (i == 1) s.pfs = crypto::Group::ecp256;
+      const auto outside = Address::v4(0xc6336401 + static_cast<std::uint32_t>(i % 2));
+      clients_.push_back({Initiator(s), harness::NatBox(outside)});
+    }
+  }
+
+  void run() {
+    for (std::size_t step = 0; step < most_steps && in_.left() > 0; ++step) {
+      act();
+      pump();
+      check();
+    }
+    end();
+  }
+
+ private:
+  static ike::Settings settings() {
+    ike::Settings s;
+    s.max_half_open = most_half_open;
+    s.numbering.capacity = 6;
+    return s;
+  }
+  static harness::KernelSettings kernel() {
+    harness::KernelSettings s;
+    s.dh = harness::Dh::pretended;
+    s.dh_delay = s.skeyid_delay = s.install_delay = 20ms;
+    s.jitter = 50ms;
+    return s;
+  }
+
+  Client& client() { return clients_[in_.u8() % clients]; }
+
+  void act() {
+    switch (in_.u8() % 16) {
+      case 0: return client().initiator.connect(now_);
+      case 1: return void(client().initiator.quick_mode(now_));
+      case 2: return client().initiator.rekey_ike(now_);
+      case 3: return delete_pair(client().initiator);
+      case 4: return client().initiator.delete_isakmp();
+      case 5: return client().initiator.r_u_there(7);
+      case 6: return deliver(0);
+      case 7: return deliver(in_.u8());
+      case 8: return mutated();
+      case 9: return repeated();
+      case 10: return raw();
+      case 11: return complete(false);
+      case 12: return complete(true);
+      case 13: return pass(std::chrono::milliseconds(in_.u16()));
+      case 14: return refuse();
+      default: return odd();
+    }
+  }
+
+  static void delete_pair(Initiator& i) {
+    if (!i.children().empty()) i.delete_esp(i.children().front().in);
+  }
+
+  void to_responder(const harness::Datagram& d) {
+    seen_.push_back(d);
+    if (seen_.size() > 32) seen_.erase(seen_.begin());
+    responder_.input(d.from, d.to, d.bytes, now_);
+  }
+
+  /// The datagram under way that is `index` from the oldest, whichever way it goes.
+  void deliver(std::size_t index) {
+    if (under_way_.empty()) return;
+    const auto at = under_way_.begin() + static_cast<std::ptrdiff_t>(index % under_way_.size());
+    const auto d = *at;
+    under_way_.erase(at);
+    if (d.to.address == gateway) return to_responder(d);
+    for (auto& c : clients_) {
+      const auto inside = c.nat.outside() == d.to.address ? c.nat.inward(d.to) : std::nullopt;
+      if (inside && inside->address == c.initiator.settings().local.address)
+        c.initiator.input(d.from, *inside, d.bytes, now_);
+    }
+  }
+
+  void mutated() {
+    if (under_way_.empty()) return;
+    auto d = under_way_[in_.u8() % under_way_.size()];
+    if (d.to.address != gateway || d.bytes.empty()) return;
+    for (int i = in_.u8() % 4; i >= 0; --i)
+      d.bytes[in_.u16() % d.bytes.size()] ^= static_cast<std::uint8_t>(in_.u8() | 1);
+    if (in_.u8() % 4 == 0) d.bytes.resize(in_.u16() % (d.bytes.size() + 1));
+    to_responder(d);
+  }
+
+  void repeated() {
+    if (seen_.empty()) return;
+    auto d = seen_[in_.u8() % seen_.size()];
+    if (in_.u8() % 2 == 0) d.from = {Address::v4(0xc0000242), d.from.port};
+    to_responder(d);
+  }
+
+  void raw() {
+    const auto port = in_.u8() % 2 == 0 ? std::uint16_t{500} : std::uint16_t{4500};
+    const auto body = base::to_bytes(in_.bytes(std::min<std::size_t>(in_.u16() % 512, in_.left())));
+    to_responder({{Address::v4(0xc0000200u + in_.u8() % 4), port}, {gateway, port}, body});
+  }
+
+  /// The oldest or, out of order, the newest.
+  void complete(bool newest) {
+    if (!newest) {
+      if (const auto due = kernel_.next_completion()) now_ = std::max(now_, *due);
+      if (auto c = kernel_.pop_completion(now_)) responder_.completed(std::move(*c), now_);
+      return;
+    }
+    std::vector<ike::Completion> all;
+    while (auto c = kernel_.pop_completion(now_ + 1s)) all.push_back(std::move(*c));
+    for (; !all.empty(); all.pop_back()) responder_.completed(std::move(all.back()), now_);
+  }
+
+  void pass(base::Duration span) {
+    now_ += span;
+    responder_.timeout(now_);
+    for (auto& c : clients_) c.initiator.timeout(now_);
+  }
+
+  void refuse() {
+    const auto what = in_.u8();
+    if ((what & 1) != 0) kernel_.refuse_inbound(1);
+    if ((what & 2) != 0) kernel_.refuse_outbound(1);
+    if ((what & 4) != 0) clients_[what % clients].nat.rebind();
+  }
+
+  void odd() {
+    const auto what = in_.u8();
+    if (what % 4 == 0) return pass(std::chrono::minutes(in_.u8()));
+    if (what % 4 == 1 && !responder_.peers().empty())
+      return void(responder_.terminate(responder_.peers().begin()->first, "the script says so", now_));
+    if (what % 4 == 2 && !kernel_.sas().empty()) {
+      const auto id = kernel_.sas().begin()->first;
+      if (id.mark) return;
+      kernel_.expire(id);
+      return responder_.expired(id, now_);
+    }
+    auto& c = clients_[in_.u8() % clients];
+    c.initiator.informational(ike::v1::PayloadType{in_.u8()},
+                              in_.bytes(std::min<std::size_t>(in_.u8(), in_.left())));
+  }
+
+  void pump() {
+    while (auto effect = responder_.next_effect()) {
+      if (auto* send = std::get_if<ike::Send>(&*effect)) {
+        under_way_.push_back({send->from, send->to, std::move(send->bytes)});
+      } else {
+        kernel_.execute(std::move(*effect), now_);
+      }
+    }
+    for (auto& c : clients_) {
+      while (auto send = c.initiator.next_send())
+        under_way_.push_back({c.nat.outward(send->from), send->to, std::move(send->bytes)});
+    }
+    if (under_way_.size() > 64) under_way_.erase(under_way_.begin(), under_way_.end() - 64);
+  }
+
+  void check() {
+    require(kernel_.complaints().empty());
+    require(responder_.half_open() <= most_half_open);
+    require(responder_.peers().size() <= 6);
+    for (const auto& [number, peer] : responder_.peers()) {
+      require(peer.children.size() <= 8 && peer.isakmp_sas.size() <= 4);
+      require(std::ranges::count(peer.children, ike::ChildState::active, &ike::ChildSa::state) <= 1);
+    }
+    const auto next = responder_.next_timeout();
+    responder_.timeout(now_);  // spurious calls do nothing
+    if (next && *next > now_) require(responder_.next_timeout() == next);
+  }
+
+  void end() {
+    for (int i = 0; i < 100; ++i) {
+      complete(false);
+      pump();
+    }
+    require(!kernel_.next_completion());
+    check();
+    if (in_.ok() && seen_.size() % 2 == 0) {
+      responder_.shut_down(now_);
+    } else {
+      for (int i = 0; i < 40; ++i) pass(30min);
+    }
+    pump();
+    while (auto c = kernel_.pop_completion(now_ + 1h)) responder_.completed(std::move(*c), now_);
+    pump();
+    require(kernel_.complaints().empty() && kernel_.empty());
+    require(responder_.isakmp_sas() == 0 && responder_.peers().empty() && responder_.half_open() == 0);
+    require(!responder_.next_timeout());
+  }
+
+  wire::Reader in_;
+  base::Time now_{1h};
+  ike::Responder responder_;
+  harness::FakeKernel kernel_;
+  std::deque<Client> clients_;
+  std::vector<harness::Datagram> under_way_, seen_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  Script({data, size}).run();
+  return 0;
+}
