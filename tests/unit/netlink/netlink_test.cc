@@ -1,13 +1,11 @@
 #include <cerrno>
 
 #include <gmock/gmock.h>
-#include <linux/genetlink.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <sched.h>
 #include <sys/socket.h>
 
-#include "netlink/genl.h"
 #include "netlink/message.h"
 #include "netlink/request.h"
 #include "netlink/socket.h"
@@ -170,17 +168,6 @@ TEST_F(InNamespace, EventsArriveWithoutBlocking) {
   ASSERT_TRUE(socket->transact(request, "lo up").has_value());
   EXPECT_EQ(events->receive(count), nl::Socket::Events::drained);
   EXPECT_GE(seen, 1);
-}
-
-TEST_F(InNamespace, GenericFamiliesAreFoundByName) {
-  auto socket = nl::Socket::open(NETLINK_GENERIC);
-  ASSERT_TRUE(socket.has_value());
-  const auto control = nl::genl_family(*socket, "nlctrl");
-  ASSERT_TRUE(control.has_value()) << control.error().message;
-  EXPECT_EQ(*control, GENL_ID_CTRL);
-  const auto absent = nl::genl_family(*socket, "no-such-family");
-  ASSERT_FALSE(absent.has_value());
-  EXPECT_EQ(absent.error().number, ENOENT);
 }
 
 }  // namespace
