@@ -42,12 +42,6 @@ constexpr Method l2tp_methods[] = {
      .comment = "Every session, with the user and address PPP agreed on once it did.",
      .in = {},
      .out = "(sessions: []Session)"},
-    {.name = "Monitor",
-     .comment = "Sessions as they come and go: first those present, then \"settled\", then news.",
-     .in = {},
-     .out = "(event: (present, settled, up, changed, down), session: ?Session)",
-     .access = Access::reader,
-     .replies = Replies::stream},
 };
 
 }  // namespace

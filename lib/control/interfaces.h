@@ -7,10 +7,10 @@ namespace control {
 
 /// Status, ListPeers, PeerByMark, Monitor, Terminate.
 extern const Interface ike_interface;
-/// Status, ListTunnels, ListSessions, Monitor.
+/// Status, ListTunnels, ListSessions.
 extern const Interface l2tp_interface;
 
-/// The `event` of a Monitor's replies: first a `present` for each row there is and one `settled`
+/// The `event` of the replies of ikd's Monitor: first a `present` for each row there is and one `settled`
 /// (without a row), then the rest as they happen. After a reconnect, what was not `present` is gone.
 namespace event {
 inline constexpr std::string_view present = "present";
