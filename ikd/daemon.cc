@@ -108,7 +108,6 @@ void Daemon::kernel_events() {
     if (const auto* expire = std::get_if<xfrm::Expire>(&event); expire != nullptr && expire->hard)
       responder_.expired(expire->sa, now());
     if (std::holds_alternative<xfrm::Mapping>(event)) ++nat_moves_;
-    if (std::holds_alternative<xfrm::Acquire>(event)) ++acquires_;
   });
   if (outcome == nl::Socket::Events::lost) compare_with_kernel();
   drain();

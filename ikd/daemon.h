@@ -72,7 +72,7 @@ class Daemon {
   os::Source timer_;
   std::unique_ptr<control::Server> control_;
   std::vector<control::Call> monitors_;
-  std::uint64_t send_failures_ = 0, removal_failures_ = 0, nat_moves_ = 0, acquires_ = 0;
+  std::uint64_t send_failures_ = 0, removal_failures_ = 0, nat_moves_ = 0;
   base::Time started_;
 };
 

@@ -102,7 +102,6 @@ void Daemon::serve_control() {
     status.counters["send_failures"] = send_failures_;
     status.counters["removal_failures"] = removal_failures_;
     status.counters["nat_moves"] = nat_moves_;
-    status.counters["acquires"] = acquires_;
     call.reply(to_json(status));
   });
   control_->handle("ListPeers", [this](const Json&, Call call) {

@@ -102,8 +102,9 @@ nl::Result<std::vector<Policy>> Kernel::dump_policies() {
 }
 
 base::Result<EventSource> EventSource::open() {
-  auto socket =
-      nl::Socket::open_events(NETLINK_XFRM, {XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING});
+  // Not ACQUIRE: while anybody listens for it, the kernel keeps a placeholder SA of SPI 0 for half a minute
+  // for every packet that finds a policy and no SA. Nothing here installs SAs on demand.
+  auto socket = nl::Socket::open_events(NETLINK_XFRM, {XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING});
   if (!socket) return tl::unexpected(socket.error());
   return EventSource(std::move(*socket));
 }

@@ -42,7 +42,7 @@ class Kernel {
   nl::Socket socket_;
 };
 
-/// Mapping, Expire and Acquire events, for a loop: when fd() is readable, receive().
+/// Mapping and Expire events, for a loop: when fd() is readable, receive().
 class EventSource {
  public:
   static base::Result<EventSource> open();
