@@ -25,9 +25,7 @@ base::Result<Broker> Broker::open(const config::Config& config, config::Secrets 
   if (!kernel) return tl::unexpected(kernel.error());
   auto map = nft::PeerMap::open();
   if (!map) return tl::unexpected(map.error());
-  Broker broker(config, std::move(secrets), std::move(*kernel), std::move(*map));
-  if (auto clean = broker.clean_up(); !clean) return tl::unexpected(clean.error());
-  return broker;
+  return Broker(config, std::move(secrets), std::move(*kernel), std::move(*map));
 }
 
 bool Broker::ours(const xfrm::MaskedMark& mark, xfrm::Reqid reqid) const {

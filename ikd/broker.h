@@ -15,7 +15,7 @@ namespace ikd {
 
 class Broker {
  public:
-  /// Removes what an earlier run left in our range of marks, and nothing else.
+  /// Reads and changes nothing yet.
   static base::Result<Broker> open(const config::Config& config, config::Secrets secrets);
 
   std::vector<ike::NamedSkeyid> derive_skeyids(const ike::DeriveSkeyids& request) const;
@@ -29,7 +29,7 @@ class Broker {
   base::Result<xfrm::SaStatistics> statistics(const xfrm::SaId& id);
   /// Our inbound SAs that the kernel has.
   base::Result<std::vector<xfrm::SaId>> inbound_sas();
-  /// Every SA, policy and map element in our range.
+  /// Removes every SA, policy and map element in our range of marks, whoever left it, and nothing else.
   base::Result<void> clean_up();
 
  private:

@@ -38,6 +38,8 @@ base::Result<std::unique_ptr<Daemon>> Daemon::start(const config::Config& config
   std::unique_ptr<Daemon> daemon(new Daemon(config, std::move(*settings), std::move(*broker)));
   if (auto opened = daemon->open_sockets(config); !opened) return tl::unexpected(opened.error());
   if (auto opened = daemon->open_control(options); !opened) return tl::unexpected(opened.error());
+  // Only now: whoever has the ports and the control socket is the one whose predecessor has ended.
+  if (auto clean = daemon->broker_.clean_up(); !clean) return tl::unexpected(clean.error());
   return daemon;
 }
 
@@ -68,6 +70,10 @@ base::Result<void> Daemon::open_sockets(const config::Config& config) {
     responder_.timeout(now());
     drain();
   });
+  // Its default action would end the daemon and leave every SA behind.
+  sources_.push_back(loop_.on_signal(SIGHUP, [] {
+    base::log(base::Severity::notice, "SIGHUP changes nothing: the configuration is read at the start only");
+  }));
   for (const int signal : {SIGTERM, SIGINT}) sources_.push_back(loop_.on_signal(signal, [this] { stop(); }));
   return {};
 }
