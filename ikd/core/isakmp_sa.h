@@ -2,6 +2,7 @@
 // An ISAKMP SA as the responder sees it, from its first message to its end.
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
@@ -92,7 +93,9 @@ struct IsakmpSa {
   bool rfc3947 = false;
   bool dpd = false;
   v1::NatFinding nat;
-  bool failure_reported = false;
+  /// Where message 3 came from: the address whose share of the half-open this one is in.
+  std::optional<base::Address> proven;
+  std::uint16_t failures = 0;  ///< messages 5 that no pre-shared key fits
   MainMode state;
   LastExchange last;
   std::map<MessageId, QuickMode> quick_modes;

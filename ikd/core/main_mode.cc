@@ -18,6 +18,9 @@ constexpr auto half_open_time = 30s;
 constexpr std::size_t nonce_size = 32;
 constexpr std::size_t smallest_nonce = 8, largest_nonce = 256;  // RFC 2409 §5
 constexpr std::size_t most_isakmp_sas = 4;                      // of one peer, rekeys under way included
+constexpr std::size_t largest_message = 8192;  // of a stranger; the longest offers have some 2000 bytes
+constexpr std::uint16_t most_failures = 200;   // of message 5: one exchange is no place for guessing
+constexpr std::size_t least_share = 8;         // of the half-open, for one address
 
 bool has_vendor(const v1::Chain& chain, ByteView id) {
   return std::ranges::any_of(chain.payloads, [&](const Payload& p) {
@@ -29,7 +32,8 @@ bool has_vendor(const v1::Chain& chain, ByteView id) {
 
 void Responder::main_mode_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                             const base::Endpoint& to, base::Time now) {
-  if (header.initiator == Cookie{} || header.message_id.value != 0 || header.encrypted())
+  if (header.initiator == Cookie{} || header.message_id.value != 0 || header.encrypted() ||
+      datagram.size() > largest_message)
     return drop(DropReason::malformed);
   if (const auto known = half_open_.find({header.initiator, from}); known != half_open_.end()) {
     const auto& sa = sas_.at(known->second);
@@ -42,7 +46,6 @@ void Responder::main_mode_1(const v1::Header& header, ByteView datagram, const b
   const auto sa_body = chain->find(PayloadType::sa)->body;
   const auto offered = v1::decode_sa(sa_body);
   if (!offered) return drop(DropReason::malformed);
-  if (half_open_.size() >= settings_.max_half_open) return drop(DropReason::half_open_limit);
 
   const auto offer = v1::choose(*offered, settings_.ike_transforms);
   if (!offer) {
@@ -55,6 +58,8 @@ void Responder::main_mode_1(const v1::Header& header, ByteView datagram, const b
                                 "IKE: it offers " + v1::describe(*offered)});
     return notify_in_clear(header, to, from, v1::notify::no_proposal_chosen);
   }
+  if (half_open_.size() >= settings_.max_half_open && !evict_half_open(now))
+    return drop(DropReason::half_open_limit);
   const SaNumber number(++last_sa_);
   auto& sa = sas_[number];
   sa.number = number;
@@ -72,6 +77,7 @@ void Responder::main_mode_1(const v1::Header& header, ByteView datagram, const b
   sa.dpd = has_vendor(*chain, v1::vendor_dpd);
   by_responder_cookie_.emplace(sa.responder, number);
   half_open_.emplace(std::pair(sa.initiator, from), number);
+  awaiting_ke_.insert(number);
   timers_.set({TimerKind::half_open, number.value}, now + half_open_time);
 
   const auto answer_body = v1::encode_sa({.doi = 1, .situation = 1, .proposals = {offer->proposal}});
@@ -82,10 +88,29 @@ void Responder::main_mode_1(const v1::Header& header, ByteView datagram, const b
          v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads));
 }
 
+// Message 1 costs its sender nothing and may bear any address. So the oldest that nobody has followed up
+// makes room: an honest client's message 3 comes within a round trip.
+bool Responder::evict_half_open(base::Time now) {
+  if (awaiting_ke_.empty()) return false;
+  drop(DropReason::half_open_limit);
+  forget_sa(*awaiting_ke_.begin(), now);
+  return true;
+}
+
+/// Main Mode is over, one way or the other.
+void Responder::no_longer_half_open(const IsakmpSa& sa) {
+  half_open_.erase({sa.initiator, sa.first_remote});
+  awaiting_ke_.erase(sa.number);
+  timers_.cancel({TimerKind::half_open, sa.number.value});
+  if (!sa.proven) return;
+  const auto share = shares_.find(*sa.proven);
+  if (share != shares_.end() && --share->second == 0) shares_.erase(share);
+}
+
 void Responder::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
                           const base::Endpoint& from, const base::Endpoint& to, base::Time now) {
   if (answer_duplicate(sa, sa.last, datagram)) return;
-  if (header.message_id.value != 0) return drop(DropReason::malformed);
+  if (header.message_id.value != 0 || datagram.size() > largest_message) return drop(DropReason::malformed);
   if (std::holds_alternative<AwaitKe>(sa.state)) return main_mode_3(sa, header, datagram, from, to);
   if (std::holds_alternative<AwaitId>(sa.state)) return main_mode_5(sa, header, datagram, from, to, now);
   drop(DropReason::wrong_state);
@@ -102,6 +127,14 @@ void Responder::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView dat
   if (ke.size() != crypto::public_value_size(sa.transform.group) || ni.size() < smallest_nonce ||
       ni.size() > largest_nonce)
     return drop(DropReason::malformed);
+  // It has our cookie, so its address is no forgery: one address gets a share of the table and of the
+  // Diffie-Hellman, so that others can still come in.
+  const auto share = std::max<std::size_t>(settings_.max_half_open / 4, least_share);
+  if (const auto held = shares_.find(from.address); held != shares_.end() && held->second >= share)
+    return drop(DropReason::half_open_limit);
+  ++shares_[from.address];
+  sa.proven = from.address;
+  awaiting_ke_.erase(sa.number);
   // Some float to 4500 here already (RFC 3947 §4 lets them, once the vendor IDs are exchanged).
   sa.local = to;
   sa.remote = from;
@@ -113,12 +146,14 @@ void Responder::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView dat
   effects_.emplace_back(ComputeDh{ticket, sa.transform.group, base::to_bytes(ke)});
 }
 
-void Responder::dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
+void Responder::dh_done(IsakmpSa& sa, DhDone done) {
   auto* state = std::get_if<AwaitDh>(&sa.state);
   if (state == nullptr || state->ticket != done.ticket) return;
   if (!done.result) {
-    report(EventKind::authentication_failed, sa, done.result.error().message);
-    return forget_sa(sa.number, now);
+    // It stays until its time is over, and keeps its place in its address's share: else a bad value would
+    // buy the next computation.
+    state->ticket = {};
+    return report(EventKind::authentication_failed, sa, done.result.error().message);
   }
   AwaitSkeyids next{.ticket = new_ticket({.sa = sa.number, .exchange = {}}),
                     .ni = std::move(state->ni),
@@ -153,6 +188,7 @@ void Responder::main_mode_4(IsakmpSa& sa, SkeyidsDone done) {
 void Responder::main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
                             const base::Endpoint& from, const base::Endpoint& to, base::Time now) {
   if (!header.encrypted()) return drop(DropReason::not_encrypted);
+  if (sa.failures == most_failures) return drop(DropReason::undecryptable);
   auto& state = std::get<AwaitId>(sa.state);
   for (auto& candidate : state.candidates) {
     const auto clear = v1::decrypt(header, datagram, sa.transform, candidate.keys.encryption_key, state.iv);
@@ -178,7 +214,7 @@ void Responder::main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView dat
   }
   drop(DropReason::undecryptable);
   ++counters_.authentication_failures;
-  if (std::exchange(sa.failure_reported, true)) return;
+  if (++sa.failures > 1) return;
   report(EventKind::authentication_failed, sa,
          state.candidates.empty() ? "no pre-shared key is configured for its address"
                                   : "its pre-shared key is none of ours");
@@ -218,8 +254,7 @@ void Responder::main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_x
   const auto number = sa.number;
   sa.state = Up{.keys = std::move(candidate.keys), .last_block = std::move(iv), .peer = peer.number};
   sa.sa_body = {};
-  half_open_.erase({sa.initiator, sa.first_remote});
-  timers_.cancel({TimerKind::half_open, number.value});
+  no_longer_half_open(sa);
   timers_.set({TimerKind::isakmp_end, number.value}, now + sa.lifetime);
   const bool fresh = peer.isakmp_sas.empty() && peer.children.empty();
   peer.isakmp_sas.insert(number);

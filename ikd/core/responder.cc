@@ -200,7 +200,7 @@ void Responder::completed(Completion completion, base::Time now) {
   if (sa == nullptr) return;
   if (auto* skeyids = std::get_if<SkeyidsDone>(&completion)) return main_mode_4(*sa, std::move(*skeyids));
   auto& dh = std::get<DhDone>(completion);
-  if (waiting.exchange.value == 0) return dh_done(*sa, std::move(dh), now);
+  if (waiting.exchange.value == 0) return dh_done(*sa, std::move(dh));
   quick_dh_done(*sa, waiting.exchange, std::move(dh), now);
 }
 
@@ -262,10 +262,8 @@ void Responder::forget_sa(SaNumber number, base::Time now) {
     const auto id = sa->quick_modes.begin()->first;
     abandon_quick_mode(*sa, id, now);
   }
-  timers_.cancel({TimerKind::half_open, number.value});
+  if (up == nullptr) no_longer_half_open(*sa);
   timers_.cancel({TimerKind::isakmp_end, number.value});
-  const auto half = half_open_.find({sa->initiator, sa->first_remote});
-  if (half != half_open_.end() && half->second == number) half_open_.erase(half);
   by_responder_cookie_.erase(sa->responder);
   sas_.erase(number);
   if (auto* owner = peers_.find(peer); owner != nullptr) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 
@@ -156,7 +157,10 @@ class Responder {
                    const base::Endpoint& to, base::Time now);
   void main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, const Bytes& g_xr, Bytes iv,
                    ByteView request, Peer& peer, base::Time now);
-  void dh_done(IsakmpSa& sa, DhDone done, base::Time now);
+  void dh_done(IsakmpSa& sa, DhDone done);
+  /// False when there is none that may go.
+  bool evict_half_open(base::Time now);
+  void no_longer_half_open(const IsakmpSa& sa);
 
   // quick_mode.cc
   /// True when a message was taken that had not been seen before and is authentic.
@@ -209,6 +213,8 @@ class Responder {
   std::map<SaNumber, IsakmpSa> sas_;
   std::unordered_map<Cookie, SaNumber, CookieHash> by_responder_cookie_;
   std::map<std::pair<Cookie, base::Endpoint>, SaNumber> half_open_;
+  std::set<SaNumber> awaiting_ke_;               ///< of the half-open, the oldest first
+  std::map<base::Address, std::size_t> shares_;  ///< of the half-open after message 3, by address
   std::map<Ticket, Waiting> waiting_;
   base::TimerQueue<TimerKey> timers_;
   std::deque<Effect> effects_;
