@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 constexpr std::array<base::Duration, 6> waits{1s, 2s, 4s, 8s, 8s, 8s};
 constexpr base::Duration dozing_wait = 30s;
 constexpr unsigned dozing_sends = 15;  // 31 s and nine times 30 s more: five minutes
+/// A peer that asks for answers and acknowledges none must not fill our memory with them.
+constexpr std::size_t most_queued = 64;
 
 }  // namespace
 
@@ -20,6 +22,8 @@ void Channel::set_peer(TunnelId peer, std::uint16_t window) {
 }
 
 void Channel::send(SessionId to, Bytes body, Patience patience, base::Time now) {
+  if (queue_.size() >= most_queued) failed_ = true;
+  if (failed_) return;
   queue_.push_back({to, std::move(body), patience, 0});
   pump(now);
 }

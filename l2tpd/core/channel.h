@@ -45,7 +45,7 @@ class Channel {
   std::optional<base::Time> next_timeout() const { return deadline_; }
   std::optional<Bytes> next_datagram();
 
-  /// The peer has not acknowledged a message in its time.
+  /// The peer has not acknowledged a message in its time, or far too few of many.
   bool failed() const { return failed_; }
   bool all_acknowledged() const { return queue_.empty(); }
 

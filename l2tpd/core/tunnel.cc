@@ -99,7 +99,7 @@ void Tunnel::receive(const Header& header, base::Time now) {
   }
   heard_ = now;
   if (state_ == TunnelState::established) await_silence(now);
-  while (!over_) {
+  while (!over_ && !channel_.failed()) {
     const auto message = channel_.next_message();
     if (!message) break;
     handle(*message, now);
@@ -107,6 +107,10 @@ void Tunnel::receive(const Header& header, base::Time now) {
   // At once, not some time later: Android sends its ICRQ only when the ZLB for its SCCCN has come.
   channel_.acknowledge();
   flush();
+  if (channel_.failed()) {
+    abandon("the peer does not take our answers");
+    return;
+  }
   // Our StopCCN has arrived, and everything before it: nobody waits for anything any more.
   if (state_ == TunnelState::closing && via_ == Via::tunnel_socket && channel_.all_acknowledged())
     take_down(Farewell::with_StopCCN, {}, now);

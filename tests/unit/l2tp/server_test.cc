@@ -331,6 +331,23 @@ TEST(Server, LimitsTunnelsPerPeerHalfOpenOnesAndCallsPerTunnel) {
   EXPECT_EQ(sent[1].result->code, 4);
 }
 
+TEST(Server, APeerThatAcknowledgesNothingCannotFillOurMemoryWithAnswers) {
+  Bench bench;
+  const auto id = bench.establish();
+  auto icrq = of_type(MessageType::ICRQ);
+  std::size_t refused = 0;
+  std::uint16_t ns = 2;
+  for (; ns < 1000 && !bench.server.tunnels().empty(); ++ns) {
+    icrq.assigned_session_id = SessionId(ns);
+    bench.input(icrq, id, ns, 1);
+    refused += bench.count<CallRefused>();
+    bench.effects.clear();
+  }
+  EXPECT_TRUE(bench.server.tunnels().empty());
+  EXPECT_GE(refused, 32u) << "a busy peer is not one that floods";
+  EXPECT_LE(refused, 64u);
+}
+
 TEST(Server, APeerWithoutIPsecIsGoneAtOnceAndItsNeighbourIsNot) {
   World world;
   auto& a = world.add(alias_a, mark_a, 4);
