@@ -13,13 +13,17 @@ void wipe(toml::table& table) {
   }
 }
 
-void read_section(const Entry& section, std::map<std::string, base::Secret, std::less<>>& out) {
+constexpr std::size_t longest_psk = 1024;
+constexpr std::size_t longest_password = 255;  // PAP has one octet for the length, and pppd no room for more
+
+void read_section(const Entry& section, std::size_t longest,
+                  std::map<std::string, base::Secret, std::less<>>& out) {
   for (const auto& [name, e] : section.keys()) {
     const auto* secret = e.node().as_string();
     if (!secret) {
       e.refuse("must be a string");
-    } else if (secret->get().empty() || secret->get().size() > 1024) {
-      e.refuse("must have 1 to 1024 octets");
+    } else if (secret->get().empty() || secret->get().size() > longest) {
+      e.refuse(fmt::format("must have 1 to {} octets", longest));
     } else {
       out.emplace(name, base::Secret::copy_of(base::as_bytes(secret->get())));
     }
@@ -30,9 +34,9 @@ Secrets read(const toml::table& root, Complaints& complaints) {
   Secrets out;
   for (const auto& [key, e] : Entry("", root, 1, complaints).keys()) {
     if (key == "psk")
-      read_section(e, out.psk);
+      read_section(e, longest_psk, out.psk);
     else if (key == "user")
-      read_section(e, out.user);
+      read_section(e, longest_password, out.user);
     else
       e.refuse("unknown key");
   }

@@ -57,8 +57,14 @@ TEST(Secrets, NoRefusalQuotesAValue) {
 }
 
 TEST(Secrets, EmptyAndForeignEntriesAreRefused) {
-  EXPECT_EQ(refusal("[user]\nalice = \"\"\n"),
-            "secrets.toml: line 2: user.alice: must have 1 to 1024 octets");
+  EXPECT_EQ(refusal("[user]\nalice = \"\"\n"), "secrets.toml: line 2: user.alice: must have 1 to 255 octets");
+  // A password that PAP and the plugin's protocol would cut short could never be right.
+  EXPECT_EQ(refusal("[user]\nalice = \"" + std::string(255, 'x') + "\"\n"), "accepted");
+  EXPECT_EQ(refusal("[user]\nalice = \"" + std::string(256, 'x') + "\"\n"),
+            "secrets.toml: line 2: user.alice: must have 1 to 255 octets");
+  EXPECT_EQ(refusal("[psk]\nfamily = \"" + std::string(1024, 'x') + "\"\n"), "accepted");
+  EXPECT_EQ(refusal("[psk]\nfamily = \"" + std::string(1025, 'x') + "\"\n"),
+            "secrets.toml: line 2: psk.family: must have 1 to 1024 octets");
   EXPECT_EQ(refusal("[user]\nalice = 3\n"), "secrets.toml: line 2: user.alice: must be a string");
   EXPECT_EQ(refusal("[radius]\n"), "secrets.toml: line 1: radius: unknown key");
 }
