@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -75,6 +77,9 @@ static int ask(const struct message* question, struct message* answer) {
   if (got > 0) got = recv(l2tpd_fd, answer->bytes, sizeof answer->bytes, 0);
   if (got < 1) {
     error("l2tpd does not answer");
+    /* An answer that comes later must not be taken for that to the next question. */
+    close(l2tpd_fd);
+    l2tpd_fd = -1;
     return 0;
   }
   answer->size = (size_t)got;
@@ -170,6 +175,9 @@ static void close_in_child(void* context, int argument) {
 }
 
 void plugin_init(void) {
+  /* When l2tpd is killed, the session in the kernel goes with its sockets, but pppd does not notice: its
+   * interface would keep an address that the next l2tpd gives to somebody else. */
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
   add_options(options);
   chap_check_hook = can_verify;
   chap_verify_hook = verify_chap;
