@@ -75,6 +75,9 @@ std::vector<std::string> pppd_arguments(const config::Ppp& ppp, const l2tp::Tunn
   put("pppol2tp_tunnel_id", tunnel.id.value, "pppol2tp_session_id", session.id.value);
   put("plugin", ppp.plugin, "sameroof_fd", plugin_fd);
   put("nodetach", "noipv6", "nodefaultroute", "noipdefault");
+  // /etc/ppp/options is other people's, and is read first: what would keep a session from ending, or demand
+  // an encryption that we refuse, does not hold here.
+  put("nopersist", "nomppe");
   put_auth(out, ppp);
   put(ppp.local_address.to_string() + ":");
   for (const auto& dns : ppp.dns) put("ms-dns", dns.to_string());

@@ -125,9 +125,10 @@ TEST(Pppd, IsAskedForWhatTheConfigurationSays) {
   config.ppp.plugin = "/x/sameroof-pppd.so";
   const l2tp::TunnelName tunnel{.id = l2tp::TunnelId(7), .peer = {}, .mark = {}, .local = {}, .remote = {}};
   const auto words = pppd_arguments(config.ppp, tunnel, {l2tp::SessionId(9), {}}, 3, 4, PppdLog::syslog_only);
-  EXPECT_THAT((std::vector<std::string>{"require-mschap-v2", "require-pap", "10.99.1.1:", "10.99.0.53",
-                                        "10.99.0.54", "/x/sameroof-pppd.so", "noccp", "auth"}),
-              IsSubsetOf(words));
+  EXPECT_THAT(
+      (std::vector<std::string>{"require-mschap-v2", "require-pap", "10.99.1.1:", "10.99.0.53", "10.99.0.54",
+                                "/x/sameroof-pppd.so", "noccp", "auth", "nopersist", "nomppe"}),
+      IsSubsetOf(words));
   EXPECT_THAT(words, Not(Contains("require-chap")));
   EXPECT_THAT(words, Not(Contains("debug")));
   const auto after = [&words](const char* word) { return *(std::ranges::find(words, word) + 1); };
