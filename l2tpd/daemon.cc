@@ -57,6 +57,12 @@ Daemon::~Daemon() {
 base::Result<void> Daemon::start() {
   if (const auto able = check_kernel(); !able)
     base::log(Severity::warning, fmt::format("No session can come up: {}.", able.error().message));
+  // Both before anything of the kernel's is touched: an l2tpd that already serves must not lose its latch.
+  if (const auto opened = open_control(); !opened) return opened;
+  for (const auto& address : config_.l2tp.listen) {
+    if (const auto free = os::UdpSocket::open({.local = {address, l2tp_port}}); !free)
+      return tl::unexpected(free.error());
+  }
   auto latch = nft::PeerMap::open();
   if (!latch) return tl::unexpected(latch.error());
   latch_.emplace(std::move(*latch));
@@ -74,7 +80,6 @@ base::Result<void> Daemon::start() {
   for (const auto& address : config_.l2tp.listen) {
     if (const auto opened = open_main_socket(address); !opened) return opened;
   }
-  if (const auto opened = open_control(); !opened) return opened;
   peers_ = std::make_unique<PeersWatch>(
       loop_, options_.run_dir + "/ikd",
       PeersWatch::Calls{.gone = [this](base::Mark mark) { server_.peer_gone(mark); },

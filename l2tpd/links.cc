@@ -1,5 +1,6 @@
 #include "l2tpd/links.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -18,6 +19,8 @@ using base::Severity;
 
 /// A pppd that has just acknowledged the peer's Terminate-Request waits for lcp-restart before it ends.
 constexpr base::Duration patience_with_pppd = 5s;
+/// Those that are ending count: a peer that calls and hangs up all day must not fill this host with pppds.
+constexpr std::ptrdiff_t most_of_a_peer = 16;
 
 template <class... Handlers>
 struct Overloaded : Handlers... {
@@ -44,6 +47,11 @@ Links::Links(os::Loop& loop, const config::Config& config, const Accounts& accou
 
 base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
                                 base::Fd kernel_session) {
+  const auto same_peer = [&tunnel](const Link& link) {
+    return link.tunnel.mark == tunnel.mark && link.tunnel.remote.address == tunnel.remote.address;
+  };
+  if (std::ranges::count_if(links_, same_peer) >= most_of_a_peer)
+    return base::fail(fmt::format("it has {} PPP links already", most_of_a_peer));
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0)
     return base::fail_errno("cannot make a channel to pppd", errno);

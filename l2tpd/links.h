@@ -38,6 +38,7 @@ class Links {
   /// `config` and `accounts` outlive it.
   Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, PppdLog log, Ended ended);
 
+  /// Refuses a peer's 17th link; links that are ending count.
   base::Result<void> start(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
                            base::Fd kernel_session);
   /// SIGTERM now, SIGKILL if that does not help. Does nothing for a session without a link.

@@ -1,0 +1,91 @@
+// What the daemon refuses before it touches anything of the kernel's, and whom it gives no more PPP links.
+
+#include "l2tpd/daemon.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "control/interfaces.h"
+#include "control/server.h"
+
+namespace l2tpd {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+base::Address address(const char* text) { return *base::Address::parse(text); }
+
+class Shell : public ::testing::Test {
+ protected:
+  Shell() {
+    char folder[] = "/tmp/l2tpd.XXXXXX";
+    if (!::mkdtemp(folder)) std::abort();
+    folder_ = folder;
+    config_.l2tp.listen = {address("127.17.1.1")};
+    config_.ppp.local_address = address("10.99.0.1");
+    config_.ppp.pool = *base::Prefix::parse("10.99.1.0/24");
+  }
+  ~Shell() override { std::filesystem::remove_all(folder_); }
+
+  std::string refusal() {
+    Daemon daemon(loop_, config_, secrets_, {.run_dir = folder_});
+    const auto started = daemon.start();
+    return started ? "started" : started.error().message;
+  }
+
+  os::Loop loop_;
+  std::string folder_;
+  config::Config config_;
+  config::Secrets secrets_;
+};
+
+// A second one that came as far as the latch would empty the first one's, and all its tunnels would be deaf.
+TEST_F(Shell, ASecondDaemonStopsBeforeItTouchesTheLatchOfTheFirst) {
+  const auto first = control::Server::listen(
+      loop_, {.path = folder_ + "/l2tpd", .product = "l2tpd", .version = "1"}, control::l2tp_interface);
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_THAT(refusal(), HasSubstr("somebody serves"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/l2tpd"));
+}
+
+TEST_F(Shell, APortThatIsServedIsNotSharedWithItsServer) {
+  const base::Fd other(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const int on = 1;  // as xl2tpd does
+  ASSERT_EQ(::setsockopt(other.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+  sockaddr_storage at{};
+  const auto length = base::Endpoint{config_.l2tp.listen[0], 1701}.to_sockaddr(at);
+  ASSERT_EQ(::bind(other.get(), reinterpret_cast<sockaddr*>(&at), length), 0);
+  EXPECT_THAT(refusal(), StartsWith("cannot open UDP 127.17.1.1:1701"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/l2tpd"));
+}
+
+TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {
+  const Accounts accounts(config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows")));
+  Links links(loop_, config_, accounts, PppdLog::syslog_only,
+              [](const l2tp::TunnelName&, const l2tp::SessionName&, const l2tp::Ending&) {});
+  const auto call = [&](const char* peer, std::uint16_t tunnel) {
+    const l2tp::TunnelName name{.id = l2tp::TunnelId(tunnel),
+                                .peer = l2tp::TunnelId(1),
+                                .mark = base::Mark(),
+                                .local = {config_.l2tp.listen[0], 1701},
+                                .remote = {address(peer), 1701}};
+    const l2tp::SessionName session{.id = l2tp::SessionId(1), .peer = l2tp::SessionId(1)};
+    const auto started = links.start(name, session, base::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
+    links.stop(name, session, "the peer hung up");
+    return started ? "started" : started.error().message;
+  };
+  for (std::uint16_t tunnel = 1; tunnel <= 16; ++tunnel) EXPECT_EQ(call("192.0.2.1", tunnel), "started");
+  EXPECT_EQ(call("192.0.2.1", 17), "it has 16 PPP links already");
+  EXPECT_EQ(call("192.0.2.2", 18), "started");
+  for (int turns = 0; turns < 3000 && !links.empty(); ++turns) loop_.run_once(std::chrono::milliseconds(10));
+  EXPECT_TRUE(links.empty());
+  EXPECT_EQ(call("192.0.2.1", 19), "started");
+}
+
+}  // namespace
+}  // namespace l2tpd
