@@ -83,6 +83,7 @@ base::Result<void> Daemon::start() {
   peers_ = std::make_unique<PeersWatch>(
       loop_, options_.run_dir + "/ikd",
       PeersWatch::Calls{.gone = [this](base::Mark mark) { server_.peer_gone(mark); },
+                        .replaced = [this](base::Time when) { forget_marks_from_before(when); },
                         .only = [this](const std::set<base::Mark>& marks) { keep_only(marks); }});
   return {};
 }
@@ -228,6 +229,15 @@ void Daemon::perform(const l2tp::CallRefused& refused) {
   base::log(Severity::notice,
             fmt::format("A call of {} is refused: {}.", words_for(refused.tunnel), refused.why),
             {{"MARK", mark_field(refused.tunnel)}});
+}
+
+void Daemon::forget_marks_from_before(base::Time when) {
+  std::set<base::Mark> gone;
+  for (const auto& [id, tunnel] : server_.tunnels()) {
+    if (tunnel.name().mark.value != 0 && tunnel.since() < when) gone.insert(tunnel.name().mark);
+  }
+  // Or the first peer of the new ikd would be sent what is meant for the first one of the old.
+  for (const auto mark : gone) server_.peer_gone(mark);
 }
 
 void Daemon::keep_only(const std::set<base::Mark>& marks) {

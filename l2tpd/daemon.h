@@ -78,6 +78,7 @@ class Daemon {
   void fail(const l2tp::TunnelName& tunnel, const base::Error& why);
   base::Result<void> start_session(const l2tp::StartSession& start);
 
+  void forget_marks_from_before(base::Time when);
   void keep_only(const std::set<base::Mark>& marks);
   void stop();
   void stop_when_quiet();

@@ -35,6 +35,9 @@ void PeersWatch::connect() {
   client_ = std::move(*client);
   settled_ = false;
   present_.clear();
+  const auto pid = client_->server_pid();
+  if (served_by_ != 0 && pid != served_by_) calls_.replaced(lost_at_);
+  served_by_ = pid;
   client_->call("sameroof.Ike.Monitor", control::Json::object(), control::AsyncClient::Want::more,
                 [this](const control::Answer& answer) { take(answer); });
 }
@@ -67,6 +70,7 @@ void PeersWatch::lost() {
   // Tunnels live on meanwhile: their SAs are in the kernel, whatever becomes of ikd.
   if (!told_) base::log(base::Severity::warning, "ikd does not answer any more; tunnels go on.");
   told_ = true;
+  lost_at_ = base::Clock::now();
   client_.reset();
   retry_.set_time(base::Clock::now() + retry_interval);
 }

@@ -17,6 +17,9 @@ class PeersWatch {
  public:
   struct Calls {
     std::function<void(base::Mark)> gone;
+    /// Another ikd answers now, which counts its peers from one again: a mark that was given out before
+    /// this time means nobody, or somebody else. Comes before `only`.
+    std::function<void(base::Time)> replaced;
     /// After every (re)connection: only peers with these marks are left.
     std::function<void(const std::set<base::Mark>&)> only;
   };
@@ -37,7 +40,9 @@ class PeersWatch {
   Calls calls_;
   std::set<base::Mark> present_;  ///< named so far, until "settled"
   bool settled_ = false;
-  bool told_ = false;  ///< the log knows that ikd is not there
+  pid_t served_by_ = 0;  ///< the ikd that answered last; 0: none so far
+  base::Time lost_at_;   ///< when it no longer did
+  bool told_ = false;    ///< the log knows that ikd is not there
   os::Source retry_;
   std::unique_ptr<control::AsyncClient> client_;
 };

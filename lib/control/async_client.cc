@@ -30,6 +30,12 @@ AsyncClient::AsyncClient(os::Loop& loop, base::Fd fd, std::function<void()> clos
 
 AsyncClient::~AsyncClient() { *here_ = false; }
 
+pid_t AsyncClient::server_pid() const {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  return ::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0 ? 0 : credentials.pid;
+}
+
 void AsyncClient::call(std::string_view full_method, const Json& parameters, Want want, OnAnswer on_answer) {
   if (!watch_) return;
   Json request{{"method", full_method}, {"parameters", parameters}};

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
+#include <sys/types.h>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -39,6 +40,8 @@ class AsyncClient {
   AsyncClient& operator=(const AsyncClient&) = delete;
   ~AsyncClient();
 
+  /// The process that listened on the socket: another one after the server was restarted. 0: not known.
+  pid_t server_pid() const;
   /// Answers come in the order of calls: nothing called after a stream is answered before it ends.
   void call(std::string_view full_method, const Json& parameters, Want want, OnAnswer on_answer);
 
