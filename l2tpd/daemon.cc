@@ -57,6 +57,13 @@ Daemon::~Daemon() {
 base::Result<void> Daemon::start() {
   if (const auto able = check_kernel(); !able)
     base::log(Severity::warning, fmt::format("No session can come up: {}.", able.error().message));
+  stop_timer_ = loop_.on_time([this] { stop_when_quiet(); });
+  terminate_ = loop_.on_signal(SIGTERM, [this] { stop(); });
+  interrupt_ = loop_.on_signal(SIGINT, [this] { stop(); });
+  // Its default action would end the daemon and leave its elements in the latch.
+  hangup_ = loop_.on_signal(SIGHUP, [] {
+    base::log(Severity::notice, "SIGHUP changes nothing: the configuration is read at the start only.");
+  });
   // Both before anything of the kernel's is touched: an l2tpd that already serves must not lose its latch.
   if (const auto opened = open_control(); !opened) return opened;
   for (const auto& address : config_.l2tp.listen) {
@@ -74,9 +81,6 @@ base::Result<void> Daemon::start() {
 
   timer_ = loop_.on_time([this] { server_.timeout(base::Clock::now()); });
   before_sleep_ = loop_.before_sleep([this] { pump(); });
-  terminate_ = loop_.on_signal(SIGTERM, [this] { stop(); });
-  interrupt_ = loop_.on_signal(SIGINT, [this] { stop(); });
-  stop_timer_ = loop_.on_time([this] { stop_when_quiet(); });
   for (const auto& address : config_.l2tp.listen) {
     if (const auto opened = open_main_socket(address); !opened) return opened;
   }

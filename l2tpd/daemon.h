@@ -99,6 +99,7 @@ class Daemon {
   os::Source before_sleep_;
   os::Source terminate_;
   os::Source interrupt_;
+  os::Source hangup_;
   os::Source stop_timer_;
   base::Time started_;
   std::optional<base::Time> stop_by_;

@@ -2,6 +2,7 @@
 
 #include "l2tpd/daemon.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 
@@ -62,6 +63,18 @@ TEST_F(Shell, APortThatIsServedIsNotSharedWithItsServer) {
   ASSERT_EQ(::bind(other.get(), reinterpret_cast<sockaddr*>(&at), length), 0);
   EXPECT_THAT(refusal(), StartsWith("cannot open UDP 127.17.1.1:1701"));
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/l2tpd"));
+}
+
+TEST_F(Shell, AHangupDoesNotEndIt) {
+  const auto first = control::Server::listen(
+      loop_, {.path = folder_ + "/l2tpd", .product = "l2tpd", .version = "1"}, control::l2tp_interface);
+  ASSERT_TRUE(first) << first.error().message;
+  Daemon daemon(loop_, config_, secrets_, {.run_dir = folder_});
+  ASSERT_FALSE(daemon.start());  // far enough to know its signals
+  ASSERT_EQ(::raise(SIGHUP), 0);
+  ::testing::internal::CaptureStderr();
+  loop_.run_once(std::chrono::milliseconds(100));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("SIGHUP changes nothing"));
 }
 
 TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {
