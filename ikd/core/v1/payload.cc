@@ -44,7 +44,7 @@ std::size_t Chain::count(PayloadType type) const {
       std::ranges::count_if(payloads, [type](const Payload& p) { return p.type == type; }));
 }
 
-Decoded<Chain> decode_chain(PayloadType first, ByteView bytes) {
+Decoded<Chain> decode_chain(PayloadType first, ByteView bytes, std::size_t most) {
   Chain chain;
   wire::Reader in(bytes);
   for (auto type = first; type != PayloadType::none;) {
@@ -55,7 +55,7 @@ Decoded<Chain> decode_chain(PayloadType first, ByteView bytes) {
     if (reserved != 0) return tl::unexpected(Malformed::reserved_not_zero);
     const auto body = in.bytes(length - 4);
     if (!in.ok()) return tl::unexpected(Malformed::bad_payload_length);
-    if (chain.payloads.size() == most_payloads) return tl::unexpected(Malformed::too_many_payloads);
+    if (chain.payloads.size() == most) return tl::unexpected(Malformed::too_many_payloads);
     chain.payloads.push_back({type, body});
     type = next;
   }

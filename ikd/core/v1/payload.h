@@ -101,7 +101,8 @@ struct Chain {
 };
 
 inline constexpr std::size_t most_payloads = 64;
-Decoded<Chain> decode_chain(PayloadType first, ByteView in);
+/// More than `most` payloads are refused.
+Decoded<Chain> decode_chain(PayloadType first, ByteView in, std::size_t most = most_payloads);
 /// Writes generic headers and bodies; the type of the first goes into the ISAKMP header.
 void put_chain(wire::Writer& out, const std::vector<Payload>& payloads);
 

@@ -62,7 +62,8 @@ Decoded<Proposal> decode_proposal(ByteView body) {
   p.spi = in.bytes(spi_size);
   if (!in.ok()) return tl::unexpected(Malformed::bad_sa);
   const auto rest = in.rest();
-  const auto chain = decode_chain(rest.empty() ? PayloadType::none : PayloadType::transform, rest);
+  const auto chain =
+      decode_chain(rest.empty() ? PayloadType::none : PayloadType::transform, rest, most_transforms);
   if (!chain || chain->size != rest.size() || chain->payloads.size() != count)
     return tl::unexpected(Malformed::bad_sa);
   for (const auto& payload : chain->payloads) {
@@ -117,7 +118,7 @@ Lifetimes lifetimes(const Transform& t, std::uint16_t type_attribute, std::uint1
     if (a.type == type_attribute) type = a.number().value_or(0);
     if (a.type != duration_attribute) continue;
     const auto amount = a.number();
-    if (!amount) continue;
+    if (!amount || *amount == 0) continue;  // no life at all is no limit that anybody means
     if (type == life_seconds) out.time = std::chrono::seconds(std::min<std::uint64_t>(*amount, 0xffffffff));
     if (type == life_kilobytes) out.kilobytes = *amount;
   }
@@ -199,7 +200,8 @@ Decoded<SaPayload> decode_sa(ByteView body) {
   sa.situation = in.u32();
   if (!in.ok()) return tl::unexpected(Malformed::bad_sa);
   const auto rest = in.rest();
-  const auto chain = decode_chain(rest.empty() ? PayloadType::none : PayloadType::proposal, rest);
+  const auto chain =
+      decode_chain(rest.empty() ? PayloadType::none : PayloadType::proposal, rest, most_transforms);
   if (!chain || chain->size != rest.size()) return tl::unexpected(Malformed::bad_sa);
   std::size_t transforms = 0;
   for (const auto& payload : chain->payloads) {

@@ -99,6 +99,26 @@ TEST(SaPayload, MoreTransformsThanAnybodyNeedsAreRefused) {
   EXPECT_FALSE(v1::decode_sa(v1::encode_sa(offer.sa)));
 }
 
+TEST(SaPayload, OneProposalMayHoldAsManyTransformsAsItsCountCanSay) {
+  Offer offer;
+  offer.attributes.push_back(v1::encode_attributes(ike_defaults[0], 1h));
+  v1::Proposal p{.number = 1, .protocol = 1, .spi = {}, .transforms = {}};
+  for (int i = 0; i < 255; ++i)
+    p.transforms.push_back({.number = 1, .id = 1, .attributes = {}, .raw_attributes = offer.attributes[0]});
+  offer.sa.proposals = {p};
+  EXPECT_TRUE(v1::decode_sa(v1::encode_sa(offer.sa)));
+}
+
+TEST(Choose, ALifetimeOfZeroIsNone) {
+  auto offer = ike_offer({"aes256-sha1-modp2048"});
+  offer.attributes[0] = v1::encode_attributes(ike::parse_ike_transform("aes256-sha1-modp2048").value(), 0s);
+  offer.sa.proposals[0].transforms[0].raw_attributes = offer.attributes[0];
+  const auto body = v1::encode_sa(offer.sa);
+  const auto chosen = v1::choose(v1::decode_sa(body).value(), ike_defaults);
+  ASSERT_TRUE(chosen);
+  EXPECT_FALSE(chosen->lifetime);
+}
+
 TEST(SaPayload, AttributesThatRunOverAreRefused) {
   // DOI, situation; proposal 1 ISAKMP; transform 1 KEY_IKE; attribute 12 of 4 bytes with 2 there
   const auto body = from_hex("00000001 00000001 00000016 01010001 0000000e 01010000 000c 0004 7080");
