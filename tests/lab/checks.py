@@ -108,8 +108,8 @@ def check_client(client, size=200_000, patience=10):
     return rtt, seconds
 
 
-def web_server(host, address):
-    """A little web server of one page, at a host's own address."""
+def web_server(host):
+    """A little web server of one page, at every address of a host."""
 
     def page(connection, _):
         request = b""
