@@ -52,8 +52,7 @@ void Responder::inbound_counted(const InboundCounted& counted, base::Time now) {
     report(EventKind::peer_silent, *peer, "nothing was heard of it for " + words(silence));
     return bury(*peer, now);
   } else if (sa != nullptr) {
-    Bytes spi(sa->initiator.begin(), sa->initiator.end());
-    base::append(spi, sa->responder);
+    const auto spi = sa->spi();
     wire::Writer sequence;
     sequence.u32(++peer->dpd_sequence & 0x7fffffff);  // RFC 3706 §5.4: the high bit stays clear
     send_informational(*sa, v1::PayloadType::notification,

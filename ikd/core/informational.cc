@@ -93,8 +93,7 @@ void Responder::send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView 
 
 void Responder::send_deletes(IsakmpSa& sa, const Peer& peer) {
   for (const auto& child : peer.children) send_delete_esp(sa, child.in);
-  Bytes cookies(sa.initiator.begin(), sa.initiator.end());
-  base::append(cookies, sa.responder);
+  const auto cookies = sa.spi();
   send_informational(sa, PayloadType::delete_,
                      v1::encode_delete({.protocol = v1::protocol_isakmp, .spi_size = 16, .spis = cookies}));
 }

@@ -80,6 +80,9 @@ struct QuickMode {
   LastExchange last;
 };
 
+/// RFC 2409 §5: what a nonce may measure, and what ours do, in bytes.
+inline constexpr std::size_t smallest_nonce = 8, largest_nonce = 256, nonce_size = 32;
+
 struct IsakmpSa {
   SaNumber number;
   Cookie initiator{}, responder{};
@@ -101,6 +104,13 @@ struct IsakmpSa {
   std::map<MessageId, QuickMode> quick_modes;
   /// M-IDs of phase 2 that were used: an old Quick Mode cannot be played back (RFC 2409 §5.5).
   std::set<MessageId> used_ids;
+
+  /// CKY-I | CKY-R: its SPI in notifications and Deletes (RFC 2408 §3.14, §3.15).
+  Bytes spi() const {
+    Bytes out(initiator.begin(), initiator.end());
+    base::append(out, responder);
+    return out;
+  }
 };
 
 }  // namespace ike

@@ -15,9 +15,7 @@ using v1::PayloadType;
 using v1::Step;
 
 constexpr auto half_open_time = 30s;
-constexpr std::size_t nonce_size = 32;
-constexpr std::size_t smallest_nonce = 8, largest_nonce = 256;  // RFC 2409 §5
-constexpr std::size_t most_isakmp_sas = 4;                      // of one peer, rekeys under way included
+constexpr std::size_t most_isakmp_sas = 4;     // of one peer, rekeys under way included
 constexpr std::size_t largest_message = 8192;  // of a stranger; the longest offers have some 2000 bytes
 constexpr std::uint16_t most_failures = 200;   // of message 5: one exchange is no place for guessing
 constexpr std::size_t least_share = 8;         // of the half-open, for one address
@@ -228,18 +226,11 @@ void Responder::main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_x
   std::vector<Payload> payloads{{PayloadType::identification, id_body}, {PayloadType::hash, hash.view()}};
   Bytes lifetime_body;
   if (sa.shorter_lifetime) {  // RFC 2407 §4.6.3.1
-    Bytes spi(sa.initiator.begin(), sa.initiator.end());
-    base::append(spi, sa.responder);
-    wire::Writer attributes;
-    attributes.u16(0x8000 | v1::ike_attribute::life_type);
-    attributes.u16(1);
-    attributes.u16(v1::ike_attribute::life_duration);
-    attributes.u16(4);
-    attributes.u32(static_cast<std::uint32_t>(sa.lifetime.count()));
-    lifetime_body = v1::encode_notification({.protocol = v1::protocol_isakmp,
-                                             .spi = spi,
-                                             .type = v1::notify::responder_lifetime,
-                                             .data = attributes.view()});
+    const auto spi = sa.spi();
+    const auto data =
+        v1::encode_lifetime(v1::ike_attribute::life_type, v1::ike_attribute::life_duration, sa.lifetime);
+    lifetime_body = v1::encode_notification(
+        {.protocol = v1::protocol_isakmp, .spi = spi, .type = v1::notify::responder_lifetime, .data = data});
     payloads.push_back({PayloadType::notification, lifetime_body});
   }
   auto response = v1::encode_encrypted(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads,

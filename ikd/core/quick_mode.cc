@@ -17,8 +17,6 @@ using v1::Step;
 
 constexpr std::uint8_t protocol_udp = 17;
 constexpr std::uint16_t l2tp_port = 1701;
-constexpr std::size_t nonce_size = 32;
-constexpr std::size_t smallest_nonce = 8, largest_nonce = 256;
 constexpr auto first_resend = 2s;
 constexpr std::uint8_t most_sent = 4;  // message 2: 2 + 4 + 8 + 16 s
 constexpr auto remember_done = 60s;    // a late duplicate of message 3 is still known
@@ -247,17 +245,14 @@ void Responder::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, 
     }
     Bytes lifetime_body;
     if (quick.shorter_lifetime) {  // RFC 2407 §4.6.3.1
-      wire::Writer spi, data;
+      wire::Writer spi;
       spi.u32(quick.in.value);
-      data.u16(0x8000 | v1::esp_attribute::life_type);
-      data.u16(1);
-      data.u16(v1::esp_attribute::life_duration);
-      data.u16(4);
-      data.u32(static_cast<std::uint32_t>(quick.lifetime.count()));
+      const auto data =
+          v1::encode_lifetime(v1::esp_attribute::life_type, v1::esp_attribute::life_duration, quick.lifetime);
       lifetime_body = v1::encode_notification({.protocol = v1::protocol_ipsec_esp,
                                                .spi = spi.view(),
                                                .type = v1::notify::responder_lifetime,
-                                               .data = data.view()});
+                                               .data = data});
       payloads.push_back({PayloadType::notification, lifetime_body});
     }
     quick.last.response = v1::encode_phase2(reply_header(sa, Exchange::quick_mode, id), payloads,

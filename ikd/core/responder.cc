@@ -218,11 +218,7 @@ void Responder::timer_due(const TimerKey& key, base::Time now) {
     case TimerKind::half_open: return forget_sa(sa_number, now);
     case TimerKind::isakmp_end:
       if (sa != nullptr) {
-        const Bytes cookies = [&] {
-          Bytes out(sa->initiator.begin(), sa->initiator.end());
-          base::append(out, sa->responder);
-          return out;
-        }();
+        const auto cookies = sa->spi();
         send_informational(
             *sa, v1::PayloadType::delete_,
             v1::encode_delete({.protocol = v1::protocol_isakmp, .spi_size = 16, .spis = cookies}));

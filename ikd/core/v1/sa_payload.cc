@@ -308,6 +308,16 @@ Bytes encode_attributes(const EspSuite& s, EncapsulationMode mode, std::chrono::
   return out.take();
 }
 
+Bytes encode_lifetime(std::uint16_t type_attribute, std::uint16_t duration_attribute,
+                      std::chrono::seconds lifetime) {
+  wire::Writer out;
+  put_attribute(out, type_attribute, life_seconds);
+  out.u16(duration_attribute);
+  out.u16(4);
+  out.u32(static_cast<std::uint32_t>(lifetime.count()));
+  return out.take();
+}
+
 std::uint8_t esp_transform_id(const EspSuite& suite) {
   switch (suite.encryption) {
     case Encryption::des3_cbc: return esp_3des;
