@@ -24,7 +24,7 @@ base::Time now() { return base::Clock::now(); }
 }  // namespace
 
 Daemon::Daemon(const config::Config&, ike::Settings settings, Broker broker)
-    : responder_(std::move(settings), crypto::random_bytes),
+    : engine_(std::move(settings), crypto::random_bytes),
       broker_(std::move(broker)),
       workers_(std::max(1u, std::thread::hardware_concurrency()), most_waiting_exchanges),
       started_(now()) {}
@@ -63,11 +63,11 @@ base::Result<void> Daemon::open_sockets(const config::Config& config) {
   events_ = std::move(*events);
   sources_.push_back(loop_.on_readable(events_->fd(), [this] { kernel_events(); }));
   sources_.push_back(loop_.on_readable(workers_.fd(), [this] {
-    workers_.collect([this](ike::DhDone done) { responder_.completed(std::move(done), now()); });
+    workers_.collect([this](ike::DhDone done) { engine_.completed(std::move(done), now()); });
     drain();
   }));
   timer_ = loop_.on_time([this] {
-    responder_.timeout(now());
+    engine_.timeout(now());
     drain();
   });
   // Its default action would end the daemon and leave every SA behind.
@@ -97,7 +97,7 @@ void Daemon::run() {
 
 void Daemon::stop() {
   os::Loop::notify("STOPPING=1");
-  responder_.shut_down(now());
+  engine_.shut_down(now());
   drain();
   if (auto clean = broker_.clean_up(); !clean) base::log(base::Severity::error, clean.error().message);
   loop_.stop();
@@ -105,14 +105,14 @@ void Daemon::stop() {
 
 void Daemon::receive(os::UdpSocket& socket) {
   socket.receive(datagrams_a_turn,
-                 [this](const os::Datagram& d) { responder_.input(d.from, d.to, d.bytes, now()); });
+                 [this](const os::Datagram& d) { engine_.input(d.from, d.to, d.bytes, now()); });
   drain();
 }
 
 void Daemon::kernel_events() {
   const auto outcome = events_->receive([this](const xfrm::Event& event) {
     if (const auto* expire = std::get_if<xfrm::Expire>(&event); expire != nullptr && expire->hard)
-      responder_.expired(expire->sa, now());
+      engine_.expired(expire->sa, now());
     if (std::holds_alternative<xfrm::Mapping>(event)) ++nat_moves_;
   });
   if (outcome == nl::Socket::Events::lost) compare_with_kernel();
@@ -124,19 +124,19 @@ void Daemon::compare_with_kernel() {
   if (!installed) return base::log(base::Severity::error, installed.error().message);
   const std::set<xfrm::SaId> there(installed->begin(), installed->end());
   std::vector<xfrm::SaId> missing;
-  for (const auto& [number, peer] : responder_.peers()) {
+  for (const auto& [number, peer] : engine_.peers()) {
     for (const auto& child : peer.children) {
       if (const auto id = peer.inbound_id(child.in); !there.contains(id)) missing.push_back(id);
     }
   }
-  for (const auto& id : missing) responder_.expired(id, now());
+  for (const auto& id : missing) engine_.expired(id, now());
 }
 
 void Daemon::drain() {
-  while (auto effect = responder_.next_effect()) {
+  while (auto effect = engine_.next_effect()) {
     std::visit([this](auto& e) { perform(e); }, *effect);
   }
-  timer_.set_time(responder_.next_timeout());
+  timer_.set_time(engine_.next_timeout());
 }
 
 void Daemon::perform(ike::Send& send) {
@@ -155,15 +155,15 @@ void Daemon::perform(ike::Send& send) {
 void Daemon::perform(ike::ComputeDh& request) { workers_.submit(std::move(request)); }
 
 void Daemon::perform(ike::DeriveSkeyids& request) {
-  responder_.completed(ike::SkeyidsDone{request.ticket, broker_.derive_skeyids(request)}, now());
+  engine_.completed(ike::SkeyidsDone{request.ticket, broker_.derive_skeyids(request)}, now());
 }
 
 void Daemon::perform(ike::InstallInbound& request) {
-  responder_.completed(ike::Installed{request.ticket, broker_.install(request)}, now());
+  engine_.completed(ike::Installed{request.ticket, broker_.install(request)}, now());
 }
 
 void Daemon::perform(ike::InstallOutbound& request) {
-  responder_.completed(ike::Installed{request.ticket, broker_.install(request)}, now());
+  engine_.completed(ike::Installed{request.ticket, broker_.install(request)}, now());
 }
 
 void Daemon::perform(ike::RemoveSa& request) {
@@ -184,7 +184,7 @@ void Daemon::perform(ike::CountInbound& request) {
   ike::InboundCounted counted{.peer = request.peer, .packets = 0};
   for (const auto& sa : request.sas)
     counted.packets += broker_.statistics(sa).value_or(xfrm::SaStatistics{}).packets;
-  responder_.completed(counted, now());
+  engine_.completed(counted, now());
 }
 
 void Daemon::perform(ike::Event& event) {

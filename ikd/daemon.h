@@ -1,5 +1,5 @@
 #pragma once
-// The IKE daemon: the responder core between sockets, workers, the broker and the control socket.
+// The IKE daemon: the core between sockets, workers, the broker and the control socket.
 
 #include <memory>
 #include <string>
@@ -11,7 +11,7 @@
 #include "ikd/broker.h"
 #include "ikd/event_sentences.h"
 #include "ikd/workers.h"
-#include "ike/responder.h"
+#include "ike/engine.h"
 #include "os/loop.h"
 #include "os/udp.h"
 #include "xfrm/kernel.h"
@@ -57,7 +57,7 @@ class Daemon {
   void tell_monitors(const ike::Event& event);
 
   os::Loop loop_;
-  ike::Responder responder_;
+  ike::Engine engine_;
   Broker broker_;
   Workers workers_;
   EventSentences sentences_;

@@ -2,7 +2,7 @@
 // From the configuration to what the core wants to know.
 
 #include "config/config.h"
-#include "ike/responder.h"
+#include "ike/engine.h"
 
 namespace ikd {
 

@@ -31,16 +31,16 @@ std::string_view event_word(ike::EventKind kind) {
   }
 }
 
-control::Status status_of(const ike::Responder& responder, base::Time started, std::size_t waiting) {
+control::Status status_of(const ike::Engine& engine, base::Time started, std::size_t waiting) {
   control::Status status{.version = SAMEROOF_VERSION,
                          .pid = static_cast<std::uint32_t>(::getpid()),
                          .uptime_seconds = seconds_since(started),
-                         .gauges = {{"peers", responder.peers().size()},
-                                    {"isakmp_sas", responder.isakmp_sas()},
-                                    {"half_open", responder.half_open()},
+                         .gauges = {{"peers", engine.peers().size()},
+                                    {"isakmp_sas", engine.isakmp_sas()},
+                                    {"half_open", engine.half_open()},
                                     {"key_exchanges_waiting", waiting}},
                          .counters = {}};
-  const auto& counters = responder.counters();
+  const auto& counters = engine.counters();
   status.counters = {{"received", counters.received},
                      {"duplicates", counters.duplicates},
                      {"keepalives", counters.keepalives},
@@ -70,12 +70,12 @@ control::Peer Daemon::row_of(const ike::Peer& peer) {
                     .ike = {},
                     .sas = {}};
   if (!peer.isakmp_sas.empty()) {
-    const auto* sa = responder_.isakmp_sa(*peer.isakmp_sas.rbegin());
+    const auto* sa = engine_.isakmp_sa(*peer.isakmp_sas.rbegin());
     row.ike = control::IkeSa{.proposal = to_string(sa->transform),
                              .cookie_i = base::hex(sa->initiator),
                              .cookie_r = base::hex(sa->responder)};
   }
-  const auto mask = responder_.numbering().mask;
+  const auto mask = engine_.numbering().mask;
   for (auto child = peer.children.rbegin(); child != peer.children.rend(); ++child) {
     if (child->state == ike::ChildState::answering || child->state == ike::ChildState::installing) continue;
     const auto in = broker_.statistics(peer.inbound_id(child->in)).value_or(xfrm::SaStatistics{});
@@ -98,7 +98,7 @@ control::Peer Daemon::row_of(const ike::Peer& peer) {
 
 void Daemon::serve_control() {
   control_->handle("Status", [this](const Json&, Call call) {
-    auto status = status_of(responder_, started_, workers_.waiting());
+    auto status = status_of(engine_, started_, workers_.waiting());
     status.counters["send_failures"] = send_failures_;
     status.counters["removal_failures"] = removal_failures_;
     status.counters["nat_moves"] = nat_moves_;
@@ -106,18 +106,18 @@ void Daemon::serve_control() {
   });
   control_->handle("ListPeers", [this](const Json&, Call call) {
     auto rows = Json::array();
-    for (const auto& [number, peer] : responder_.peers()) rows.push_back(to_json(row_of(peer)));
+    for (const auto& [number, peer] : engine_.peers()) rows.push_back(to_json(row_of(peer)));
     call.reply({{"peers", std::move(rows)}});
   });
   control_->handle("PeerByMark", [this](const Json& parameters, Call call) {
-    for (const auto& [number, peer] : responder_.peers()) {
+    for (const auto& [number, peer] : engine_.peers()) {
       if (peer.mark.value == parameters.at("mark").get<std::int64_t>())
         return call.reply({{"peer", to_json(row_of(peer))}});
     }
     call.fail(control::no_such_peer);
   });
   control_->handle("Monitor", [this](const Json&, Call call) {
-    for (const auto& [number, peer] : responder_.peers()) {
+    for (const auto& [number, peer] : engine_.peers()) {
       if (peer.was_up)
         call.reply_and_continue({{"event", control::event::present}, {"peer", to_json(row_of(peer))}});
     }
@@ -128,8 +128,8 @@ void Daemon::serve_control() {
   control_->handle("Terminate", [this](const Json& parameters, Call call) {
     const auto number = parameters.at("peer").get<std::int64_t>();
     const bool known = number > 0 && number <= 0xffffffff &&
-                       responder_.terminate(ike::PeerNumber(static_cast<std::uint32_t>(number)),
-                                            "the operator ended it", base::Clock::now());
+                       engine_.terminate(ike::PeerNumber(static_cast<std::uint32_t>(number)),
+                                         "the operator ended it", base::Clock::now());
     drain();
     if (!known) return call.fail(control::no_such_peer);
     call.reply(Json::object());
@@ -139,10 +139,10 @@ void Daemon::serve_control() {
 void Daemon::tell_monitors(const ike::Event& event) {
   const auto word = event_word(event.kind);
   if (word.empty() || monitors_.empty()) return;
-  const auto peer = responder_.peers().find(event.peer);
+  const auto peer = engine_.peers().find(event.peer);
   control::Peer row{.peer = event.peer.value,
                     .mark = event.mark.value,
-                    .alias = responder_.numbering().alias_of(event.peer).to_string(),
+                    .alias = engine_.numbering().alias_of(event.peer).to_string(),
                     .identity = event.identity,
                     .psk = {},
                     .nat = false,
@@ -152,7 +152,7 @@ void Daemon::tell_monitors(const ike::Event& event) {
                     .established_seconds = 0,
                     .ike = {},
                     .sas = {}};
-  if (peer != responder_.peers().end()) row = row_of(peer->second);
+  if (peer != engine_.peers().end()) row = row_of(peer->second);
   const Json reply = {{"event", word}, {"peer", to_json(row)}};
   std::erase_if(monitors_, [](const Call& m) { return !m.alive(); });
   for (auto& monitor : monitors_) monitor.reply_and_continue(reply);

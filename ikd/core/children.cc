@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "ike/responder.h"
+#include "ike/engine.h"
 
 namespace ike {
 namespace {
@@ -24,7 +24,7 @@ void settle(Presence& presence, bool installed) {
 
 }  // namespace
 
-xfrm::Sa Responder::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
+xfrm::Sa Engine::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
   const auto host = [](const base::Address& a) {
     return base::Prefix{a, static_cast<std::uint8_t>(a.bytes().size() * 8)};
   };
@@ -47,7 +47,7 @@ xfrm::Sa Responder::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::E
   return sa;
 }
 
-xfrm::Sa Responder::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
+xfrm::Sa Engine::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
   auto sa = inbound_sa(peer, quick, std::move(keys));
   sa.source = peer.local.address;
   sa.destination = peer.alias;
@@ -59,7 +59,7 @@ xfrm::Sa Responder::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::
   return sa;
 }
 
-xfrm::Policy Responder::outbound_policy(const Peer& peer) const {
+xfrm::Policy Engine::outbound_policy(const Peer& peer) const {
   xfrm::Policy policy;
   policy.selector = {.source = {peer.local.address, 32},
                      .destination = {peer.alias, 32},
@@ -72,7 +72,7 @@ xfrm::Policy Responder::outbound_policy(const Peer& peer) const {
   return policy;
 }
 
-void Responder::make_room(Peer& peer, base::Time now) {
+void Engine::make_room(Peer& peer, base::Time now) {
   while (peer.children.size() >= most_children) {
     // The pair that carries what we send goes last, whatever its age.
     auto oldest = std::ranges::find(peer.children, ChildState::superseded, &ChildSa::state);
@@ -83,7 +83,7 @@ void Responder::make_room(Peer& peer, base::Time now) {
   }
 }
 
-void Responder::installed(const Waiting& waiting, base::Result<void> result, base::Time now) {
+void Engine::installed(const Waiting& waiting, base::Result<void> result, base::Time now) {
   auto* peer = peers_.find(waiting.peer);
   if (peer == nullptr) return;
   if (*waiting.installs == xfrm::Direction::out) {
@@ -96,7 +96,7 @@ void Responder::installed(const Waiting& waiting, base::Result<void> result, bas
     inbound_installed(*sa, waiting.exchange, std::move(result), now);
 }
 
-void Responder::outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> result, base::Time now) {
+void Engine::outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> result, base::Time now) {
   auto* child = peer.child_by_in(in);
   if (child == nullptr || child->state != ChildState::installing) return;
   if (!result) {
@@ -120,7 +120,7 @@ void Responder::outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> 
   report(first ? EventKind::peer_up : EventKind::rekeyed, peer, "ESP " + to_string(child->suite));
 }
 
-void Responder::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
+void Engine::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
   const auto* child = peer.child_by_in(in);
   if (child == nullptr) return;
   effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
@@ -129,7 +129,7 @@ void Responder::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
   forget_child(peer, in, now);
 }
 
-void Responder::forget_child(Peer& peer, xfrm::Spi in, base::Time now) {
+void Engine::forget_child(Peer& peer, xfrm::Spi in, base::Time now) {
   timers_.cancel({TimerKind::child_end, peer.number.value, in.value});
   timers_.cancel({TimerKind::inbound_linger, peer.number.value, in.value});
   std::erase_if(peer.children, [in](const ChildSa& c) { return c.in == in; });
@@ -137,14 +137,14 @@ void Responder::forget_child(Peer& peer, xfrm::Spi in, base::Time now) {
   peer_maybe_gone(peer.number, now);
 }
 
-void Responder::linger_over(Peer& peer, xfrm::Spi in, base::Time now) {
+void Engine::linger_over(Peer& peer, xfrm::Spi in, base::Time now) {
   const auto* child = peer.child_by_in(in);
   if (child != nullptr && child->state == ChildState::active)
     report(EventKind::sa_deleted, peer, "the peer deleted it");
   remove_child(peer, in, now);
 }
 
-void Responder::delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now) {
+void Engine::delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now) {
   const auto* child = peer.child_by_out(spi);
   if (child == nullptr || child->state == ChildState::answering) return;
   const auto in = child->in;
@@ -161,7 +161,7 @@ void Responder::delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now) {
   remove_child(peer, in, now);
 }
 
-void Responder::peer_maybe_gone(PeerNumber number, base::Time now) {
+void Engine::peer_maybe_gone(PeerNumber number, base::Time now) {
   auto* peer = peers_.find(number);
   if (peer == nullptr || !peer->isakmp_sas.empty() || !peer->children.empty()) return;
   timers_.cancel({TimerKind::peer_lost, number.value});

@@ -1,7 +1,7 @@
 // Dead peer detection (RFC 3706), as sparing as it can be: a peer whose packets still arrive is not asked,
 // and one that never said it understands the question is neither asked nor given up.
 
-#include "ike/responder.h"
+#include "ike/engine.h"
 
 namespace ike {
 namespace {
@@ -13,22 +13,22 @@ std::string words(base::Duration d) {
 
 }  // namespace
 
-void Responder::heard(const IsakmpSa& sa, base::Time now) {
+void Engine::heard(const IsakmpSa& sa, base::Time now) {
   if (auto* peer = peers_.find(std::get<Up>(sa.state).peer); peer != nullptr) peer->last_heard = now;
 }
 
-void Responder::watch_for_silence(Peer& peer, base::Time now) {
+void Engine::watch_for_silence(Peer& peer, base::Time now) {
   peer.last_heard = now;
   if (settings_.dpd.count() > 0) timers_.set({TimerKind::dpd, peer.number.value}, now + settings_.dpd);
 }
 
-void Responder::dpd_due(Peer& peer) {
+void Engine::dpd_due(Peer& peer) {
   CountInbound effect{.peer = peer.number, .sas = {}};
   for (const auto& child : peer.children) effect.sas.push_back(peer.inbound_id(child.in));
   effects_.emplace_back(std::move(effect));
 }
 
-IsakmpSa* Responder::askable(const Peer& peer) {
+IsakmpSa* Engine::askable(const Peer& peer) {
   for (auto number = peer.isakmp_sas.rbegin(); number != peer.isakmp_sas.rend(); ++number) {
     auto* sa = find_sa(*number);
     if (sa != nullptr && sa->dpd) return sa;
@@ -36,7 +36,7 @@ IsakmpSa* Responder::askable(const Peer& peer) {
   return nullptr;
 }
 
-void Responder::inbound_counted(const InboundCounted& counted, base::Time now) {
+void Engine::inbound_counted(const InboundCounted& counted, base::Time now) {
   auto* peer = peers_.find(counted.peer);
   if (peer == nullptr) return;
   if (counted.packets != peer->packets_seen) {

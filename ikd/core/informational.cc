@@ -1,6 +1,6 @@
 // Informational exchanges (RFC 2409 §5.7): Deletes, dead peer detection, refusals.
 
-#include "ike/responder.h"
+#include "ike/engine.h"
 #include "wire/reader.h"
 
 namespace ike {
@@ -12,7 +12,7 @@ using v1::PayloadType;
 
 }  // namespace
 
-void Responder::informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
+void Engine::informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
   const auto& up = std::get<Up>(sa.state);
   const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key,
                                  v1::phase2_iv(sa.transform, up.last_block, header.message_id));
@@ -30,7 +30,7 @@ void Responder::informational(IsakmpSa& sa, const v1::Header& header, ByteView d
   }
 }
 
-void Responder::notification(IsakmpSa& sa, ByteView body) {
+void Engine::notification(IsakmpSa& sa, ByteView body) {
   const auto n = v1::decode_notification(body);
   if (!n) return drop(DropReason::malformed);
   switch (n->type) {
@@ -49,7 +49,7 @@ void Responder::notification(IsakmpSa& sa, ByteView body) {
   }
 }
 
-void Responder::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
+void Engine::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
   const auto d = v1::decode_delete(body);
   if (!d) return drop(DropReason::malformed);
   const auto number = sa.number;
@@ -81,7 +81,7 @@ void Responder::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
   }
 }
 
-void Responder::send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView body) {
+void Engine::send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView body) {
   const auto* up = std::get_if<Up>(&sa.state);
   if (up == nullptr) return;
   const auto id = new_message_id();
@@ -91,14 +91,14 @@ void Responder::send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView 
   send(sa.local, sa.remote, message);
 }
 
-void Responder::send_deletes(IsakmpSa& sa, const Peer& peer) {
+void Engine::send_deletes(IsakmpSa& sa, const Peer& peer) {
   for (const auto& child : peer.children) send_delete_esp(sa, child.in);
   const auto cookies = sa.spi();
   send_informational(sa, PayloadType::delete_,
                      v1::encode_delete({.protocol = v1::protocol_isakmp, .spi_size = 16, .spis = cookies}));
 }
 
-void Responder::send_delete_esp(IsakmpSa& sa, xfrm::Spi in) {
+void Engine::send_delete_esp(IsakmpSa& sa, xfrm::Spi in) {
   wire::Writer spi;
   spi.u32(in.value);
   send_informational(
@@ -106,8 +106,8 @@ void Responder::send_delete_esp(IsakmpSa& sa, xfrm::Spi in) {
       v1::encode_delete({.protocol = v1::protocol_ipsec_esp, .spi_size = 4, .spis = spi.view()}));
 }
 
-void Responder::notify_in_clear(const v1::Header& request, const base::Endpoint& from,
-                                const base::Endpoint& to, std::uint16_t type) {
+void Engine::notify_in_clear(const v1::Header& request, const base::Endpoint& from, const base::Endpoint& to,
+                             std::uint16_t type) {
   v1::Header header;
   header.initiator = request.initiator;
   header.responder = request.responder;

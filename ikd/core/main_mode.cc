@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "ike/responder.h"
+#include "ike/engine.h"
 #include "ike/v1/identification.h"
 
 namespace ike {
@@ -28,8 +28,8 @@ bool has_vendor(const v1::Chain& chain, ByteView id) {
 
 }  // namespace
 
-void Responder::main_mode_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from,
-                            const base::Endpoint& to, base::Time now) {
+void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                         const base::Endpoint& to, base::Time now) {
   if (header.initiator == Cookie{} || header.message_id.value != 0 || header.encrypted() ||
       datagram.size() > largest_message)
     return drop(DropReason::malformed);
@@ -88,7 +88,7 @@ void Responder::main_mode_1(const v1::Header& header, ByteView datagram, const b
 
 // Message 1 costs its sender nothing and may bear any address. So the oldest that nobody has followed up
 // makes room: an honest client's message 3 comes within a round trip.
-bool Responder::evict_half_open(base::Time now) {
+bool Engine::evict_half_open(base::Time now) {
   if (awaiting_ke_.empty()) return false;
   drop(DropReason::half_open_limit);
   forget_sa(*awaiting_ke_.begin(), now);
@@ -96,7 +96,7 @@ bool Responder::evict_half_open(base::Time now) {
 }
 
 /// Main Mode is over, one way or the other.
-void Responder::no_longer_half_open(const IsakmpSa& sa) {
+void Engine::no_longer_half_open(const IsakmpSa& sa) {
   half_open_.erase({sa.initiator, sa.first_remote});
   awaiting_ke_.erase(sa.number);
   timers_.cancel({TimerKind::half_open, sa.number.value});
@@ -105,8 +105,8 @@ void Responder::no_longer_half_open(const IsakmpSa& sa) {
   if (share != shares_.end() && --share->second == 0) shares_.erase(share);
 }
 
-void Responder::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
-                          const base::Endpoint& from, const base::Endpoint& to, base::Time now) {
+void Engine::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                       const base::Endpoint& to, base::Time now) {
   if (answer_duplicate(sa, sa.last, datagram)) return;
   if (header.message_id.value != 0 || datagram.size() > largest_message) return drop(DropReason::malformed);
   if (std::holds_alternative<AwaitKe>(sa.state)) return main_mode_3(sa, header, datagram, from, to);
@@ -114,8 +114,8 @@ void Responder::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datag
   drop(DropReason::wrong_state);
 }
 
-void Responder::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
-                            const base::Endpoint& from, const base::Endpoint& to) {
+void Engine::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
+                         const base::Endpoint& from, const base::Endpoint& to) {
   if (header.encrypted()) return drop(DropReason::wrong_state);
   const auto chain = v1::decode_chain(header.next, datagram.subspan(v1::header_size));
   if (!chain) return drop(DropReason::malformed);
@@ -144,7 +144,7 @@ void Responder::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView dat
   effects_.emplace_back(ComputeDh{ticket, sa.transform.group, base::to_bytes(ke)});
 }
 
-void Responder::dh_done(IsakmpSa& sa, DhDone done) {
+void Engine::dh_done(IsakmpSa& sa, DhDone done) {
   auto* state = std::get_if<AwaitDh>(&sa.state);
   if (state == nullptr || state->ticket != done.ticket) return;
   if (!done.result) {
@@ -163,7 +163,7 @@ void Responder::dh_done(IsakmpSa& sa, DhDone done) {
   sa.state = std::move(next);
 }
 
-void Responder::main_mode_4(IsakmpSa& sa, SkeyidsDone done) {
+void Engine::main_mode_4(IsakmpSa& sa, SkeyidsDone done) {
   auto* state = std::get_if<AwaitSkeyids>(&sa.state);
   if (state == nullptr || state->ticket != done.ticket) return;
   const auto from_us = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.local);
@@ -183,8 +183,8 @@ void Responder::main_mode_4(IsakmpSa& sa, SkeyidsDone done) {
   sa.state = std::move(next);
 }
 
-void Responder::main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
-                            const base::Endpoint& from, const base::Endpoint& to, base::Time now) {
+void Engine::main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
+                         const base::Endpoint& from, const base::Endpoint& to, base::Time now) {
   if (!header.encrypted()) return drop(DropReason::not_encrypted);
   if (sa.failures == most_failures) return drop(DropReason::undecryptable);
   auto& state = std::get<AwaitId>(sa.state);
@@ -218,8 +218,8 @@ void Responder::main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView dat
                                   : "its pre-shared key is none of ours");
 }
 
-void Responder::main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, const Bytes& g_xr,
-                            Bytes iv, ByteView request, Peer& peer, base::Time now) {
+void Engine::main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, const Bytes& g_xr, Bytes iv,
+                         ByteView request, Peer& peer, base::Time now) {
   const auto id_body = v1::encode_identification(v1::identification_of(sa.local.address));
   const auto hash = v1::phase1_hash(sa.transform.hash, candidate.skeyid, g_xr, g_xi, sa.responder,
                                     sa.initiator, sa.sa_body, id_body);

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "ike/responder.h"
+#include "ike/engine.h"
 #include "ike/v1/identification.h"
 
 namespace ike {
@@ -45,7 +45,7 @@ std::string words(const v1::Identification& theirs, const v1::Identification& ou
 
 }  // namespace
 
-bool Responder::quick_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
+bool Engine::quick_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
   const auto known = sa.quick_modes.find(header.message_id);
   if (known == sa.quick_modes.end()) return quick_mode_1(sa, header, datagram, now);
   auto& quick = known->second;
@@ -54,7 +54,7 @@ bool Responder::quick_mode(IsakmpSa& sa, const v1::Header& header, ByteView data
   return quick_mode_3(sa, quick, header, datagram, now);
 }
 
-bool Responder::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
+bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
   const auto& up = std::get<Up>(sa.state);
   const auto id = header.message_id;
   if (sa.used_ids.contains(id)) return not_taken(DropReason::message_id_used);
@@ -124,8 +124,8 @@ bool Responder::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView da
   return true;
 }
 
-std::optional<v1::EspOffer> Responder::choose_offer(IsakmpSa& sa, const v1::Chain& chain,
-                                                    v1::EncapsulationMode mode) {
+std::optional<v1::EspOffer> Engine::choose_offer(IsakmpSa& sa, const v1::Chain& chain,
+                                                 v1::EncapsulationMode mode) {
   const auto offered = v1::decode_sa(chain.find(PayloadType::sa)->body);
   if (!offered) {
     drop(DropReason::malformed);
@@ -148,7 +148,7 @@ std::optional<v1::EspOffer> Responder::choose_offer(IsakmpSa& sa, const v1::Chai
   return std::nullopt;
 }
 
-bool Responder::refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why) {
+bool Engine::refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why) {
   report(EventKind::quick_mode_refused, sa, std::move(why));
   send_informational(sa, PayloadType::notification,
                      v1::encode_notification(
@@ -156,7 +156,7 @@ bool Responder::refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::
   return false;
 }
 
-void Responder::quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time now) {
+void Engine::quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time now) {
   const auto it = sa.quick_modes.find(id);
   if (it == sa.quick_modes.end() || it->second.stage != QuickMode::Stage::await_dh) return;
   if (!done.result) {
@@ -169,7 +169,7 @@ void Responder::quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Tim
   install_inbound(sa, id, it->second, now);
 }
 
-void Responder::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
+void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
   const auto& up = std::get<Up>(sa.state);
   auto* peer = peers_.find(up.peer);
   if (peer == nullptr) return;
@@ -209,7 +209,7 @@ void Responder::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, ba
   effects_.emplace_back(std::move(effect));
 }
 
-void Responder::inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now) {
+void Engine::inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now) {
   auto& quick = sa.quick_modes.at(id);
   auto* peer = peers_.find(std::get<Up>(sa.state).peer);
   const bool wanted = peer != nullptr && peer->child_by_in(quick.in) != nullptr;
@@ -223,7 +223,7 @@ void Responder::inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void>
   send_quick_mode_2(sa, id, quick, now);
 }
 
-void Responder::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
+void Engine::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
   if (quick.stage != QuickMode::Stage::await_hash3) return;
   if (quick.sent == most_sent) {
     report(EventKind::quick_mode_refused, sa, "it never answered message 2 of its Quick Mode");
@@ -263,8 +263,8 @@ void Responder::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, 
   ++quick.sent;
 }
 
-bool Responder::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
-                             base::Time now) {
+bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
+                          base::Time now) {
   const auto& up = std::get<Up>(sa.state);
   const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key, quick.iv);
   if (!clear) return not_taken(DropReason::undecryptable);
@@ -302,7 +302,7 @@ bool Responder::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& h
   return true;
 }
 
-void Responder::abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now) {
+void Engine::abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now) {
   const auto it = sa.quick_modes.find(id);
   if (it == sa.quick_modes.end()) return;
   const bool finished = it->second.stage == QuickMode::Stage::done;

@@ -13,7 +13,7 @@ bool same_keys(const xfrm::EspTransform& a, const xfrm::EspTransform& b) {
 
 World::World(WorldSettings settings)
     : settings_(std::move(settings)),
-      responder_(settings_.responder, seeded_random(settings_.seed + 1000)),
+      engine_(settings_.engine, seeded_random(settings_.seed + 1000)),
       kernel_(settings_.kernel),
       network_(settings_.seed) {}
 
@@ -23,12 +23,12 @@ Initiator& World::add(InitiatorSettings settings, NatBox* nat) {
 
 void World::inject(const base::Endpoint& from, const base::Endpoint& to, ByteView bytes) {
   arrived_.push_back({from, to, base::to_bytes(bytes)});
-  responder_.input(from, to, bytes, now_);
+  engine_.input(from, to, bytes, now_);
   pump();
 }
 
 void World::pump() {
-  while (auto effect = responder_.next_effect()) {
+  while (auto effect = engine_.next_effect()) {
     if (auto* send = std::get_if<ike::Send>(&*effect)) {
       left_.push_back({send->from, send->to, send->bytes});
       network_.send({send->from, send->to, std::move(send->bytes)}, now_);
@@ -54,7 +54,7 @@ void World::deliver(Datagram d) {
   }
   if (d.to.address != base::Address::v4(0xcb007101)) return;  // nobody's, or behind a NAT that forgot
   arrived_.push_back(d);
-  responder_.input(d.from, d.to, d.bytes, now_);
+  engine_.input(d.from, d.to, d.bytes, now_);
 }
 
 std::optional<base::Time> World::next_event() const {
@@ -64,7 +64,7 @@ std::optional<base::Time> World::next_event() const {
   };
   consider(network_.next_arrival());
   consider(kernel_.next_completion());
-  consider(responder_.next_timeout());
+  consider(engine_.next_timeout());
   for (const auto& host : hosts_) consider(host.initiator.next_timeout());
   return out;
 }
@@ -77,9 +77,9 @@ void World::run(base::Duration span) {
     if (auto datagram = network_.pop_arrival(now_)) {
       deliver(std::move(*datagram));
     } else if (auto completion = kernel_.pop_completion(now_)) {
-      responder_.completed(std::move(*completion), now_);
+      engine_.completed(std::move(*completion), now_);
     } else {
-      responder_.timeout(now_);
+      engine_.timeout(now_);
       for (auto& host : hosts_) host.initiator.timeout(now_);
     }
     pump();
@@ -89,7 +89,7 @@ void World::run(base::Duration span) {
 
 const ike::Peer* World::peer_of(const Initiator& initiator, std::size_t child) const {
   if (child >= initiator.children().size()) return nullptr;
-  for (const auto& [number, peer] : responder_.peers()) {
+  for (const auto& [number, peer] : engine_.peers()) {
     for (const auto& c : peer.children) {
       if (c.in == initiator.children()[child].out) return &peer;
     }
@@ -121,8 +121,8 @@ std::vector<std::string> World::complaints() const {
 }
 
 bool World::nothing_left() const {
-  return kernel_.empty() && responder_.isakmp_sas() == 0 && responder_.peers().empty() &&
-         responder_.half_open() == 0 && !responder_.next_timeout();
+  return kernel_.empty() && engine_.isakmp_sas() == 0 && engine_.peers().empty() &&
+         engine_.half_open() == 0 && !engine_.next_timeout();
 }
 
 }  // namespace harness

@@ -1,5 +1,5 @@
 #pragma once
-// One responder with its fake kernel, any number of scripted initiators, the network between them, and the
+// One engine with its fake kernel, any number of scripted initiators, the network between them, and the
 // time of all.
 
 #include <list>
@@ -9,12 +9,12 @@
 #include "harness/fake_kernel.h"
 #include "harness/initiator.h"
 #include "harness/network.h"
-#include "ike/responder.h"
+#include "ike/engine.h"
 
 namespace harness {
 
 struct WorldSettings {
-  ike::Settings responder = {};
+  ike::Settings engine = {};
   KernelSettings kernel = {};
   std::uint64_t seed = 1;
 };
@@ -27,24 +27,24 @@ class World {
   Initiator& add(InitiatorSettings settings, NatBox* nat = nullptr);
   /// Everything that happens within `span`.
   void run(base::Duration span);
-  /// A datagram of nobody's, straight into the responder.
+  /// A datagram of nobody's, straight into the engine.
   void inject(const base::Endpoint& from, const base::Endpoint& to, ByteView bytes);
   /// Does what the responder and the initiators have decided, without moving time.
   void pump();
 
-  ike::Responder& responder() { return responder_; }
+  ike::Engine& engine() { return engine_; }
   FakeKernel& kernel() { return kernel_; }
   Network& network() { return network_; }
   base::Time now() const { return now_; }
 
-  /// What reached the responder's door and what left it, in order.
+  /// What reached the engine's door and what left it, in order.
   const std::vector<Datagram>& arrived() const { return arrived_; }
   const std::vector<Datagram>& left() const { return left_; }
 
   std::uint64_t dropped(ike::DropReason why) const {
-    return responder_.counters().dropped[static_cast<std::size_t>(why)];
+    return engine_.counters().dropped[static_cast<std::size_t>(why)];
   }
-  /// The responder's peer that owns this pair; null when there is none.
+  /// The engine's peer that owns this pair; null when there is none.
   const ike::Peer* peer_of(const Initiator& initiator, std::size_t child = 0) const;
   /// Empty when the kernel holds both SAs of the pair with the initiator's keys, each reversed.
   std::string disagreement(const Initiator& initiator, std::size_t child = 0) const;
@@ -63,7 +63,7 @@ class World {
 
   WorldSettings settings_;
   base::Time now_{std::chrono::hours(1)};
-  ike::Responder responder_;
+  ike::Engine engine_;
   FakeKernel kernel_;
   Network network_;
   std::list<Host> hosts_;

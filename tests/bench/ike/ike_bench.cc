@@ -15,7 +15,7 @@
 
 #include "crypto/prf.h"
 #include "harness/initiator.h"
-#include "ike/responder.h"
+#include "ike/engine.h"
 #include "ike/v1/keymat.h"
 
 namespace {
@@ -41,17 +41,17 @@ std::size_t resident_bytes() {
 class Gateway {
  public:
   explicit Gateway(harness::Dh dh)
-      : dh_(dh), random_(harness::seeded_random(1)), responder_(ike::Settings{}, crypto::random_bytes) {}
+      : dh_(dh), random_(harness::seeded_random(1)), engine_(ike::Settings{}, crypto::random_bytes) {}
 
   void input(const base::Endpoint& from, const ike::Send& d, base::Time now) {
     const double begun = cpu_seconds();
-    responder_.input(from, d.to, d.bytes, now);
-    while (auto effect = responder_.next_effect()) execute(std::move(*effect), now);
+    engine_.input(from, d.to, d.bytes, now);
+    while (auto effect = engine_.next_effect()) execute(std::move(*effect), now);
     seconds_ += cpu_seconds() - begun;
   }
 
   std::deque<ike::Send>& sends() { return sends_; }
-  ike::Responder& responder() { return responder_; }
+  ike::Engine& engine() { return engine_; }
   double seconds() const { return seconds_; }
   double dh_seconds() const { return dh_seconds_; }
 
@@ -65,22 +65,22 @@ class Gateway {
                                              : base::Result<crypto::DhResult>(harness::pretend_respond(
                                                    dh->group, dh->peer_public_value, random_));
       dh_seconds_ += cpu_seconds() - begun;
-      responder_.completed(ike::DhDone{dh->ticket, std::move(result)}, now);
+      engine_.completed(ike::DhDone{dh->ticket, std::move(result)}, now);
     } else if (const auto* keys = std::get_if<ike::DeriveSkeyids>(&effect)) {
       ike::SkeyidsDone done{.ticket = keys->ticket, .candidates = {}};
       done.candidates.push_back(
           {"bench", ike::v1::skeyid_of_psk(keys->hash, base::as_bytes("swordfish"), keys->ni, keys->nr)});
-      responder_.completed(std::move(done), now);
+      engine_.completed(std::move(done), now);
     } else if (const auto* in = std::get_if<ike::InstallInbound>(&effect)) {
-      responder_.completed(ike::Installed{in->ticket, {}}, now);
+      engine_.completed(ike::Installed{in->ticket, {}}, now);
     } else if (const auto* out = std::get_if<ike::InstallOutbound>(&effect)) {
-      responder_.completed(ike::Installed{out->ticket, {}}, now);
+      engine_.completed(ike::Installed{out->ticket, {}}, now);
     }
   }
 
   harness::Dh dh_;
   std::function<void(std::span<std::uint8_t>)> random_;
-  ike::Responder responder_;
+  ike::Engine engine_;
   std::deque<ike::Send> sends_;
   double seconds_ = 0, dh_seconds_ = 0;
 };
@@ -119,7 +119,7 @@ bool measure(const char* title, std::string_view transform, std::uint32_t setups
   const double dh = gateway.dh_seconds() / setups * 1e3;
   std::printf("%-9s  %8.0f /s  %7.3f ms  %7.3f ms  %7.3f ms  %5.1f %%\n", title, 1e3 / each, each, dh,
               each - dh, (each - dh) / each * 100);
-  return gateway.responder().peers().size() == setups;
+  return gateway.engine().peers().size() == setups;
 }
 
 bool measure_memory(std::uint32_t peers) {
@@ -132,7 +132,7 @@ bool measure_memory(std::uint32_t peers) {
   for (std::uint32_t i = 2; i <= peers + 1; ++i) {
     if (!set_up(*gateway, i, "aes256-sha256-modp2048", harness::Dh::pretended)) return false;
   }
-  gateway->responder().timeout(base::Time{1h + 2min});  // Quick Modes are forgotten a minute after they end
+  gateway->engine().timeout(base::Time{1h + 2min});  // Quick Modes are forgotten a minute after they end
   malloc_trim(0);
   const auto heap = static_cast<double>(mallinfo2().uordblks - heap_before) / peers;
   const auto resident = static_cast<double>(resident_bytes() - before) / peers;

@@ -30,7 +30,7 @@ TEST(DeadPeer, OneThatAnswersNothingIsGivenUpAndLeavesNothing) {
   EXPECT_EQ(c.world.kernel().events_of(EventKind::peer_silent), 1u);
   EXPECT_EQ(c.world.kernel().events_of(EventKind::peer_gone), 1u);
   EXPECT_TRUE(c.world.kernel().empty());
-  EXPECT_TRUE(c.world.responder().peers().empty());
+  EXPECT_TRUE(c.world.engine().peers().empty());
   EXPECT_THAT(c.world.complaints(), IsEmpty());
 }
 
@@ -58,7 +58,7 @@ TEST(DeadPeer, OneThatNeverSaidItUnderstandsIsNeitherAskedNorGivenUp) {
 
 TEST(DeadPeer, ZeroMeansNever) {
   auto ws = cheap();
-  ws.responder.dpd = 0s;
+  ws.engine.dpd = 0s;
   Connected c(ws);
   c.client.stop_answering_dpd();
   c.world.run(1000s);
@@ -73,7 +73,7 @@ TEST(DeadPeer, SiblingBehindTheSameNatLivesOn) {
   c.world.run(2s);
   c.client.stop_answering_dpd();
   c.world.run(400s);
-  EXPECT_EQ(c.world.responder().peers().size(), 1u);
+  EXPECT_EQ(c.world.engine().peers().size(), 1u);
   EXPECT_EQ(c.world.disagreement(sibling, 0), "");
 }
 

@@ -11,7 +11,7 @@ TEST(Delete, OfTheIsakmpSaKeepsTheEspSas) {
   Connected c;
   c.client.delete_isakmp();
   c.world.run(60s);
-  EXPECT_EQ(c.world.responder().isakmp_sas(), 0u);
+  EXPECT_EQ(c.world.engine().isakmp_sas(), 0u);
   EXPECT_EQ(c.world.disagreement(c.client), "") << "Windows deletes its ISAKMP SA and talks on";
   c.world.run(3600s);
   EXPECT_TRUE(c.world.nothing_left());
@@ -79,20 +79,20 @@ TEST(Delete, OfAStrangersSpiDoesNothing) {
   w.run(20s);
   EXPECT_EQ(w.disagreement(a), "");
   EXPECT_EQ(w.disagreement(b), "");
-  EXPECT_EQ(w.responder().isakmp_sas(), 2u);
+  EXPECT_EQ(w.engine().isakmp_sas(), 2u);
   EXPECT_THAT(w.complaints(), IsEmpty());
 }
 
 TEST(Delete, TerminateSendsDeletesForBothAndLeavesNothing) {
   Connected c;
   const auto inbound = c.client.children()[0].out;
-  ASSERT_TRUE(c.world.responder().terminate(c.world.peer_of(c.client)->number, "the operator says so",
-                                            c.world.now()));
+  ASSERT_TRUE(
+      c.world.engine().terminate(c.world.peer_of(c.client)->number, "the operator says so", c.world.now()));
   c.world.run(1s);
   EXPECT_THAT(c.client.deleted_spis(), ::testing::ElementsAre(inbound));
   EXPECT_EQ(c.client.deleted_isakmp(), 1u);
   EXPECT_TRUE(c.world.nothing_left());
-  EXPECT_FALSE(c.world.responder().terminate(ike::PeerNumber(1), "again", c.world.now()));
+  EXPECT_FALSE(c.world.engine().terminate(ike::PeerNumber(1), "again", c.world.now()));
   EXPECT_THAT(c.world.complaints(), IsEmpty());
 }
 
@@ -107,12 +107,12 @@ TEST(Delete, ShutDownEndsThePeersAndTheHalfOpen) {
     clients.back()->connect(w.now());
     w.run(70ms);  // all stages at once
   }
-  w.responder().shut_down(w.now());
+  w.engine().shut_down(w.now());
   w.run(100ms);
   EXPECT_TRUE(w.kernel().empty());
-  EXPECT_EQ(w.responder().isakmp_sas(), 0u);
-  EXPECT_THAT(w.responder().peers(), IsEmpty());
-  EXPECT_FALSE(w.responder().next_timeout());
+  EXPECT_EQ(w.engine().isakmp_sas(), 0u);
+  EXPECT_THAT(w.engine().peers(), IsEmpty());
+  EXPECT_FALSE(w.engine().next_timeout());
   EXPECT_THAT(w.complaints(), IsEmpty());
 }
 
@@ -122,7 +122,7 @@ TEST(Delete, IsakmpSaThatReachedItsLifetimeSaysGoodbye) {
   Connected c(cheap(), s);
   c.world.run(610s);
   EXPECT_EQ(c.client.deleted_isakmp(), 1u);
-  EXPECT_EQ(c.world.responder().isakmp_sas(), 0u);
+  EXPECT_EQ(c.world.engine().isakmp_sas(), 0u);
   EXPECT_EQ(c.world.disagreement(c.client), "");
 }
 
@@ -130,7 +130,7 @@ TEST(Delete, HardLimitOfTheKernelEndsThePair) {
   Connected c;
   const auto id = xfrm::id_of(*c.world.kernel().inbound(c.client.children()[0].out));
   c.world.kernel().expire(id);
-  c.world.responder().expired(id, c.world.now());
+  c.world.engine().expired(id, c.world.now());
   c.world.run(1s);
   EXPECT_THAT(c.world.kernel().sas(), IsEmpty());
   EXPECT_EQ(c.world.kernel().events_of(EventKind::sa_expired), 1u);

@@ -45,7 +45,7 @@ TEST(Hostile, DuplicatesDuringTheExchangeGetTheSameBytes) {
   EXPECT_EQ(w.disagreement(client), "");
   EXPECT_EQ(w.kernel().computed_dh(), 1u);
   EXPECT_EQ(w.kernel().sas().size(), 2u);
-  EXPECT_GT(w.responder().counters().duplicates, 3u);
+  EXPECT_GT(w.engine().counters().duplicates, 3u);
   std::set<Bytes> distinct;
   for (const auto& d : w.left()) distinct.insert(d.bytes);
   EXPECT_THAT(distinct, SizeIs(4)) << "messages 2, 4 and 6 of Main Mode, 2 of Quick Mode";
@@ -54,7 +54,7 @@ TEST(Hostile, DuplicatesDuringTheExchangeGetTheSameBytes) {
 
 TEST(Hostile, FloodOfMessage1IsBoundedAndOver30SecondsLater) {
   auto ws = cheap();
-  ws.responder.max_half_open = 50;
+  ws.engine.max_half_open = 50;
   World w(ws);
   Initiator sample(host());
   sample.main_mode(w.now());
@@ -64,7 +64,7 @@ TEST(Hostile, FloodOfMessage1IsBoundedAndOver30SecondsLater) {
     message[1] = static_cast<std::uint8_t>(i);
     w.inject({Address::v4(0x0a000000 + i), 500}, gateway_500, message);
   }
-  EXPECT_EQ(w.responder().half_open(), 50u);
+  EXPECT_EQ(w.engine().half_open(), 50u);
   EXPECT_EQ(w.dropped(DropReason::half_open_limit), 450u);
   EXPECT_EQ(w.kernel().computed_dh(), 0u) << "message 1 costs no public-key arithmetic";
   w.run(31s);
@@ -103,12 +103,12 @@ TEST(Hostile, RecordingsPlayedFromAnotherAddressMoveNothing) {
   c.world.run(2s);
   const auto& peer = *c.world.peer_of(c.client);
   const auto remote = peer.remote;
-  const auto sa_remote = c.world.responder().isakmp_sa(*peer.isakmp_sas.begin())->remote;
+  const auto sa_remote = c.world.engine().isakmp_sa(*peer.isakmp_sas.begin())->remote;
   const auto recorded = c.world.arrived();
   for (const auto& d : recorded) c.world.inject({stranger, d.from.port}, d.to, d.bytes);
   c.world.run(1s);
   EXPECT_EQ(peer.remote, remote);
-  EXPECT_EQ(c.world.responder().isakmp_sa(*peer.isakmp_sas.begin())->remote, sa_remote);
+  EXPECT_EQ(c.world.engine().isakmp_sa(*peer.isakmp_sas.begin())->remote, sa_remote);
   EXPECT_EQ(c.world.disagreement(c.client, 1), "");
   c.client.r_u_there(2);
   c.world.run(1s);
@@ -128,11 +128,11 @@ TEST(Hostile, EveryTruncationAndEveryFlippedByteOfEveryMessageIsSurvived) {
     for (; seen < w.arrived().size() && seen < 8; ++seen) {
       const auto d = w.arrived()[seen];
       for (std::size_t cut = 0; cut < d.bytes.size(); ++cut)
-        w.responder().input(d.from, d.to, base::ByteView(d.bytes).first(cut), w.now());
+        w.engine().input(d.from, d.to, base::ByteView(d.bytes).first(cut), w.now());
       for (std::size_t at = 0; at < d.bytes.size(); ++at) {
         auto bad = d.bytes;
         bad[at] ^= 0x55;
-        w.responder().input({stranger, 500}, d.to, bad, w.now());
+        w.engine().input({stranger, 500}, d.to, bad, w.now());
       }
     }
   }
@@ -148,7 +148,7 @@ TEST(Hostile, WhatIsDroppedIsCountedByItsReason) {
   auto& w = c.world;
   const auto keepalive = Bytes{0xff};
   w.inject({nat_a, 40002}, gateway_4500, keepalive);
-  EXPECT_EQ(w.responder().counters().keepalives, 1u);
+  EXPECT_EQ(w.engine().counters().keepalives, 1u);
   w.inject({stranger, 4500}, gateway_4500, Bytes{0, 0, 0});
   w.inject({stranger, 500}, gateway_500, {});
   EXPECT_EQ(w.dropped(DropReason::malformed), 2u);

@@ -108,8 +108,8 @@ TEST(KernelRefuses, TerminateWhileTheKernelInstallsLeavesNothing) {
     auto& client = w.add(host(), &nat);
     client.connect(w.now());
     w.run(step * 10ms);
-    ASSERT_THAT(w.responder().peers(), SizeIs(1));
-    w.responder().terminate(w.responder().peers().begin()->first, "a test", w.now());
+    ASSERT_THAT(w.engine().peers(), SizeIs(1));
+    w.engine().terminate(w.engine().peers().begin()->first, "a test", w.now());
     w.network().conditions.loss = 1;
     w.run(60s);
     EXPECT_TRUE(w.nothing_left()) << step;

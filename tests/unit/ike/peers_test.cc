@@ -17,7 +17,7 @@ TEST(Peers, TwoBehindOneAddressAreSeparate) {
   EXPECT_THAT(w.complaints(), IsEmpty());
   EXPECT_EQ(w.disagreement(a), "");
   EXPECT_EQ(w.disagreement(b), "");
-  ASSERT_THAT(w.responder().peers(), SizeIs(2));
+  ASSERT_THAT(w.engine().peers(), SizeIs(2));
   EXPECT_NE(w.peer_of(a)->mark, w.peer_of(b)->mark);
   EXPECT_NE(w.peer_of(a)->alias, w.peer_of(b)->alias);
 }
@@ -38,7 +38,7 @@ TEST(Peers, TwoBehindOneAddressWithTheSameIdentityAreSeparate) {
   EXPECT_THAT(w.complaints(), IsEmpty());
   EXPECT_EQ(w.disagreement(a), "");
   EXPECT_EQ(w.disagreement(b), "");
-  EXPECT_THAT(w.responder().peers(), SizeIs(2));
+  EXPECT_THAT(w.engine().peers(), SizeIs(2));
 }
 
 TEST(Peers, TheSamePrivateAddressBehindTwoNatsIsTwoPeers) {
@@ -109,7 +109,7 @@ TEST(Peers, WrongPreSharedKeyIsReportedOnceAndLeavesNothing) {
   EXPECT_FALSE(client.ike_up());
   EXPECT_GT(w.dropped(DropReason::undecryptable), 1u) << "the client repeats message 5";
   EXPECT_EQ(w.kernel().events_of(EventKind::authentication_failed), 1u);
-  EXPECT_EQ(w.responder().isakmp_sas(), 1u);
+  EXPECT_EQ(w.engine().isakmp_sas(), 1u);
   w.run(30s);
   EXPECT_TRUE(w.nothing_left());
   EXPECT_THAT(w.complaints(), IsEmpty());
@@ -128,8 +128,8 @@ TEST(Peers, NoPreSharedKeyAtAllSaysSo) {
 
 TEST(Peers, NumberRestsInQuarantineBeforeItIsGivenOutAgain) {
   auto ws = cheap();
-  ws.responder.numbering.capacity = 1;
-  ws.responder.numbering.quarantine = 300s;
+  ws.engine.numbering.capacity = 1;
+  ws.engine.numbering.quarantine = 300s;
   World w(ws);
   NatBox nat(nat_a);
   auto& a = w.add(host(2), &nat);
@@ -140,7 +140,7 @@ TEST(Peers, NumberRestsInQuarantineBeforeItIsGivenOutAgain) {
   w.run(2s);
   EXPECT_EQ(w.disagreement(a), "");
   EXPECT_EQ(w.kernel().events_of(EventKind::no_number_left), 1u) << "the only one is A's";
-  ASSERT_TRUE(w.responder().terminate(w.peer_of(a)->number, "a test", w.now()));
+  ASSERT_TRUE(w.engine().terminate(w.peer_of(a)->number, "a test", w.now()));
   w.run(60s);
   auto& c = w.add(host(4), &nat);
   c.connect(w.now());

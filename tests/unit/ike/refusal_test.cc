@@ -17,7 +17,7 @@ TEST(Refusal, MainModeProposalWithoutACommonTransformIsAnsweredInClear) {
   ASSERT_THAT(client.notified(), SizeIs(1));
   EXPECT_EQ(client.notified()[0].type, notify::no_proposal_chosen);
   EXPECT_FALSE(client.notified()[0].encrypted);
-  EXPECT_EQ(w.responder().isakmp_sas(), 0u);
+  EXPECT_EQ(w.engine().isakmp_sas(), 0u);
   ASSERT_EQ(w.kernel().events_of(EventKind::proposal_refused), 1u);
   EXPECT_THAT(w.kernel().events()[0].detail, ::testing::HasSubstr("3des-sha1-modp1024, aes128-md5-modp1024"));
 }
@@ -35,7 +35,7 @@ TEST(Refusal, OwnOrderOfPreferenceDecides) {
   EXPECT_EQ(w.disagreement(client), "");
   EXPECT_EQ(ike::to_string(client.children().at(0).suite), "aes128gcm16");
   const auto& peer = *w.peer_of(client);
-  EXPECT_EQ(ike::to_string(w.responder().isakmp_sa(*peer.isakmp_sas.begin())->transform),
+  EXPECT_EQ(ike::to_string(w.engine().isakmp_sa(*peer.isakmp_sas.begin())->transform),
             "aes256-sha256-ecp256");
 }
 
@@ -55,7 +55,7 @@ TEST(Refusal, QuickModeWithoutACommonSuiteIsAnsweredEncrypted) {
 
 TEST(Refusal, PfsGroupThatIsNotConfiguredIsRefused) {
   auto ws = cheap();
-  ws.responder.ike_transforms = ike_transforms({"aes256-sha256-modp2048"});
+  ws.engine.ike_transforms = ike_transforms({"aes256-sha256-modp2048"});
   World w(ws);
   auto s = without_nat();
   s.pfs = crypto::Group::modp1024;
@@ -122,8 +122,8 @@ std::uint32_t lifetime_in(const Bytes& data) {
 
 TEST(Refusal, LongerLifetimesThanOursAreShortenedByNotification) {
   auto ws = cheap();
-  ws.responder.ike_lifetime = 3600s;
-  ws.responder.esp_lifetime = 1800s;
+  ws.engine.ike_lifetime = 3600s;
+  ws.engine.esp_lifetime = 1800s;
   auto s = host();
   s.ike_lifetime = 86400s;
   s.esp_lifetime = 7200s;

@@ -99,7 +99,7 @@ TEST(Rekey, NewIsakmpSaFromTheSameEndpointKeepsTheMark) {
   c.world.run(2s);
   ASSERT_THAT(c.client.children(), SizeIs(2));
   EXPECT_EQ(c.world.peer_of(c.client, 1)->mark, mark);
-  EXPECT_THAT(c.world.responder().peers(), SizeIs(1));
+  EXPECT_THAT(c.world.engine().peers(), SizeIs(1));
   EXPECT_EQ(c.world.disagreement(c.client, 1), "");
   EXPECT_THAT(c.world.complaints(), IsEmpty());
 }
@@ -110,7 +110,7 @@ TEST(Rekey, PeerThatForgetsItsIsakmpSasHasAFewAtMost) {
     c.client.rekey_ike(c.world.now());
     c.world.run(10s);
   }
-  EXPECT_LE(c.world.responder().isakmp_sas(), 4u);
+  EXPECT_LE(c.world.engine().isakmp_sas(), 4u);
   EXPECT_EQ(c.world.disagreement(c.client), "") << "its ESP goes on";
 }
 

@@ -96,16 +96,16 @@ class EveryAlgorithm : public ::testing::TestWithParam<Algorithms> {};
 TEST_P(EveryAlgorithm, GivesBothSidesTheSameKeys) {
   const auto& p = GetParam();
   WorldSettings ws;
-  ws.responder.ike_transforms = ike_transforms({p.ike});
-  ws.responder.esp_suites = esp_suites({p.esp});
+  ws.engine.ike_transforms = ike_transforms({p.ike});
+  ws.engine.esp_suites = esp_suites({p.esp});
   auto s = host();
   s.dh = harness::Dh::real;
-  s.ike = ws.responder.ike_transforms;
-  s.esp = ws.responder.esp_suites;
+  s.ike = ws.engine.ike_transforms;
+  s.esp = ws.engine.esp_suites;
   if (p.pfs != nullptr) {
     const auto with_group = *ike::parse_ike_transform(std::string("aes256-sha256-") + p.pfs);
     s.pfs = with_group.group;
-    ws.responder.ike_transforms.push_back(with_group);
+    ws.engine.ike_transforms.push_back(with_group);
   }
   Connected c(ws, s);
   c.world.run(2s);

@@ -20,7 +20,7 @@ Bytes message_1(std::uint32_t who) {
 
 WorldSettings small_table() {
   auto ws = cheap();
-  ws.responder.max_half_open = 40;
+  ws.engine.max_half_open = 40;
   return ws;
 }
 
@@ -37,9 +37,9 @@ TEST(Stranger, FloodFromForgedAddressesKeepsNobodyOut) {
   client.connect(w.now());
   w.run(1s);
   EXPECT_EQ(w.disagreement(client), "");
-  EXPECT_LE(w.responder().half_open(), 40u);
+  EXPECT_LE(w.engine().half_open(), 40u);
   w.run(31s);
-  EXPECT_EQ(w.responder().half_open(), 0u);
+  EXPECT_EQ(w.engine().half_open(), 0u);
 }
 
 TEST(Stranger, NegotiationUnderWayIsNotEvictedByAFlood) {
@@ -78,7 +78,7 @@ TEST(Stranger, ShareIsGivenBackByWhoAuthenticatesAndByWhoGivesUp) {
     w.add(host(static_cast<std::uint8_t>(10 + i)), &nat).connect(w.now());
     w.run(1s);
   }
-  EXPECT_THAT(w.responder().peers(), SizeIs(30));
+  EXPECT_THAT(w.engine().peers(), SizeIs(30));
   auto wrong = host(200);
   wrong.psk = "guessed";
   for (std::uint8_t i = 0; i < 20; ++i) {
@@ -127,14 +127,14 @@ TEST(Stranger, OneExchangeIsNoPlaceForGuessing) {
   auto& client = w.add(s, &nat);
   client.connect(w.now());
   w.run(1s);
-  ASSERT_EQ(w.responder().counters().authentication_failures, 1u);
+  ASSERT_EQ(w.engine().counters().authentication_failures, 1u);
   auto guess = w.arrived().back();
   for (std::uint32_t i = 0; i < 1000; ++i) {
     guess.bytes[guess.bytes.size() - 1] = static_cast<std::uint8_t>(i);
     guess.bytes[guess.bytes.size() - 2] = static_cast<std::uint8_t>(i >> 8);
     w.inject(guess.from, guess.to, guess.bytes);
   }
-  EXPECT_EQ(w.responder().counters().authentication_failures, 200u);
+  EXPECT_EQ(w.engine().counters().authentication_failures, 200u);
   EXPECT_EQ(w.kernel().events_of(EventKind::authentication_failed), 1u);
 }
 
@@ -148,7 +148,7 @@ TEST(Stranger, MonstrousMessage1IsNotKept) {
   const Bytes ballast(9000);
   chain.payloads.push_back({ike::v1::PayloadType::vendor_id, ballast});
   w.inject({stranger, 500}, gateway_500, ike::v1::encode_clear(header, chain.payloads));
-  EXPECT_EQ(w.responder().half_open(), 0u);
+  EXPECT_EQ(w.engine().half_open(), 0u);
   EXPECT_EQ(w.dropped(DropReason::malformed), 1u);
 }
 

@@ -1,4 +1,4 @@
-#include "ike/responder.h"
+#include "ike/engine.h"
 
 #include <cstring>
 #include <utility>
@@ -40,33 +40,33 @@ static_assert(std::size(drop_names) == static_cast<std::size_t>(DropReason::coun
 
 std::string_view name_of(DropReason reason) { return drop_names[static_cast<std::size_t>(reason)]; }
 
-std::size_t Responder::CookieHash::operator()(const Cookie& c) const {
+std::size_t Engine::CookieHash::operator()(const Cookie& c) const {
   std::size_t out = 0;  // responder cookies are our own random bytes
   std::memcpy(&out, c.data(), std::min(sizeof out, c.size()));
   return out;
 }
 
-Responder::Responder(Settings settings, Random random)
+Engine::Engine(Settings settings, Random random)
     : settings_(std::move(settings)), random_(std::move(random)), peers_(settings_.numbering) {}
 
-std::optional<Effect> Responder::next_effect() {
+std::optional<Effect> Engine::next_effect() {
   if (effects_.empty()) return std::nullopt;
   auto effect = std::move(effects_.front());
   effects_.pop_front();
   return effect;
 }
 
-IsakmpSa* Responder::find_sa(SaNumber number) {
+IsakmpSa* Engine::find_sa(SaNumber number) {
   const auto it = sas_.find(number);
   return it == sas_.end() ? nullptr : &it->second;
 }
 
-const IsakmpSa* Responder::isakmp_sa(SaNumber number) const {
+const IsakmpSa* Engine::isakmp_sa(SaNumber number) const {
   const auto it = sas_.find(number);
   return it == sas_.end() ? nullptr : &it->second;
 }
 
-void Responder::send(const base::Endpoint& from, const base::Endpoint& to, ByteView message) {
+void Engine::send(const base::Endpoint& from, const base::Endpoint& to, ByteView message) {
   Bytes out;
   out.reserve(message.size() + non_esp_marker);
   if (from.port == natt_port) out.resize(non_esp_marker);  // RFC 3948 §2.2
@@ -74,43 +74,43 @@ void Responder::send(const base::Endpoint& from, const base::Endpoint& to, ByteV
   effects_.emplace_back(Send{from, to, std::move(out)});
 }
 
-void Responder::report(EventKind kind, const Peer& peer, std::string detail) {
+void Engine::report(EventKind kind, const Peer& peer, std::string detail) {
   effects_.emplace_back(Event{kind, peer.number, peer.mark, peer.remote, peer.identity, std::move(detail)});
 }
 
-void Responder::report(EventKind kind, const IsakmpSa& sa, std::string detail) {
+void Engine::report(EventKind kind, const IsakmpSa& sa, std::string detail) {
   const auto* up = std::get_if<Up>(&sa.state);
   const auto* peer = up == nullptr ? nullptr : peers_.find(up->peer);
   if (peer != nullptr) return report(kind, *peer, std::move(detail));
   effects_.emplace_back(Event{kind, PeerNumber(0), base::Mark(0), sa.remote, {}, std::move(detail)});
 }
 
-Ticket Responder::new_ticket(Waiting waiting) {
+Ticket Engine::new_ticket(Waiting waiting) {
   const Ticket ticket(++last_ticket_);
   waiting_.emplace(ticket, waiting);
   return ticket;
 }
 
-Bytes Responder::random_of(std::size_t size) {
+Bytes Engine::random_of(std::size_t size) {
   Bytes out(size);
   random_(out);
   return out;
 }
 
-MessageId Responder::new_message_id() {
+MessageId Engine::new_message_id() {
   std::uint32_t id = 0;
   while (id == 0) random_({reinterpret_cast<std::uint8_t*>(&id), sizeof id});
   return MessageId(id);
 }
 
-xfrm::Spi Responder::new_spi() {
+xfrm::Spi Engine::new_spi() {
   // 1 to 255 are reserved (RFC 4303 §2.1). A clash with an SPI in use is refused by the kernel.
   std::uint32_t spi = 0;
   while (spi < 256) random_({reinterpret_cast<std::uint8_t*>(&spi), sizeof spi});
   return xfrm::Spi(spi);
 }
 
-v1::Header Responder::reply_header(const IsakmpSa& sa, v1::Exchange exchange, MessageId id) const {
+v1::Header Engine::reply_header(const IsakmpSa& sa, v1::Exchange exchange, MessageId id) const {
   v1::Header h;
   h.initiator = sa.initiator;
   h.responder = sa.responder;
@@ -119,7 +119,7 @@ v1::Header Responder::reply_header(const IsakmpSa& sa, v1::Exchange exchange, Me
   return h;
 }
 
-bool Responder::answer_duplicate(const IsakmpSa& sa, const LastExchange& last, ByteView datagram) {
+bool Engine::answer_duplicate(const IsakmpSa& sa, const LastExchange& last, ByteView datagram) {
   if (last.request_digest.empty() || !base::equal(last.request_digest, digest_of(datagram))) return false;
   ++counters_.duplicates;
   // Without an answer yet the work is still under way: the repetition is ignored.
@@ -127,13 +127,13 @@ bool Responder::answer_duplicate(const IsakmpSa& sa, const LastExchange& last, B
   return true;
 }
 
-void Responder::answer(IsakmpSa& sa, LastExchange& last, ByteView request, Bytes response) {
+void Engine::answer(IsakmpSa& sa, LastExchange& last, ByteView request, Bytes response) {
   if (!request.empty()) last.request_digest = digest_of(request);
   last.response = std::move(response);
   if (!last.response.empty()) send(sa.local, sa.remote, last.response);
 }
 
-void Responder::input(const base::Endpoint& from, const base::Endpoint& to, ByteView bytes, base::Time now) {
+void Engine::input(const base::Endpoint& from, const base::Endpoint& to, ByteView bytes, base::Time now) {
   ++counters_.received;
   if (to.port == natt_port) {
     if (bytes.size() == 1 && bytes[0] == 0xff) {  // RFC 3948 §2.3
@@ -159,8 +159,8 @@ void Responder::input(const base::Endpoint& from, const base::Endpoint& to, Byte
   dispatch(*sa, *header, datagram, from, to, now);
 }
 
-void Responder::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
-                         const base::Endpoint& from, const base::Endpoint& to, base::Time now) {
+void Engine::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                      const base::Endpoint& to, base::Time now) {
   using v1::Exchange;
   if (header.exchange == Exchange::main_mode) return main_mode(sa, header, datagram, from, to, now);
   if (header.exchange != Exchange::quick_mode && header.exchange != Exchange::informational)
@@ -186,7 +186,7 @@ void Responder::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagr
   still->remote = old_remote;
 }
 
-void Responder::completed(Completion completion, base::Time now) {
+void Engine::completed(Completion completion, base::Time now) {
   if (const auto* counted = std::get_if<InboundCounted>(&completion)) return inbound_counted(*counted, now);
   const auto it = waiting_.find(ticket_of(completion));
   if (it == waiting_.end()) return;
@@ -204,11 +204,11 @@ void Responder::completed(Completion completion, base::Time now) {
   quick_dh_done(*sa, waiting.exchange, std::move(dh), now);
 }
 
-void Responder::timeout(base::Time now) {
+void Engine::timeout(base::Time now) {
   while (const auto key = timers_.pop_due(now)) timer_due(*key, now);
 }
 
-void Responder::timer_due(const TimerKey& key, base::Time now) {
+void Engine::timer_due(const TimerKey& key, base::Time now) {
   const SaNumber sa_number(key.owner);
   const PeerNumber peer_number(static_cast<std::uint32_t>(key.owner));
   const MessageId exchange(key.part);
@@ -249,7 +249,7 @@ void Responder::timer_due(const TimerKey& key, base::Time now) {
   }
 }
 
-void Responder::forget_sa(SaNumber number, base::Time now) {
+void Engine::forget_sa(SaNumber number, base::Time now) {
   auto* sa = find_sa(number);
   if (sa == nullptr) return;
   const auto* up = std::get_if<Up>(&sa->state);
@@ -268,7 +268,7 @@ void Responder::forget_sa(SaNumber number, base::Time now) {
   }
 }
 
-bool Responder::terminate(PeerNumber number, std::string_view why, base::Time now) {
+bool Engine::terminate(PeerNumber number, std::string_view why, base::Time now) {
   auto* peer = peers_.find(number);
   if (peer == nullptr) return false;
   report(EventKind::sa_deleted, *peer, std::string(why));
@@ -277,7 +277,7 @@ bool Responder::terminate(PeerNumber number, std::string_view why, base::Time no
   return true;
 }
 
-void Responder::bury(const Peer& peer, base::Time now) {
+void Engine::bury(const Peer& peer, base::Time now) {
   const auto number = peer.number;
   for (const auto sa : std::set(peer.isakmp_sas)) forget_sa(sa, now);
   for (auto* left = peers_.find(number); left != nullptr && !left->children.empty();
@@ -285,14 +285,14 @@ void Responder::bury(const Peer& peer, base::Time now) {
     remove_child(*left, left->children.front().in, now);
 }
 
-void Responder::shut_down(base::Time now) {
+void Engine::shut_down(base::Time now) {
   std::vector<PeerNumber> numbers;
   for (const auto& [number, peer] : peers_.all()) numbers.push_back(number);
   for (const auto number : numbers) terminate(number, "the daemon stops", now);
   while (!sas_.empty()) forget_sa(sas_.begin()->first, now);
 }
 
-void Responder::expired(const xfrm::SaId& id, base::Time now) {
+void Engine::expired(const xfrm::SaId& id, base::Time now) {
   for (const auto& [number, peer] : peers_.all()) {
     if (peer.local.address != id.destination) continue;
     auto* owner = peers_.find(number);

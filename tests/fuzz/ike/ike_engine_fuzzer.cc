@@ -9,7 +9,7 @@
 #include "harness/fake_kernel.h"
 #include "harness/initiator.h"
 #include "harness/network.h"
-#include "ike/responder.h"
+#include "ike/engine.h"
 #include "wire/reader.h"
 
 namespace {
@@ -37,7 +37,7 @@ struct Client {
 class Script {
  public:
   explicit Script(base::ByteView in)
-      : in_(in), responder_(settings(), harness::seeded_random(1)), kernel_(kernel()) {
+      : in_(in), engine_(settings(), harness::seeded_random(1)), kernel_(kernel()) {
     for (std::size_t i = 0; i < clients; ++i) {
       harness::InitiatorSettings s;
       s.local.address = Address::v4(0xc0a80102 + static_cast<std::uint32_t>(i / 2));
@@ -103,7 +103,7 @@ class Script {
   void to_responder(const harness::Datagram& d) {
     seen_.push_back(d);
     if (seen_.size() > 32) seen_.erase(seen_.begin());
-    responder_.input(d.from, d.to, d.bytes, now_);
+    engine_.input(d.from, d.to, d.bytes, now_);
   }
 
   /// The datagram under way that is `index` from the oldest, whichever way it goes.
@@ -147,17 +147,17 @@ class Script {
   void complete(bool newest) {
     if (!newest) {
       if (const auto due = kernel_.next_completion()) now_ = std::max(now_, *due);
-      if (auto c = kernel_.pop_completion(now_)) responder_.completed(std::move(*c), now_);
+      if (auto c = kernel_.pop_completion(now_)) engine_.completed(std::move(*c), now_);
       return;
     }
     std::vector<ike::Completion> all;
     while (auto c = kernel_.pop_completion(now_ + 1s)) all.push_back(std::move(*c));
-    for (; !all.empty(); all.pop_back()) responder_.completed(std::move(all.back()), now_);
+    for (; !all.empty(); all.pop_back()) engine_.completed(std::move(all.back()), now_);
   }
 
   void pass(base::Duration span) {
     now_ += span;
-    responder_.timeout(now_);
+    engine_.timeout(now_);
     for (auto& c : clients_) c.initiator.timeout(now_);
   }
 
@@ -171,13 +171,13 @@ class Script {
   void odd() {
     const auto what = in_.u8();
     if (what % 4 == 0) return pass(std::chrono::minutes(in_.u8()));
-    if (what % 4 == 1 && !responder_.peers().empty())
-      return void(responder_.terminate(responder_.peers().begin()->first, "the script says so", now_));
+    if (what % 4 == 1 && !engine_.peers().empty())
+      return void(engine_.terminate(engine_.peers().begin()->first, "the script says so", now_));
     if (what % 4 == 2 && !kernel_.sas().empty()) {
       const auto id = kernel_.sas().begin()->first;
       if (id.mark) return;
       kernel_.expire(id);
-      return responder_.expired(id, now_);
+      return engine_.expired(id, now_);
     }
     auto& c = clients_[in_.u8() % clients];
     c.initiator.informational(ike::v1::PayloadType{in_.u8()},
@@ -185,7 +185,7 @@ class Script {
   }
 
   void pump() {
-    while (auto effect = responder_.next_effect()) {
+    while (auto effect = engine_.next_effect()) {
       if (auto* send = std::get_if<ike::Send>(&*effect)) {
         under_way_.push_back({send->from, send->to, std::move(send->bytes)});
       } else {
@@ -201,15 +201,15 @@ class Script {
 
   void check() {
     require(kernel_.complaints().empty());
-    require(responder_.half_open() <= most_half_open);
-    require(responder_.peers().size() <= 6);
-    for (const auto& [number, peer] : responder_.peers()) {
+    require(engine_.half_open() <= most_half_open);
+    require(engine_.peers().size() <= 6);
+    for (const auto& [number, peer] : engine_.peers()) {
       require(peer.children.size() <= 8 && peer.isakmp_sas.size() <= 4);
       require(std::ranges::count(peer.children, ike::ChildState::active, &ike::ChildSa::state) <= 1);
     }
-    const auto next = responder_.next_timeout();
-    responder_.timeout(now_);  // spurious calls do nothing
-    if (next && *next > now_) require(responder_.next_timeout() == next);
+    const auto next = engine_.next_timeout();
+    engine_.timeout(now_);  // spurious calls do nothing
+    if (next && *next > now_) require(engine_.next_timeout() == next);
   }
 
   void end() {
@@ -220,21 +220,21 @@ class Script {
     require(!kernel_.next_completion());
     check();
     if (in_.ok() && seen_.size() % 2 == 0) {
-      responder_.shut_down(now_);
+      engine_.shut_down(now_);
     } else {
       for (int i = 0; i < 40; ++i) pass(30min);
     }
     pump();
-    while (auto c = kernel_.pop_completion(now_ + 1h)) responder_.completed(std::move(*c), now_);
+    while (auto c = kernel_.pop_completion(now_ + 1h)) engine_.completed(std::move(*c), now_);
     pump();
     require(kernel_.complaints().empty() && kernel_.empty());
-    require(responder_.isakmp_sas() == 0 && responder_.peers().empty() && responder_.half_open() == 0);
-    require(!responder_.next_timeout());
+    require(engine_.isakmp_sas() == 0 && engine_.peers().empty() && engine_.half_open() == 0);
+    require(!engine_.next_timeout());
   }
 
   wire::Reader in_;
   base::Time now_{1h};
-  ike::Responder responder_;
+  ike::Engine engine_;
   harness::FakeKernel kernel_;
   std::deque<Client> clients_;
   std::vector<harness::Datagram> under_way_, seen_;

@@ -1,5 +1,5 @@
 #pragma once
-// The IKEv1 responder: a function of (state, datagram or timeout or completion, now) to (state, effects).
+// The core of IKEv1: a function of (state, datagram or timeout or completion, now) to (state, effects).
 
 #include <array>
 #include <chrono>
@@ -62,11 +62,11 @@ struct Counters {
 inline constexpr std::uint16_t ike_port = 500;
 inline constexpr std::uint16_t natt_port = 4500;
 
-class Responder {
+class Engine {
  public:
   using Random = std::function<void(std::span<std::uint8_t>)>;
 
-  Responder(Settings settings, Random random);
+  Engine(Settings settings, Random random);
 
   /// `to` is our address and port; on 4500 `bytes` still begins with its non-ESP marker.
   void input(const base::Endpoint& from, const base::Endpoint& to, ByteView bytes, base::Time now);
@@ -120,7 +120,7 @@ class Responder {
     std::size_t operator()(const Cookie& c) const;
   };
 
-  // responder.cc
+  // engine.cc
   void drop(DropReason why) { ++counters_.dropped[static_cast<std::size_t>(why)]; }
   /// drop() where the caller says whether it took the message.
   bool not_taken(DropReason why) {
