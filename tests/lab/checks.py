@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 
-from netns import Failure
+from netns import Failure, wait_for
 from topology import INSIDE
 
 TRANSFER_PORT = 8080
@@ -173,3 +173,11 @@ def open_ports(host, ports=(500, 4500, 1701)):
     """Which of these UDP ports have a socket on the host."""
     local = {int(line.split()[1].split(":")[1], 16) for line in host.proc_net("udp").splitlines()[1:]}
     return sorted(local & set(ports))
+
+
+def wait_until_equal(look, wanted, seconds, what):
+    """Waits until look() is what is wanted; the complaint says what it was instead."""
+    try:
+        wait_for(lambda: look() == wanted, seconds, what)
+    except Failure as failure:
+        raise Failure(f"{failure}: {look()} and not {wanted}") from None

@@ -1,6 +1,9 @@
 """A real client: strongSwan's charon, xl2tpd in kernel mode and pppd, on a host of its own."""
 
+import contextlib
+import os
 import re
+import signal
 
 from netns import Failure, stop, wait_for
 from topology import GATEWAY, INSIDE
@@ -81,6 +84,7 @@ lcp-echo-interval 0
 lcp-echo-failure 0
 debug
 logfile {log}
+{extra}
 """
 
 # pppd runs this when IPCP is up: the one route the checks use, and a note that it is there.
@@ -96,14 +100,14 @@ def password_of(user):
 
 class Client:
     def __init__(self, host, remote=GATEWAY, ike=IKE, esp=ESP, ikelifetime="3h", lifetime="1h", margin="9m", spi=None,
-                 ipsec=True):
+                 ipsec=True, password=None, ppp_options=""):
         self.host, self.remote, self.ipsec = host, remote, ipsec
         self.user = self.name = host.name
         self.starter = self.xl2tpd = None
         self.device = self.address = None
-        self.charon_log_start = 0
+        self.charon_log_start = self.ppp_log_start = 0
         self.description = f"{self.name} ({ike}, {esp})" if ipsec else f"{self.name} (clear text)"
-        self.charon_log_start = len(self.charon_log())  # what an earlier client of this host wrote is not ours
+        self.charon_log_start, self.ppp_log_start = len(self.charon_log()), len(self.ppp_log())  # what an earlier client of this host wrote is not ours
         host.write("strongswan.conf", STRONGSWAN_CONF.format(
             log=host.log("charon"), extra=f"spi_min = {spi}\n  spi_max = {spi}" if spi else ""))
         host.write("ipsec.conf", IPSEC_CONF.format(remote=remote, ike=ike, esp=esp, ikelifetime=ikelifetime,
@@ -111,7 +115,8 @@ class Client:
         host.write("ipsec.secrets", f'%any %any : PSK "{PSK}"\n')
         host.write("xl2tpd/xl2tpd.conf", XL2TPD_CONF.format(remote=remote))
         host.write("ppp/options", "")
-        host.write("ppp/options.lab", PPP_OPTIONS.format(user=self.user, password=password_of(self.user), log=host.log("pppd")))
+        host.write("ppp/options.lab", PPP_OPTIONS.format(user=self.user, password=password or password_of(self.user),
+                                                         log=host.log("pppd"), extra=ppp_options))
         host.write("ppp/ip-up", IP_UP.format(inside=INSIDE))
         (host.etc / "ppp/ip-up").chmod(0o755)
 
@@ -145,9 +150,16 @@ class Client:
         def settled():
             if self.xl2tpd.poll() is not None:
                 raise Failure(f"{self.description}: xl2tpd ended")
+            refusal = re.search(r"\S+ authentication failed.*|Remote message: .*incorrect.*|peer refused to authenticate.*", self.ppp_log())
+            if refusal:
+                raise Failure(f"{self.description}: PPP was refused: {refusal[0]}")
             return note.exists() and note.read_text().split()
 
         self.device, self.address, _ = wait_for(settled, patience, f"{self.description}: PPP up")
+
+    def ppp_log(self):
+        log = self.host.log("pppd")
+        return log.read_text(errors="replace")[self.ppp_log_start:] if log.exists() else ""
 
     def established(self, kind):
         """How often charon has established an IKE_SA or a CHILD_SA."""
@@ -163,3 +175,14 @@ class Client:
         clean = stop(self.starter) and clean  # it stops charon, which says goodbye first
         self.xl2tpd = self.starter = None
         return clean
+
+    def vanish(self):
+        """Ends without a word to anybody, as by a power cut: processes and the kernel's state are gone."""
+        for pid in self.host.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for process in (self.xl2tpd, self.starter):
+            if process:
+                process.wait()
+        self.xl2tpd = self.starter = None
+        self.host.forget()

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 
 from client import PSK, password_of
 from netns import Failure, stop, wait_for
@@ -15,30 +16,25 @@ def missing_binaries(build):
     return [name for name in BINARIES if not (pathlib.Path(build) / name).exists()]
 
 
-def toml_list(values):
-    return "[" + ", ".join(json.dumps(v) for v in values) + "]"
+def toml_table(name, values):
+    """A table of text, numbers, booleans and lists of these, which TOML writes as JSON does."""
+    return f"{name}\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
 
 
-def configuration(ike, esp, cleartext, plugin):
-    proposals = f"proposals = {toml_list(ike)}\n" if ike else ""
-    proposals += f"esp_proposals = {toml_list(esp)}\n" if esp else ""
-    users = "".join(f'[[user]]\nname = "{user}"\n' for user in CLIENT_HOSTS)
-    return f"""[marks]
-mask = "0x0fffff00"
-alias = "240.0.0.0/8"
-[ike]
-listen = ["0.0.0.0"]
-{proposals}[[ike.psk]]
-name = "lab"
-[l2tp]
-cleartext = "{cleartext}"
-[ppp]
-local_address = "10.99.0.1"
-pool = "10.99.1.0/24"
-dns = ["10.99.0.53"]
-auth = ["mschap-v2"]
-plugin = "{plugin}"
-{users}"""
+def configuration(ike, esp, cleartext, plugin, settings):
+    """The file for both daemons; `settings` are further keys by table: {"ike": {"dpd_seconds": 4}}."""
+    tables = {
+        "marks": {"mask": "0x0fffff00", "alias": "240.0.0.0/8"},
+        "ike": {"listen": ["0.0.0.0"], **({"proposals": ike} if ike else {}), **({"esp_proposals": esp} if esp else {})},
+        "l2tp": {"cleartext": cleartext},
+        "ppp": {"local_address": "10.99.0.1", "pool": "10.99.1.0/24", "dns": ["10.99.0.53"], "auth": ["mschap-v2"],
+                "plugin": str(plugin)},
+    }
+    for name, values in (settings or {}).items():
+        tables[name].update(values)
+    arrays = [("[[ike.psk]]", {"name": "lab"})] + [("[[user]]", {"name": user}) for user in CLIENT_HOSTS]
+    return "".join(toml_table(f"[{name}]", values) for name, values in tables.items()) + \
+        "".join(toml_table(name, values) for name, values in arrays)
 
 
 def secrets():
@@ -49,11 +45,12 @@ def secrets():
 class Gateway:
     kind = "sameroof"
 
-    def __init__(self, host, build, ike=None, esp=None, cleartext="off", edit_ruleset=None):
-        """edit_ruleset: a function from ruleset text to ruleset text, to break it on purpose."""
+    def __init__(self, host, build, ike=None, esp=None, cleartext="off", edit_ruleset=None, settings=None):
+        """settings: further keys by table of the configuration; edit_ruleset: a function from ruleset text to
+        ruleset text, to break it on purpose."""
         self.host, self.build, self.edit_ruleset = host, pathlib.Path(build).resolve(), edit_ruleset
         self.ikd = self.l2tpd = None
-        host.write("sameroof.toml", configuration(ike, esp, cleartext, self.build / "l2tpd/sameroof-pppd.so"))
+        host.write("sameroof.toml", configuration(ike, esp, cleartext, self.build / "l2tpd/sameroof-pppd.so", settings))
         host.write("secrets.toml", secrets())
         host.write("ppp/options", "")
         self.files = ("--config", host.etc / "sameroof.toml", "--secrets", host.etc / "secrets.toml")
@@ -100,6 +97,10 @@ class Gateway:
         """xfrmctl's list of peers."""
         return json.loads(self.xfrmctl("peers", "--json"))["peers"]
 
+    def users(self):
+        """Who is logged in, by xfrmctl's list."""
+        return [peer["user"] for peer in self.peers() if peer["user"]]
+
     def table(self, *kinds):
         """The objects of these kinds in our nftables table."""
         listing = json.loads(self.host.run("nft", "-j", "list", "ruleset"))["nftables"]
@@ -114,3 +115,13 @@ class Gateway:
         """The counters of our table's drops that are not zero; a mark that was cleared is no drop."""
         return {body["name"]: body["packets"] for body in self.table("counter")
                 if body["packets"] and body["name"] != "cleared_mark"}
+
+    def traces(self, elements=0):
+        """What clients have left on the host, by kind; `elements`: what the maps hold without any client."""
+        links = self.host.run("ip", "-o", "link")
+        return {"pppd": list(self.host.processes().values()).count("pppd"), "peers": len(self.peers()),
+                "SAs": self.host.run("ip", "xfrm", "state").count("proto esp"),
+                "policies": self.host.run("ip", "xfrm", "policy").count("proto esp"),
+                "map elements": self.map_elements() - elements,
+                "tunnels": self.host.run("ip", "l2tp", "show", "tunnel").count("Tunnel"),
+                "interfaces": len(re.findall(r" ppp\d+:", links))}

@@ -4,25 +4,9 @@ import re
 import socket
 
 import checks
+from catalogue import scenario
 from netns import Failure, wait_for
 from topology import GATEWAY, GATEWAY_SECOND, NAT_A
-
-ALL = {}      # name → function, in the order they run
-GROUPS = {}   # name of a group → names
-
-
-def scenario(*groups, only=None):
-    """Registers a scenario; `only` names the gateway it is meant for."""
-
-    def register(function):
-        name = function.__name__
-        ALL[name] = function
-        function.only = only
-        for group in groups or ("all",):
-            GROUPS.setdefault(group, []).append(name)
-        return function
-
-    return register
 
 
 def goodbye(lab, *clients):

@@ -1,6 +1,6 @@
 """Algorithms: a client for each, on the three sites without neighbours, so any gateway can pass."""
 
-from scenarios import scenario
+from catalogue import scenario
 
 SITES = ("a1", "b1", "pub")
 

@@ -1,8 +1,8 @@
 """Negative controls: where the feature is missing or broken on purpose, the same proof must fail."""
 
 import scenarios
+from catalogue import scenario
 from netns import Failure
-from scenarios import scenario
 
 
 def must_fail(what, proof):

@@ -1,0 +1,51 @@
+"""Which scenarios there are: every scenarios*.py beside this file registers its own."""
+
+import fnmatch
+import importlib
+import pathlib
+import sys
+
+ALL = {}      # name → function, in the order they run
+GROUPS = {}   # name of a group → names
+
+SECONDS_EACH = 150  # a generous mean
+
+
+def scenario(*groups, only=None, seconds=SECONDS_EACH):
+    """Registers a scenario. `groups`: "all" (the default) is the normal run, "long" what only `tests/run --all` adds;
+    `only` names the gateway it is meant for; `seconds` is what a slow machine may need."""
+
+    def register(function):
+        name = function.__name__
+        if name in ALL:
+            raise ValueError(f"two scenarios are called {name}")
+        ALL[name] = function
+        function.only, function.seconds = only, seconds
+        for group in groups or ("all",):
+            GROUPS.setdefault(group, []).append(name)
+        return function
+
+    return register
+
+
+def load():
+    folder = pathlib.Path(__file__).parent
+    for file in sorted(folder.glob("scenarios*.py")):  # scenarios.py comes first
+        importlib.import_module(file.stem)
+
+
+def chosen(patterns, kind):
+    """Names of the scenarios that patterns (names, groups, shell patterns) mean for this kind of gateway."""
+    load()
+    names = []
+    for pattern in patterns or ["all"]:
+        found = GROUPS.get(pattern) or fnmatch.filter(ALL, pattern)
+        if not found:
+            sys.exit(f"no scenario is called {pattern}; there are: {' '.join(ALL)}; groups: {' '.join(GROUPS)}")
+        names += [name for name in found if ALL[name].only in (None, kind) and name not in names]
+    return names
+
+
+def seconds(names):
+    """How long these may take, all in all."""
+    return sum(ALL[name].seconds for name in names)
