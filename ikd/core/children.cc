@@ -117,6 +117,7 @@ void Engine::outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> res
   child->state = ChildState::active;
   timers_.set({TimerKind::child_end, peer.number.value, in.value}, now + child->lifetime);
   const bool first = !std::exchange(peer.was_up, true);
+  admission_.established(peer.number, peer.remote.address);
   report(first ? EventKind::peer_up : EventKind::rekeyed, peer, "ESP " + to_string(child->suite));
 }
 
@@ -170,6 +171,7 @@ void Engine::peer_maybe_gone(PeerNumber number, base::Time now) {
   if (peer->policy_presence != Presence::absent) effect.policy = xfrm::id_of(outbound_policy(*peer));
   if (peer->entry_presence != Presence::absent) effects_.emplace_back(std::move(effect));
   report(EventKind::peer_gone, *peer, {});
+  admission_.gone(number);
   peers_.remove(number, now);
 }
 

@@ -31,9 +31,9 @@ Ticket ticket_of(const Completion& completion) {
 }
 
 constexpr std::string_view drop_names[] = {
-    "malformed",        "unexpected_payload", "unknown_cookies",      "wrong_state",
-    "not_encrypted",    "undecryptable",      "hash_mismatch",        "half_open_limit",
-    "quick_mode_limit", "message_id_used",    "unsupported_exchange", "unsupported_notification"};
+    "malformed",       "unexpected_payload",   "unknown_cookies",         "wrong_state",  "not_encrypted",
+    "undecryptable",   "hash_mismatch",        "half_open_limit",         "answer_limit", "quick_mode_limit",
+    "message_id_used", "unsupported_exchange", "unsupported_notification"};
 static_assert(std::size(drop_names) == static_cast<std::size_t>(DropReason::count_));
 
 }  // namespace
@@ -47,7 +47,10 @@ std::size_t Engine::CookieHash::operator()(const Cookie& c) const {
 }
 
 Engine::Engine(Settings settings, Random random)
-    : settings_(std::move(settings)), random_(std::move(random)), peers_(settings_.numbering) {}
+    : settings_(std::move(settings)),
+      random_(std::move(random)),
+      peers_(settings_.numbering),
+      admission_(settings_.max_half_open) {}
 
 std::optional<Effect> Engine::next_effect() {
   if (effects_.empty()) return std::nullopt;
@@ -119,18 +122,25 @@ v1::Header Engine::reply_header(const IsakmpSa& sa, v1::Exchange exchange, Messa
   return h;
 }
 
-bool Engine::answer_duplicate(const IsakmpSa& sa, const LastExchange& last, ByteView datagram) {
+void Engine::send_answer(IsakmpSa& sa, ByteView message) {
+  if (!sa.budget.take(message.size())) return drop(DropReason::answer_limit);
+  send(sa.local, sa.remote, message);
+}
+
+bool Engine::answer_duplicate(IsakmpSa& sa, const LastExchange& last, ByteView datagram) {
   if (last.request_digest.empty() || !base::equal(last.request_digest, digest_of(datagram))) return false;
   ++counters_.duplicates;
+  sa.budget.received(datagram.size());
   // Without an answer yet the work is still under way: the repetition is ignored.
-  if (!last.response.empty()) send(sa.local, sa.remote, last.response);
+  if (!last.response.empty()) send_answer(sa, last.response);
   return true;
 }
 
 void Engine::answer(IsakmpSa& sa, LastExchange& last, ByteView request, Bytes response) {
   if (!request.empty()) last.request_digest = digest_of(request);
+  sa.budget.received(request.size());
   last.response = std::move(response);
-  if (!last.response.empty()) send(sa.local, sa.remote, last.response);
+  if (!last.response.empty()) send_answer(sa, last.response);
 }
 
 void Engine::input(const base::Endpoint& from, const base::Endpoint& to, ByteView bytes, base::Time now) {

@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "base/timer_queue.h"
+#include "ike/admission.h"
 #include "ike/effect.h"
 #include "ike/isakmp_sa.h"
 #include "ike/peers.h"
@@ -29,6 +30,7 @@ enum class DropReason : std::uint8_t {
   undecryptable,
   hash_mismatch,
   half_open_limit,
+  answer_limit,
   quick_mode_limit,
   message_id_used,
   unsupported_exchange,
@@ -128,6 +130,8 @@ class Engine {
     return false;
   }
   void send(const base::Endpoint& from, const base::Endpoint& to, ByteView message);
+  /// To whoever the SA is with, as far as its budget allows.
+  void send_answer(IsakmpSa& sa, ByteView message);
   void report(EventKind kind, const Peer& peer, std::string detail);
   void report(EventKind kind, const IsakmpSa& sa, std::string detail);
   Ticket new_ticket(Waiting waiting);
@@ -135,7 +139,7 @@ class Engine {
   Bytes random_of(std::size_t size);
   xfrm::Spi new_spi();
   v1::Header reply_header(const IsakmpSa& sa, v1::Exchange exchange, MessageId id) const;
-  bool answer_duplicate(const IsakmpSa& sa, const LastExchange& last, ByteView datagram);
+  bool answer_duplicate(IsakmpSa& sa, const LastExchange& last, ByteView datagram);
   void answer(IsakmpSa& sa, LastExchange& last, ByteView request, Bytes response);
   void dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                 const base::Endpoint& to, base::Time now);
@@ -151,15 +155,15 @@ class Engine {
   void main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                  const base::Endpoint& to, base::Time now);
   void main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
-                   const base::Endpoint& to);
+                   const base::Endpoint& to, base::Time now);
   void main_mode_4(IsakmpSa& sa, SkeyidsDone done);
   void main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                    const base::Endpoint& to, base::Time now);
   void main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, const Bytes& g_xr, Bytes iv,
                    ByteView request, Peer& peer, base::Time now);
   void dh_done(IsakmpSa& sa, DhDone done);
-  /// False when there is none that may go.
-  bool evict_half_open(base::Time now);
+  /// False when there is no room for it.
+  bool admit(const Admission::Decision& decision, base::Time now);
   void no_longer_half_open(const IsakmpSa& sa);
 
   // quick_mode.cc
@@ -213,8 +217,7 @@ class Engine {
   std::map<SaNumber, IsakmpSa> sas_;
   std::unordered_map<Cookie, SaNumber, CookieHash> by_responder_cookie_;
   std::map<std::pair<Cookie, base::Endpoint>, SaNumber> half_open_;
-  std::set<SaNumber> awaiting_ke_;               ///< of the half-open, the oldest first
-  std::map<base::Address, std::size_t> shares_;  ///< of the half-open after message 3, by address
+  Admission admission_;
   std::map<Ticket, Waiting> waiting_;
   base::TimerQueue<TimerKey> timers_;
   std::deque<Effect> effects_;

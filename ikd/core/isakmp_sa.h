@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "ike/admission.h"
 #include "ike/peers.h"
 #include "ike/v1/message.h"
 #include "ike/v1/nat.h"
@@ -96,8 +97,7 @@ struct IsakmpSa {
   bool rfc3947 = false;
   bool dpd = false;
   v1::NatFinding nat;
-  /// Where message 3 came from: the address whose share of the half-open this one is in.
-  std::optional<base::Address> proven;
+  AnswerBudget budget;
   std::uint16_t failures = 0;  ///< messages 5 that no pre-shared key fits
   MainMode state;
   LastExchange last;

@@ -18,7 +18,6 @@ constexpr auto half_open_time = 30s;
 constexpr std::size_t most_isakmp_sas = 4;     // of one peer, rekeys under way included
 constexpr std::size_t largest_message = 8192;  // of a stranger; the longest offers have some 2000 bytes
 constexpr std::uint16_t most_failures = 200;   // of message 5: one exchange is no place for guessing
-constexpr std::size_t least_share = 8;         // of the half-open, for one address
 
 bool has_vendor(const v1::Chain& chain, ByteView id) {
   return std::ranges::any_of(chain.payloads, [&](const Payload& p) {
@@ -34,7 +33,7 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
       datagram.size() > largest_message)
     return drop(DropReason::malformed);
   if (const auto known = half_open_.find({header.initiator, from}); known != half_open_.end()) {
-    const auto& sa = sas_.at(known->second);
+    auto& sa = sas_.at(known->second);
     if (!answer_duplicate(sa, sa.last, datagram)) drop(DropReason::wrong_state);
     return;
   }
@@ -48,6 +47,7 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
   const auto offer = v1::choose(*offered, settings_.ike_transforms);
   if (!offer) {
     ++counters_.refused_proposals;
+    if (!admission_.may_refuse(now)) return drop(DropReason::answer_limit);
     effects_.emplace_back(Event{EventKind::proposal_refused,
                                 PeerNumber(0),
                                 base::Mark(0),
@@ -56,8 +56,7 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
                                 "IKE: it offers " + v1::describe(*offered)});
     return notify_in_clear(header, to, from, v1::notify::no_proposal_chosen);
   }
-  if (half_open_.size() >= settings_.max_half_open && !evict_half_open(now))
-    return drop(DropReason::half_open_limit);
+  if (!admit(admission_.may_begin(from.address, now), now)) return drop(DropReason::half_open_limit);
   const SaNumber number(++last_sa_);
   auto& sa = sas_[number];
   sa.number = number;
@@ -75,7 +74,7 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
   sa.dpd = has_vendor(*chain, v1::vendor_dpd);
   by_responder_cookie_.emplace(sa.responder, number);
   half_open_.emplace(std::pair(sa.initiator, from), number);
-  awaiting_ke_.insert(number);
+  admission_.begin(number, from.address);
   timers_.set({TimerKind::half_open, number.value}, now + half_open_time);
 
   const auto answer_body = v1::encode_sa({.doi = 1, .situation = 1, .proposals = {offer->proposal}});
@@ -86,36 +85,33 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
          v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads));
 }
 
-// Message 1 costs its sender nothing and may bear any address. So the oldest that nobody has followed up
-// makes room: an honest client's message 3 comes within a round trip.
-bool Engine::evict_half_open(base::Time now) {
-  if (awaiting_ke_.empty()) return false;
-  drop(DropReason::half_open_limit);
-  forget_sa(*awaiting_ke_.begin(), now);
+bool Engine::admit(const Admission::Decision& decision, base::Time now) {
+  if (!decision.admitted) return false;
+  if (decision.instead_of) {
+    drop(DropReason::half_open_limit);
+    forget_sa(*decision.instead_of, now);
+  }
   return true;
 }
 
 /// Main Mode is over, one way or the other.
 void Engine::no_longer_half_open(const IsakmpSa& sa) {
   half_open_.erase({sa.initiator, sa.first_remote});
-  awaiting_ke_.erase(sa.number);
+  admission_.end(sa.number);
   timers_.cancel({TimerKind::half_open, sa.number.value});
-  if (!sa.proven) return;
-  const auto share = shares_.find(*sa.proven);
-  if (share != shares_.end() && --share->second == 0) shares_.erase(share);
 }
 
 void Engine::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                        const base::Endpoint& to, base::Time now) {
   if (answer_duplicate(sa, sa.last, datagram)) return;
   if (header.message_id.value != 0 || datagram.size() > largest_message) return drop(DropReason::malformed);
-  if (std::holds_alternative<AwaitKe>(sa.state)) return main_mode_3(sa, header, datagram, from, to);
+  if (std::holds_alternative<AwaitKe>(sa.state)) return main_mode_3(sa, header, datagram, from, to, now);
   if (std::holds_alternative<AwaitId>(sa.state)) return main_mode_5(sa, header, datagram, from, to, now);
   drop(DropReason::wrong_state);
 }
 
 void Engine::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
-                         const base::Endpoint& from, const base::Endpoint& to) {
+                         const base::Endpoint& from, const base::Endpoint& to, base::Time now) {
   if (header.encrypted()) return drop(DropReason::wrong_state);
   const auto chain = v1::decode_chain(header.next, datagram.subspan(v1::header_size));
   if (!chain) return drop(DropReason::malformed);
@@ -125,14 +121,9 @@ void Engine::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagr
   if (ke.size() != crypto::public_value_size(sa.transform.group) || ni.size() < smallest_nonce ||
       ni.size() > largest_nonce)
     return drop(DropReason::malformed);
-  // It has our cookie, so its address is no forgery: one address gets a share of the table and of the
-  // Diffie-Hellman, so that others can still come in.
-  const auto share = std::max<std::size_t>(settings_.max_half_open / 4, least_share);
-  if (const auto held = shares_.find(from.address); held != shares_.end() && held->second >= share)
+  // It has our cookie, so its address is no forgery: others get their share of the Diffie-Hellman, too.
+  if (!admit(admission_.may_compute(sa.number, from.address, now), now))
     return drop(DropReason::half_open_limit);
-  ++shares_[from.address];
-  sa.proven = from.address;
-  awaiting_ke_.erase(sa.number);
   // Some float to 4500 here already (RFC 3947 §4 lets them, once the vendor IDs are exchanged).
   sa.local = to;
   sa.remote = from;
@@ -235,6 +226,7 @@ void Engine::main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, 
   }
   auto response = v1::encode_encrypted(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads,
                                        sa.transform, candidate.keys.encryption_key, iv);
+  sa.budget.lift();
   answer(sa, sa.last, request, std::move(response));
   ++counters_.main_modes;
 

@@ -64,8 +64,9 @@ TEST(Hostile, FloodOfMessage1IsBoundedAndOver30SecondsLater) {
     message[1] = static_cast<std::uint8_t>(i);
     w.inject({Address::v4(0x0a000000 + i), 500}, gateway_500, message);
   }
-  EXPECT_EQ(w.engine().half_open(), 50u);
-  EXPECT_EQ(w.dropped(DropReason::half_open_limit), 450u);
+  EXPECT_LE(w.engine().half_open(), 50u);
+  EXPECT_GE(w.engine().half_open(), 40u);
+  EXPECT_EQ(w.dropped(DropReason::half_open_limit) + w.engine().half_open(), 500u);
   EXPECT_EQ(w.kernel().computed_dh(), 0u) << "message 1 costs no public-key arithmetic";
   w.run(31s);
   EXPECT_TRUE(w.nothing_left());

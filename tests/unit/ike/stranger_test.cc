@@ -57,7 +57,7 @@ TEST(Stranger, NegotiationUnderWayIsNotEvictedByAFlood) {
 
 TEST(Stranger, OneAddressGetsAShareOfTheTable) {
   World w(small_table());
-  NatBox crowded(nat_b), nat(nat_a);
+  NatBox crowded(nat_b), nat(public_host);
   for (std::uint8_t i = 0; i < 60; ++i) {
     auto s = host(static_cast<std::uint8_t>(10 + i));
     s.psk = "guessed";
@@ -136,6 +136,102 @@ TEST(Stranger, OneExchangeIsNoPlaceForGuessing) {
   }
   EXPECT_EQ(w.engine().counters().authentication_failures, 200u);
   EXPECT_EQ(w.kernel().events_of(EventKind::authentication_failed), 1u);
+}
+
+std::size_t bytes_of(const std::vector<harness::Datagram>& datagrams, std::size_t first = 0) {
+  std::size_t out = 0;
+  for (std::size_t i = first; i < datagrams.size(); ++i) out += datagrams[i].bytes.size();
+  return out;
+}
+
+TEST(Stranger, IsAnsweredOnceAndNeverAgainUnasked) {
+  World w(cheap());
+  w.inject({stranger, 500}, gateway_500, message_1(1));
+  const auto message_2 = w.left().back().bytes;
+  w.run(60s);
+  EXPECT_THAT(w.left(), SizeIs(1)) << "message 2";
+  // Another, up to message 4.
+  w.inject({stranger, 500}, gateway_500, message_1(2));
+  const auto header = *ike::v1::decode_header(w.left().back().bytes);
+  const Bytes ke(256, 2), nonce(20, 1);
+  w.inject({stranger, 500}, gateway_500,
+           ike::v1::encode_clear(
+               header, {{ike::v1::PayloadType::key_exchange, ke}, {ike::v1::PayloadType::nonce, nonce}}));
+  w.run(60s);
+  EXPECT_THAT(w.left(), SizeIs(3)) << "message 2 and message 4";
+  EXPECT_TRUE(w.nothing_left());
+}
+
+TEST(Stranger, RepeatedMessage1IsAnsweredAFewTimesAndNeverWithThreeTimesTheBytes) {
+  World w(cheap());
+  const auto question = message_1(1);
+  for (std::size_t asked = 1; asked <= 500; ++asked) {
+    w.inject({stranger, 500}, gateway_500, question);
+    ASSERT_LE(bytes_of(w.left()), 3 * asked * question.size());
+  }
+  EXPECT_THAT(w.left(), SizeIs(24));
+  EXPECT_EQ(w.dropped(DropReason::answer_limit), 476u);
+  EXPECT_EQ(w.engine().half_open(), 1u);
+}
+
+TEST(Stranger, OffersNobodyTakesAreRefusedInFewWords) {
+  auto ws = cheap();
+  ws.engine.ike_transforms = ike_transforms({"aes128-sha1-ecp256"});
+  World w(ws);
+  for (std::uint32_t i = 0; i < 500; ++i)
+    w.inject({Address::v4(0x0a000000 + i), 500}, gateway_500, message_1(i));
+  EXPECT_THAT(w.left(), SizeIs(50));
+  EXPECT_LT(bytes_of(w.left()), 50 * message_1(0).size());
+  EXPECT_EQ(w.kernel().events_of(EventKind::proposal_refused), 50u);
+  EXPECT_EQ(w.engine().counters().refused_proposals, 500u);
+  w.run(5s);
+  w.inject({stranger, 500}, gateway_500, message_1(1));
+  EXPECT_THAT(w.left(), SizeIs(51)) << "later it is told again";
+}
+
+/// Message 1 from `a_second` different networks, for as long as the world runs `span`.
+void flood_for(World& w, base::Duration span, std::uint32_t a_second) {
+  std::uint32_t n = 0;
+  for (const auto end = w.now() + span; w.now() < end; w.run(base::Duration(1s) / a_second), ++n)
+    w.inject({Address::v4(0x0a000001 + ((n * 257 % 65536) << 8)), 500}, gateway_500, message_1(n));
+}
+
+TEST(Stranger, CarrierNatWhosePeersAreConnectedIsNotLockedOutByAFlood) {
+  World w(small_table());
+  NatBox carrier(nat_a);
+  for (std::uint8_t i = 0; i < 10; ++i)
+    w.add(host(static_cast<std::uint8_t>(10 + i)), &carrier).connect(w.now());
+  w.run(5s);
+  ASSERT_THAT(w.engine().peers(), SizeIs(10));
+  flood_for(w, 3s, 500);
+  std::vector<Initiator*> late;
+  for (std::uint8_t i = 0; i < 10; ++i) {
+    late.push_back(&w.add(host(static_cast<std::uint8_t>(30 + i)), &carrier));
+    late.back()->connect(w.now());
+  }
+  flood_for(w, 1s, 500);
+  for (auto* client : late) EXPECT_EQ(w.disagreement(*client), "");
+  EXPECT_GT(w.dropped(DropReason::half_open_limit), 1000u);
+}
+
+TEST(Stranger, WholeOfficeComesBackAtOnceAfterARestart) {
+  auto ws = cheap();
+  ws.kernel.dh_delay = 20ms;
+  ws.kernel.jitter = 200ms;
+  World w(ws);
+  NatBox office(nat_a);
+  std::vector<Initiator*> clients;
+  for (std::uint32_t i = 0; i < 700; ++i) {
+    auto s = host(2, i + 1);
+    s.local.address = Address::v4(0xc0a80002 + i);
+    clients.push_back(&w.add(s, &office));
+    clients.back()->connect(w.now());
+  }
+  w.run(20s);
+  std::size_t up = 0;
+  for (auto* client : clients) up += w.disagreement(*client).empty();
+  EXPECT_EQ(up, clients.size());
+  EXPECT_THAT(w.complaints(), IsEmpty());
 }
 
 TEST(Stranger, MonstrousMessage1IsNotKept) {
