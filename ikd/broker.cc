@@ -91,6 +91,36 @@ base::Result<void> Broker::remove(const ike::RemovePeer& request) {
   return out;
 }
 
+base::Result<void> Broker::move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner) {
+  auto installed = kernel_.get(id);
+  if (!installed) return absent_is_fine(tl::unexpected(installed.error()));
+  // The keys come from the kernel, so that nobody has to keep them for this.
+  auto& sa = installed->sa;
+  // The kernel may have refused this name to the peer because it is another's.
+  if (!ours(sa) || sa.reqid.value != owner.value || !sa.encap || sa.encap == encap) return {};
+  sa.encap = encap;
+  return absent_is_fine(kernel_.update(sa));
+}
+
+base::Result<void> Broker::move(const ike::MovePeer& request) {
+  if (!marks_.alias.contains(request.alias)) return outside_our_range();
+  base::Result<void> out;
+  const auto keep = [&out](base::Result<void> result) {
+    if (out && !result) out = std::move(result);
+  };
+  for (const auto& id : request.outbound)
+    keep(move_encap(id, {.source_port = ike::natt_port, .destination_port = request.port}, request.mark));
+  for (const auto& id : request.inbound)
+    keep(move_encap(id, {.source_port = request.port, .destination_port = ike::natt_port}, request.mark));
+  if (!request.new_home) return out;
+  const auto moved = map_.move_peer(request.alias, *request.new_home);
+  if (!moved) keep(nl::as_base(moved.error()));
+  if (moved && *moved == nft::Change::absent)
+    keep(base::fail("the map home has no element for " + request.alias.to_string() +
+                    ": was the ruleset flushed?"));
+  return out;
+}
+
 base::Result<xfrm::SaStatistics> Broker::statistics(const xfrm::SaId& id) {
   auto out = kernel_.statistics(id);
   if (!out) return nl::as_base(std::move(out.error()));

@@ -25,6 +25,8 @@ class Broker {
   /// What is not there any more is as good as removed.
   base::Result<void> remove(const ike::RemoveSa& request);
   base::Result<void> remove(const ike::RemovePeer& request);
+  /// What can be moved is, even where something else fails.
+  base::Result<void> move(const ike::MovePeer& request);
 
   base::Result<xfrm::SaStatistics> statistics(const xfrm::SaId& id);
   /// Our inbound SAs that the kernel has.
@@ -42,6 +44,7 @@ class Broker {
   bool ours(const xfrm::MaskedMark& mark, xfrm::Reqid reqid) const;
   bool ours(const xfrm::Sa& sa) const;
   bool ours(const xfrm::Policy& policy) const;
+  base::Result<void> move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner);
 
   config::Marks marks_;
   std::vector<config::Psk> psks_;

@@ -113,7 +113,7 @@ void Daemon::kernel_events() {
   const auto outcome = events_->receive([this](const xfrm::Event& event) {
     if (const auto* expire = std::get_if<xfrm::Expire>(&event); expire != nullptr && expire->hard)
       engine_.expired(expire->sa, now());
-    if (std::holds_alternative<xfrm::Mapping>(event)) ++nat_moves_;
+    if (const auto* mapping = std::get_if<xfrm::Mapping>(&event)) engine_.mapped(*mapping, now());
   });
   if (outcome == nl::Socket::Events::lost) compare_with_kernel();
   drain();
@@ -170,6 +170,13 @@ void Daemon::perform(ike::RemoveSa& request) {
   if (auto removed = broker_.remove(request); !removed) {
     ++removal_failures_;
     base::log(base::Severity::error, removed.error().message);
+  }
+}
+
+void Daemon::perform(ike::MovePeer& request) {
+  if (auto moved = broker_.move(request); !moved) {
+    ++move_failures_;
+    base::log(base::Severity::error, moved.error().message);
   }
 }
 

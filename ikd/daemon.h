@@ -47,6 +47,7 @@ class Daemon {
   void perform(ike::InstallInbound& request);
   void perform(ike::InstallOutbound& request);
   void perform(ike::RemoveSa& request);
+  void perform(ike::MovePeer& request);
   void perform(ike::RemovePeer& request);
   void perform(ike::CountInbound& request);
   void perform(ike::Event& event);
@@ -72,7 +73,7 @@ class Daemon {
   os::Source timer_;
   std::unique_ptr<control::Server> control_;
   std::vector<control::Call> monitors_;
-  std::uint64_t send_failures_ = 0, removal_failures_ = 0, nat_moves_ = 0;
+  std::uint64_t send_failures_ = 0, removal_failures_ = 0, move_failures_ = 0;
   base::Time started_;
 };
 

@@ -24,7 +24,8 @@ std::uint64_t seconds_since(base::Time then) {
 std::string_view event_word(ike::EventKind kind) {
   switch (kind) {
     case ike::EventKind::peer_up: return control::event::up;
-    case ike::EventKind::rekeyed: return control::event::changed;
+    case ike::EventKind::rekeyed:
+    case ike::EventKind::peer_moved: return control::event::changed;
     case ike::EventKind::peer_lost:
     case ike::EventKind::peer_gone: return control::event::down;
     default: return {};
@@ -44,6 +45,7 @@ control::Status status_of(const ike::Engine& engine, base::Time started, std::si
   status.counters = {{"received", counters.received},
                      {"duplicates", counters.duplicates},
                      {"keepalives", counters.keepalives},
+                     {"nat_moves", counters.moves},
                      {"main_modes", counters.main_modes},
                      {"quick_modes", counters.quick_modes},
                      {"authentication_failures", counters.authentication_failures},
@@ -101,7 +103,7 @@ void Daemon::serve_control() {
     auto status = status_of(engine_, started_, workers_.waiting());
     status.counters["send_failures"] = send_failures_;
     status.counters["removal_failures"] = removal_failures_;
-    status.counters["nat_moves"] = nat_moves_;
+    status.counters["move_failures"] = move_failures_;
     call.reply(to_json(status));
   });
   control_->handle("ListPeers", [this](const Json&, Call call) {

@@ -17,6 +17,10 @@
 
 namespace ike {
 
+inline constexpr std::uint16_t ike_port = 500;
+/// IKE with its non-ESP marker and ESP in UDP (RFC 3948).
+inline constexpr std::uint16_t natt_port = 4500;
+
 /// Names a request that is answered by completed().
 using Ticket = base::Id<struct TicketTag, std::uint64_t>;
 /// 1 to the capacity of the mark range; 0 is none.
@@ -70,6 +74,17 @@ struct RemoveSa {
   xfrm::SaId sa;
 };
 
+/// The peer's NAT gave it another place: the encap ports of its SAs, and its map element where the address
+/// is another. An SA that is not there (refused, expired,
+/// not yet or no longer wanted) is passed over.
+struct MovePeer {
+  base::Mark mark;
+  base::Address alias;
+  std::optional<base::Address> new_home;
+  std::uint16_t port = 0;  ///< of the peer's ESP in UDP
+  std::vector<xfrm::SaId> inbound, outbound;
+};
+
 /// The last of a peer: its policy and map elements.
 struct RemovePeer {
   PeerEntry entry;
@@ -94,6 +109,7 @@ enum class EventKind : std::uint8_t {
   peer_lost,  ///< no SA left to carry its packets; its number lives while an ISAKMP SA does
   peer_gone,
   peer_silent,  ///< it answers no R-U-THERE
+  peer_moved,   ///< its NAT gave it another port or address
   no_number_left,
   kernel_refused
 };
@@ -109,7 +125,7 @@ struct Event {
 };
 
 using Effect = std::variant<Send, ComputeDh, DeriveSkeyids, InstallInbound, InstallOutbound, RemoveSa,
-                            RemovePeer, CountInbound, Event>;
+                            MovePeer, RemovePeer, CountInbound, Event>;
 
 struct DhDone {
   Ticket ticket;

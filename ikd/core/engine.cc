@@ -180,18 +180,15 @@ void Engine::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
   if (header.message_id.value == 0) return drop(DropReason::malformed);
   const auto number = sa.number;
   const auto old_local = sa.local, old_remote = sa.remote;
-  // The answer goes where the request came from. Only a Quick Mode message taken for the first time moves
-  // the SA there for good: a repeated one may be somebody else's recording.
+  // The answer goes where the request came from. Only an authentic message taken for the first time moves
+  // the SA and its peer there for good: a repeated one may be somebody else's recording.
   sa.local = to;
   sa.remote = from;
-  bool moves = false;
-  if (header.exchange == Exchange::quick_mode) {
-    moves = quick_mode(sa, header, datagram, now);
-  } else {
-    informational(sa, header, datagram, now);
-  }
+  const bool moves = header.exchange == Exchange::quick_mode ? quick_mode(sa, header, datagram, now)
+                                                             : informational(sa, header, datagram, now);
   auto* still = find_sa(number);
-  if (still == nullptr || moves) return;
+  if (still == nullptr) return;
+  if (moves) return follow(*still, now);
   still->local = old_local;
   still->remote = old_remote;
 }
@@ -253,6 +250,9 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
       if (peer == nullptr || !peer->children.empty()) return;
       peer->was_up = false;
       return report(EventKind::peer_lost, *peer, "no IPsec SA is left");
+    case TimerKind::move:
+      if (peer != nullptr) move_due(*peer, now);
+      return;
     case TimerKind::dpd:
       if (peer != nullptr) dpd_due(*peer);
       return;

@@ -55,14 +55,12 @@ struct Counters {
   std::uint64_t received = 0;
   std::uint64_t duplicates = 0;  ///< answered with the same bytes, or ignored while work is under way
   std::uint64_t keepalives = 0;
+  std::uint64_t moves = 0;  ///< of peers whose NAT gave them another port or address
   std::uint64_t main_modes = 0;
   std::uint64_t quick_modes = 0;
   std::uint64_t authentication_failures = 0;
   std::uint64_t refused_proposals = 0;
 };
-
-inline constexpr std::uint16_t ike_port = 500;
-inline constexpr std::uint16_t natt_port = 4500;
 
 class Engine {
  public:
@@ -77,6 +75,8 @@ class Engine {
   void completed(Completion completion, base::Time now);
   /// The kernel dropped an inbound SA (hard limit).
   void expired(const xfrm::SaId& sa, base::Time now);
+  /// The kernel decrypted a packet that came from somewhere else (kernel.md §5).
+  void mapped(const xfrm::Mapping& mapping, base::Time now);
   /// Deletes for every SA of the peer; false when there is no such peer.
   bool terminate(PeerNumber peer, std::string_view why, base::Time now);
   /// The same for all peers; the half-open vanish.
@@ -102,6 +102,7 @@ class Engine {
     inbound_linger,  ///< packets on their way of a deleted pair have arrived by now
     peer_lost,       ///< a peer without ESP SAs has not come back
     dpd,             ///< time to see whether the peer has been heard
+    move,            ///< a peer that moves often may move again
   };
   struct TimerKey {
     TimerKind kind;
@@ -176,6 +177,7 @@ class Engine {
   void install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now);
+  /// True: the message is refused, and was taken.
   bool refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why);
   void abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now);
   void quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time now);
@@ -194,6 +196,11 @@ class Engine {
   void delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now);
   void peer_maybe_gone(PeerNumber number, base::Time now);
 
+  // nat_life.cc
+  void follow(const IsakmpSa& sa, base::Time now);
+  void follow(Peer& peer, const base::Endpoint& to, base::Time now);
+  void move_due(Peer& peer, base::Time now);
+
   // dead_peers.cc
   void heard(const IsakmpSa& sa, base::Time now);
   void watch_for_silence(Peer& peer, base::Time now);
@@ -202,7 +209,8 @@ class Engine {
   IsakmpSa* askable(const Peer& peer);
 
   // informational.cc
-  void informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
+  /// True as for quick_mode().
+  bool informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
   void notification(IsakmpSa& sa, ByteView body);
   void delete_payload(IsakmpSa& sa, ByteView body, base::Time now);
   void send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView body);

@@ -12,22 +12,24 @@ using v1::PayloadType;
 
 }  // namespace
 
-void Engine::informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
+bool Engine::informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
   const auto& up = std::get<Up>(sa.state);
   const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key,
                                  v1::phase2_iv(sa.transform, up.last_block, header.message_id));
-  if (!clear) return drop(DropReason::undecryptable);
+  if (!clear) return not_taken(DropReason::undecryptable);
   const auto chain = v1::authenticated_chain(header, clear->body, sa.transform.hash, up.keys, {});
-  if (!chain) return drop(DropReason::hash_mismatch);
-  if (!v1::legal(v1::Step::informational, *chain)) return drop(DropReason::unexpected_payload);
+  if (!chain) return not_taken(DropReason::hash_mismatch);
+  if (!v1::legal(v1::Step::informational, *chain)) return not_taken(DropReason::unexpected_payload);
   heard(sa, now);
+  const bool fresh = sa.used_ids.insert(header.message_id).second;
   const auto number = sa.number;
   for (const auto& p : chain->payloads) {
     auto* still = find_sa(number);  // a Delete may have taken the ISAKMP SA away
-    if (still == nullptr) return;
+    if (still == nullptr) break;
     if (p.type == PayloadType::notification) notification(*still, p.body);
     if (p.type == PayloadType::delete_) delete_payload(*still, p.body, now);
   }
+  return fresh;
 }
 
 void Engine::notification(IsakmpSa& sa, ByteView body) {

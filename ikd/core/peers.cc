@@ -12,6 +12,12 @@ base::Address Numbering::alias_of(PeerNumber number) const {
   return base::Address::v4(alias.network.v4_value() + number.value);
 }
 
+std::optional<PeerNumber> Numbering::number_of(base::Mark mark) const {
+  const PeerNumber number(mark.value >> std::countr_zero(mask));
+  if (number.value == 0 || number.value > capacity || mark_of(number) != mark) return std::nullopt;
+  return number;
+}
+
 ChildSa* Peer::child_by_in(xfrm::Spi spi) {
   const auto it = std::ranges::find(children, spi, &ChildSa::in);
   return it == children.end() ? nullptr : &*it;
@@ -64,10 +70,22 @@ Peer* Peers::find(PeerNumber number) {
   return it == peers_.end() ? nullptr : &it->second;
 }
 
+void Peers::move(PeerNumber number, const base::Endpoint& remote) {
+  auto& peer = peers_.at(number);
+  forget_key(peer);
+  peer.remote = peer.key.remote = remote;
+  by_key_.insert_or_assign(peer.key, number);
+}
+
+void Peers::forget_key(const Peer& peer) {
+  const auto it = by_key_.find(peer.key);
+  if (it != by_key_.end() && it->second == peer.number) by_key_.erase(it);
+}
+
 void Peers::remove(PeerNumber number, base::Time now) {
   const auto it = peers_.find(number);
   if (it == peers_.end()) return;
-  by_key_.erase(it->second.key);
+  forget_key(it->second);
   peers_.erase(it);
   quarantine_.push_back({number, now + numbering_.quarantine});
 }

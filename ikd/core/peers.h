@@ -28,6 +28,8 @@ struct Numbering {
 
   base::Mark mark_of(PeerNumber number) const;
   base::Address alias_of(PeerNumber number) const;
+  /// None for a mark outside the range.
+  std::optional<PeerNumber> number_of(base::Mark mark) const;
 };
 
 enum class ChildState : std::uint8_t {
@@ -49,7 +51,8 @@ struct ChildSa {
 /// Of a peer's map elements and its policy, which come with its first SAs.
 enum class Presence : std::uint8_t { absent, installing, present };
 
-/// Who this is, as far as IKE can tell: the same from another NAT address or port is somebody else.
+/// Who this is, as far as IKE can tell: the same from another NAT address or port is somebody else, unless
+/// the peer was seen to move there.
 struct PeerKey {
   base::Address local;
   base::Endpoint remote;
@@ -73,6 +76,9 @@ struct Peer {
   Presence entry_presence = Presence::absent;
   Presence policy_presence = Presence::absent;
   bool was_up = false;
+  // Its NAT gave it another place (RFC 3947 §7).
+  std::optional<base::Endpoint> next_remote;  ///< where it will be believed to be next; see nat_life.cc
+  base::Time moved;                           ///< the last time
   // Dead peer detection (RFC 3706).
   base::Time last_heard;
   std::uint64_t packets_seen = 0;  ///< of the inbound SAs, at the last count
@@ -95,6 +101,9 @@ class Peers {
   /// The living peer of this key, or a new one; null when no number is free.
   Peer* adopt_or_add(const PeerKey& key, base::Time now);
   Peer* find(PeerNumber number);
+  /// It is found there from now on, and no longer at its old place, which may be another's soon. Whoever
+  /// was believed there keeps all but the key.
+  void move(PeerNumber number, const base::Endpoint& remote);
   const std::map<PeerNumber, Peer>& all() const { return peers_; }
   const Numbering& numbering() const { return numbering_; }
   /// The number goes into quarantine.
@@ -102,6 +111,8 @@ class Peers {
 
  private:
   std::optional<PeerNumber> take_number(base::Time now);
+  /// Unless somebody else has taken it over.
+  void forget_key(const Peer& peer);
 
   Numbering numbering_;
   std::map<PeerNumber, Peer> peers_;

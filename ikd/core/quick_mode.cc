@@ -30,12 +30,6 @@ bool acceptable_ids(const v1::Identification& theirs, const v1::Identification& 
          (ours.port == l2tp_port || ours.port == 0);
 }
 
-/// The NAT may have given a new port since the last exchange: the new pair goes there at once. (Another
-/// address needs another map element, too.)
-void follow_port(const IsakmpSa& sa, Peer& peer) {
-  if (peer.nat && sa.remote.address == peer.remote.address) peer.remote.port = sa.remote.port;
-}
-
 std::string words(const v1::Identification& theirs, const v1::Identification& ours) {
   const auto one = [](const v1::Identification& id) {
     return v1::describe(id) + " " + std::to_string(id.protocol) + "/" + std::to_string(id.port);
@@ -89,7 +83,7 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
                              "it asks for " + words(*idci, *idcr) + ", only UDP port 1701 is served");
   const auto mode = sa.nat.any() ? v1::EncapsulationMode::udp_transport : v1::EncapsulationMode::transport;
   const auto offer = choose_offer(sa, *chain, mode);
-  if (!offer) return false;
+  if (!offer) return true;
   const auto* ke = chain->find(PayloadType::key_exchange);
   if (offer->group.has_value() != (ke != nullptr) ||
       (ke != nullptr && ke->body.size() != crypto::public_value_size(*offer->group)))
@@ -153,7 +147,7 @@ bool Engine::refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::str
   send_informational(sa, PayloadType::notification,
                      v1::encode_notification(
                          {.protocol = v1::protocol_ipsec_esp, .spi = {}, .type = notify_type, .data = {}}));
-  return false;
+  return true;
 }
 
 void Engine::quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time now) {
@@ -180,7 +174,6 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
     sa.quick_modes.erase(id);
     return;
   }
-  follow_port(sa, *peer);
   make_room(*peer, now);
   const auto keys_for = [&](xfrm::Spi spi) {
     return v1::derive_keymat(sa.transform.hash, up.keys.skeyid_d, quick.g_xy.view(), spi, quick.ni, quick.nr,
@@ -290,7 +283,6 @@ bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& head
                                   .installs = xfrm::Direction::out,
                                   .peer = peer->number,
                                   .in = quick.in});
-  follow_port(sa, *peer);
   InstallOutbound effect{.ticket = ticket,
                          .sa = outbound_sa(*peer, quick, std::exchange(quick.outbound_keys, {})),
                          .new_policy = {}};

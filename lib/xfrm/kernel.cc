@@ -39,13 +39,6 @@ nl::Result<void> Kernel::update(const Sa& sa) {
   return socket_.transact(request, sentence("updating", id_of(sa)));
 }
 
-nl::Result<void> Kernel::move_encap(const SaId& id, const Encap& encap) {
-  auto installed = get(id);
-  if (!installed) return tl::unexpected(installed.error());
-  installed->sa.encap = encap;
-  return update(installed->sa);
-}
-
 nl::Result<void> Kernel::remove(const SaId& id) {
   auto request = delete_sa(id);
   return socket_.transact(request, sentence("removing", id));

@@ -19,9 +19,6 @@ class Kernel {
   nl::Result<void> install(const Sa& sa);
   /// See update_sa(): lifetimes, encap ports, set-mark.
   nl::Result<void> update(const Sa& sa);
-  /// New encap ports for an installed SA, everything else as it is: the peer's NAT moved it. The keys
-  /// come from the kernel, so that nobody has to keep them for this.
-  nl::Result<void> move_encap(const SaId& id, const Encap& encap);
   nl::Result<void> remove(const SaId& id);
 
   nl::Result<void> install(const Policy& policy);

@@ -142,6 +142,25 @@ void FakeKernel::run(const ike::RemoveSa& e, base::Time) {
   if (excused_.erase(e.sa) == 0) complain("removes an SA that is not there: " + name_of(e.sa));
 }
 
+void FakeKernel::run(const ike::MovePeer& e, base::Time) {
+  ++moves_;
+  const auto entry = entries_.find(e.mark);
+  if (entry != entries_.end()) {
+    if (entry->second.alias != e.alias) complain("moves a peer of another alias");
+    if (e.new_home) entry->second.home = *e.new_home;
+  }
+  const auto move = [&](const xfrm::SaId& id, xfrm::Encap encap) {
+    const auto sa = sas_.find(id);
+    if (sa == sas_.end()) return;
+    // One whose name clashes with another peer's was refused; the broker knows it by its reqid.
+    if (sa->second.reqid.value != e.mark.value) return;
+    if (!sa->second.encap) return complain("moves an SA without encapsulation: " + name_of(id));
+    sa->second.encap = encap;
+  };
+  for (const auto& id : e.inbound) move(id, {.source_port = e.port, .destination_port = natt_port});
+  for (const auto& id : e.outbound) move(id, {.source_port = natt_port, .destination_port = e.port});
+}
+
 void FakeKernel::run(const ike::RemovePeer& e, base::Time) {
   for (const auto& [id, sa] : sas_) {
     if (sa.reqid.value == e.entry.mark.value) complain("removes a peer that has an SA: " + name_of(id));

@@ -68,6 +68,7 @@ class FakeKernel {
   /// somebody else's.
   const std::vector<xfrm::SaId>& removed_in_vain() const { return removed_in_vain_; }
   std::size_t computed_dh() const { return computed_dh_; }
+  std::size_t moves() const { return moves_; }
 
  private:
   void complain(std::string what) { complaints_.push_back(std::move(what)); }
@@ -78,6 +79,7 @@ class FakeKernel {
   void run(ike::InstallInbound effect, base::Time now);
   void run(ike::InstallOutbound effect, base::Time now);
   void run(const ike::RemoveSa& effect, base::Time now);
+  void run(const ike::MovePeer& effect, base::Time now);
   void run(const ike::RemovePeer& effect, base::Time now);
   void run(const ike::CountInbound& effect, base::Time now);
   void run(ike::Event effect, base::Time) { events_.push_back(std::move(effect)); }
@@ -99,7 +101,7 @@ class FakeKernel {
   std::vector<std::string> complaints_;
   std::vector<xfrm::SaId> removed_in_vain_;
   std::map<xfrm::Spi, std::uint64_t> packets_;
-  std::size_t computed_dh_ = 0;
+  std::size_t computed_dh_ = 0, moves_ = 0;
 };
 
 }  // namespace harness

@@ -126,7 +126,13 @@ TEST_F(RealKernel, TakesEveryTransform) {
 TEST_F(RealKernel, TheNatsNewPortIsAnUpdateInPlace) {
   ASSERT_OK(kernel_->install(samples::outbound()));
   const auto id = id_of(samples::outbound());
-  ASSERT_OK(kernel_->move_encap(id, {.source_port = 4500, .destination_port = 61000}));
+  const auto move = [&](const xfrm::SaId& which, xfrm::Encap encap) {
+    auto installed = kernel_->get(which);
+    ASSERT_OK(installed);
+    installed->sa.encap = encap;
+    ASSERT_OK(kernel_->update(installed->sa));
+  };
+  move(id, {.source_port = 4500, .destination_port = 61000});
   auto expected = samples::outbound();
   expected.encap->destination_port = 61000;
   const auto read = kernel_->get(id);
@@ -134,7 +140,7 @@ TEST_F(RealKernel, TheNatsNewPortIsAnUpdateInPlace) {
   expect_same(read->sa, expected);
   // The inbound one keeps its window and its marks.
   ASSERT_OK(kernel_->install(samples::inbound()));
-  ASSERT_OK(kernel_->move_encap(id_of(samples::inbound()), {.source_port = 61000, .destination_port = 4500}));
+  move(id_of(samples::inbound()), {.source_port = 61000, .destination_port = 4500});
   auto inbound = samples::inbound();
   inbound.encap->source_port = 61000;
   const auto read_inbound = kernel_->get(id_of(inbound));

@@ -1,0 +1,81 @@
+// A peer's NAT gives it another port or address, whenever it likes (RFC 3947 §7). An authentic IKE message
+// or ESP packet from there moves the peer: what the kernel needs to reach it, and nothing else. Its SAs, its
+// mark and its alias stay, so L2TP notices nothing (kernel.md §5).
+
+#include "ike/engine.h"
+
+namespace ike {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Between two moves of a peer: one that sends from many ports at once must not keep us busy. The last
+/// place it was seen at within this time is where it goes then.
+constexpr auto between_moves = 1s;
+
+}  // namespace
+
+void Engine::follow(const IsakmpSa& sa, base::Time now) {
+  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  // What comes to port 500 tells nothing of where ESP in UDP goes, and another address of ours would need
+  // other SAs.
+  if (peer == nullptr || sa.local.port != natt_port || sa.local.address != peer->local.address) return;
+  follow(*peer, sa.remote, now);
+}
+
+void Engine::mapped(const xfrm::Mapping& mapping, base::Time now) {
+  // The reqid is the mark: the peer whose SA authenticated the packet, and no other.
+  const auto number = settings_.numbering.number_of(base::Mark(mapping.reqid.value));
+  auto* peer = number ? peers_.find(*number) : nullptr;
+  if (peer == nullptr || peer->local.address != mapping.sa.destination ||
+      peer->child_by_in(mapping.sa.spi) == nullptr)
+    return;
+  peer->last_heard = now;
+  // After a change of address an SA's recorded source stays, so the same news comes again and again.
+  follow(*peer, mapping.new_source, now);
+}
+
+void Engine::follow(Peer& peer, const base::Endpoint& to, base::Time now) {
+  // RFC 3947 §7: whoever is behind no NAT does not move, so that nobody can be made to believe it does.
+  if (!peer.nat || !peer.peer_behind_nat || settings_.numbering.alias.contains(to.address)) return;
+  if (to == peer.remote) {
+    peer.next_remote.reset();
+    return timers_.cancel({TimerKind::move, peer.number.value});
+  }
+  const bool waits = peer.next_remote.has_value();
+  peer.next_remote = to;
+  if (now - peer.moved >= between_moves) return move_due(peer, now);
+  if (!waits) timers_.set({TimerKind::move, peer.number.value}, peer.moved + between_moves);
+}
+
+void Engine::move_due(Peer& peer, base::Time now) {
+  if (!peer.next_remote) return;
+  const auto to = *std::exchange(peer.next_remote, std::nullopt);
+  const auto from = peer.remote;
+  timers_.cancel({TimerKind::move, peer.number.value});
+  peer.moved = now;
+  peers_.move(peer.number, to);
+  if (peer.was_up) admission_.established(peer.number, to.address);
+  ++counters_.moves;
+  for (const auto number : peer.isakmp_sas) {
+    auto* sa = find_sa(number);
+    if (sa != nullptr && sa->local == base::Endpoint{peer.local.address, natt_port}) sa->remote = to;
+  }
+  if (peer.entry_presence != Presence::absent) {
+    MovePeer effect{.mark = peer.mark,
+                    .alias = peer.alias,
+                    .new_home = {},
+                    .port = to.port,
+                    .inbound = {},
+                    .outbound = {}};
+    if (to.address != from.address) effect.new_home = to.address;
+    for (const auto& child : peer.children) {
+      effect.inbound.push_back(peer.inbound_id(child.in));
+      effect.outbound.push_back(peer.outbound_id(child.out, settings_.numbering.mask));
+    }
+    effects_.emplace_back(std::move(effect));
+  }
+  report(EventKind::peer_moved, peer, "its NAT had it at " + from.to_string());
+}
+
+}  // namespace ike

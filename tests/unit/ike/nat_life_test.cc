@@ -1,0 +1,285 @@
+// The NAT gives a peer another port or address: it is followed there, alone, on authentic news only, and
+// nothing else of it changes.
+
+#include "scene.h"
+
+namespace {
+
+using namespace scene;
+
+/// Where the gateway sends what it has for the client's first pair; empty when its books disagree.
+std::string direction_of(World& w, const Initiator& client, std::size_t child = 0) {
+  const auto* peer = w.peer_of(client, child);
+  if (peer == nullptr) return "no peer";
+  const auto& pair = client.children().at(child);
+  const auto* in = w.kernel().inbound(pair.out);
+  const auto* out = w.kernel().outbound(peer->mark, pair.in);
+  if (in == nullptr || out == nullptr || !in->encap || !out->encap) return "no pair in UDP";
+  if (in->encap->source_port != out->encap->destination_port) return "the ports of its SAs differ";
+  return Endpoint{w.kernel().entries().at(peer->mark).home, out->encap->destination_port}.to_string();
+}
+
+/// Where the client's ESP comes from now.
+std::string place_of(NatBox& nat, const Initiator& client) {
+  return nat.outward({client.settings().local.address, 4500}).to_string();
+}
+
+xfrm::Mapping mapping(const World& w, const Initiator& client, const Endpoint& to) {
+  const auto* peer = w.peer_of(client);
+  return {.sa = peer->inbound_id(client.children().at(0).out),
+          .reqid = peer->reqid(),
+          .old_source = peer->remote,
+          .new_source = to};
+}
+
+const Endpoint elsewhere{nat_b, 55555};
+
+void tell(World& w, const xfrm::Mapping& m) {
+  w.engine().mapped(m, w.now());
+  w.pump();
+}
+
+TEST(NatLife, MappingWithAnotherPortMovesTheEncapsulationOnly) {
+  Connected c;
+  const auto* peer = c.world.peer_of(c.client);
+  const auto alias = peer->alias;
+  tell(c.world, mapping(c.world, c.client, {nat_a, 55555}));
+  EXPECT_EQ(direction_of(c.world, c.client), "198.51.100.1:55555");
+  EXPECT_EQ(c.world.peer_of(c.client)->alias, alias);
+  EXPECT_EQ(c.world.engine().counters().moves, 1u);
+  EXPECT_EQ(c.world.kernel().events_of(EventKind::peer_moved), 1u);
+  EXPECT_EQ(c.world.disagreement(c.client), "");
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
+TEST(NatLife, MappingWithAnotherAddressMovesItsHome) {
+  Connected c;
+  tell(c.world, mapping(c.world, c.client, elsewhere));
+  EXPECT_EQ(direction_of(c.world, c.client), elsewhere.to_string());
+  EXPECT_EQ(c.world.peer_of(c.client)->remote, elsewhere);
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
+TEST(NatLife, RepeatedNewsChangesNothing) {
+  Connected c;
+  const auto news = mapping(c.world, c.client, elsewhere);
+  for (int i = 0; i < 5; ++i) {
+    tell(c.world, news);  // the inbound SA's recorded source stays, so the kernel goes on
+    c.world.run(10s);
+  }
+  EXPECT_EQ(c.world.kernel().moves(), 1u);
+  EXPECT_EQ(c.world.engine().counters().moves, 1u);
+}
+
+TEST(NatLife, MappingIsBelievedForThePeerWhoseSaItNamesOnly) {
+  World w(cheap());
+  NatBox nat(nat_a);
+  auto& a = w.add(host(2), &nat);
+  auto& b = w.add(host(3), &nat);
+  a.connect(w.now());
+  b.connect(w.now());
+  w.run(2s);
+  const auto of_a = mapping(w, a, elsewhere), of_b = mapping(w, b, elsewhere);
+  auto foreign = of_a;
+  foreign.reqid = of_b.reqid;
+  tell(w, foreign);
+  foreign = of_a;
+  foreign.sa.destination = nat_b;
+  tell(w, foreign);
+  foreign = of_a;
+  foreign.sa.spi = xfrm::Spi(0x12345678);
+  tell(w, foreign);
+  for (const std::uint32_t reqid : {0u, 0x7u, 0xffffffffu, 0x0fffff00u}) {
+    foreign = of_a;
+    foreign.reqid = xfrm::Reqid(reqid);
+    tell(w, foreign);
+  }
+  EXPECT_EQ(w.engine().counters().moves, 0u);
+  tell(w, of_b);
+  EXPECT_EQ(direction_of(w, a), place_of(nat, a)) << "the neighbour stays";
+  EXPECT_EQ(direction_of(w, b), elsewhere.to_string());
+}
+
+TEST(NatLife, PeerBehindNoNatIsNotMoved) {
+  World w(cheap());
+  auto& client = w.add(without_nat());
+  client.connect(w.now());
+  w.run(2s);
+  ASSERT_THAT(client.children(), SizeIs(1));
+  tell(w, mapping(w, client, elsewhere));
+  EXPECT_EQ(w.engine().counters().moves, 0u);
+  EXPECT_EQ(w.peer_of(client)->remote.address, public_host);
+}
+
+TEST(NatLife, NobodyMovesIntoTheAliasRange) {
+  Connected c;
+  tell(c.world, mapping(c.world, c.client, {Address::v4(0xf0000002), 4500}));
+  EXPECT_EQ(c.world.engine().counters().moves, 0u);
+}
+
+TEST(NatLife, ManyMovesAtOnceBecomeTwo) {
+  Connected c;
+  for (std::uint16_t port = 50000; port < 50100; ++port)
+    tell(c.world, mapping(c.world, c.client, {nat_a, port}));
+  EXPECT_EQ(c.world.kernel().moves(), 1u);
+  c.world.run(2s);
+  EXPECT_EQ(c.world.kernel().moves(), 2u);
+  EXPECT_EQ(direction_of(c.world, c.client), "198.51.100.1:50099") << "the last is where it is";
+}
+
+TEST(NatLife, MoveThatIsTakenBackInTimeIsNone) {
+  Connected c;
+  const auto home = c.world.peer_of(c.client)->remote;
+  tell(c.world, mapping(c.world, c.client, elsewhere));
+  tell(c.world, mapping(c.world, c.client, home));
+  tell(c.world, mapping(c.world, c.client, elsewhere));
+  c.world.run(5s);
+  EXPECT_EQ(direction_of(c.world, c.client), elsewhere.to_string());
+  EXPECT_EQ(c.world.kernel().moves(), 1u);
+}
+
+TEST(NatLife, InformationalFromAnotherPortMovesThePeer) {
+  Connected c;
+  c.nat.rebind();
+  c.client.r_u_there(7);
+  c.world.run(1s);
+  EXPECT_EQ(direction_of(c.world, c.client), place_of(c.nat, c.client));
+  EXPECT_EQ(c.world.left().back().to.to_string(), place_of(c.nat, c.client)) << "the answer, too";
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
+TEST(NatLife, QuickModeFromAnotherPortMovesTheOldPairToo) {
+  Connected c;
+  c.nat.rebind();
+  c.client.quick_mode(c.world.now());
+  c.world.run(5ms);
+  c.world.run(2s);
+  ASSERT_THAT(c.client.children(), SizeIs(2));
+  const auto* old = c.world.kernel().inbound(c.client.children()[0].out);
+  EXPECT_EQ(old->encap->source_port, c.nat.outward({c.client.settings().local.address, 4500}).port);
+  EXPECT_EQ(direction_of(c.world, c.client, 1), place_of(c.nat, c.client));
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
+TEST(NatLife, AnotherAddressByIkeMovesTheHome) {
+  Connected c;
+  c.client.r_u_there(7);
+  c.world.run(1s);
+  const auto request = c.world.arrived().back();
+  c.client.r_u_there(8);
+  // What the client sends leaves by another uplink of its NAT.
+  while (auto send = c.client.next_send()) c.world.inject(elsewhere, send->to, send->bytes);
+  EXPECT_EQ(direction_of(c.world, c.client), elsewhere.to_string());
+  c.world.inject(request.from, request.to, request.bytes);
+  EXPECT_EQ(direction_of(c.world, c.client), elsewhere.to_string()) << "an old message proves nothing";
+}
+
+TEST(NatLife, RepeatedInformationalDoesNotMoveThePeer) {
+  Connected c;
+  c.client.r_u_there(7);
+  c.world.run(1s);
+  const auto request = c.world.arrived().back();
+  c.world.inject(elsewhere, request.to, request.bytes);
+  EXPECT_EQ(direction_of(c.world, c.client), place_of(c.nat, c.client));
+  EXPECT_EQ(c.world.engine().counters().moves, 0u);
+}
+
+TEST(NatLife, ForgedInformationalDoesNotMoveThePeer) {
+  Connected c;
+  c.client.r_u_there(7);
+  while (auto send = c.client.next_send()) {
+    auto forged = send->bytes;
+    forged.back() ^= 1;
+    c.world.inject(elsewhere, send->to, forged);
+  }
+  EXPECT_EQ(c.world.engine().counters().moves, 0u);
+}
+
+TEST(NatLife, RepeatedQuickModeDoesNotMoveThePeer) {
+  Connected c;
+  std::vector<harness::Datagram> quick;
+  for (const auto& d : c.world.arrived()) {
+    if (d.to.port == 4500) quick.push_back(d);
+  }
+  for (const auto& d : quick) c.world.inject(elsewhere, d.to, d.bytes);
+  EXPECT_EQ(c.world.engine().counters().moves, 0u);
+  EXPECT_EQ(direction_of(c.world, c.client), place_of(c.nat, c.client));
+}
+
+TEST(NatLife, WhatWeAskGoesToTheNewPlace) {
+  Connected c;
+  tell(c.world, mapping(c.world, c.client, elsewhere));
+  c.world.run(90s);  // it is silent, so it is asked whether it lives
+  EXPECT_EQ(c.world.left().back().to, elsewhere);
+}
+
+TEST(NatLife, MainModeFromTheNewPlaceIsTheSamePeer) {
+  Connected c;
+  const auto mark = c.world.peer_of(c.client)->mark;
+  c.nat.rebind();
+  c.client.r_u_there(7);
+  c.world.run(1s);
+  c.client.rekey_ike(c.world.now());
+  c.world.run(2s);
+  ASSERT_EQ(c.client.isakmp_sas(), 2u);
+  EXPECT_THAT(c.world.engine().peers(), SizeIs(1));
+  EXPECT_EQ(c.world.peer_of(c.client)->mark, mark);
+}
+
+TEST(NatLife, WhoeverGetsTheOldPlaceIsSomebodyElse) {
+  Connected c;  // both are 192.168.1.2, with the same key
+  const auto old = c.world.peer_of(c.client)->remote;
+  tell(c.world, mapping(c.world, c.client, elsewhere));
+  c.nat.rebind();
+  NatBox again(nat_a, static_cast<std::uint16_t>(old.port - 1));  // 500 comes first, then 4500
+  auto& other = c.world.add(host(2, 77), &again);
+  other.connect(c.world.now());
+  c.world.run(2s);
+  EXPECT_THAT(c.world.engine().peers(), SizeIs(2));
+  ASSERT_THAT(other.children(), SizeIs(1));
+  EXPECT_EQ(c.world.peer_of(other)->remote, old);
+  EXPECT_EQ(direction_of(c.world, c.client), elsewhere.to_string());
+}
+
+TEST(NatLife, PeerThatTakesAnothersPlaceTakesNothingElse) {
+  World w(cheap());
+  NatBox nat(nat_a), other(nat_b);
+  auto& a = w.add(host(2, 1), &nat);
+  auto& b = w.add(host(2, 2), &other);  // the same identity
+  a.connect(w.now());
+  b.connect(w.now());
+  w.run(2s);
+  const auto b_was_at = w.peer_of(b)->remote;
+  tell(w, mapping(w, a, b_was_at));
+  EXPECT_EQ(direction_of(w, a), b_was_at.to_string());
+  ASSERT_NE(w.peer_of(a), w.peer_of(b));
+  EXPECT_EQ(w.disagreement(b), "");
+  w.engine().shut_down(w.now());
+  w.pump();
+  EXPECT_TRUE(w.nothing_left());
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+TEST(NatLife, MoveWhileAPairIsInstalledReachesThatPairToo) {
+  auto ws = cheap();
+  ws.kernel.install_delay = 200ms;
+  Connected c(ws);
+  c.client.quick_mode(c.world.now());
+  c.world.run(300ms);
+  tell(c.world, mapping(c.world, c.client, elsewhere));
+  c.world.run(5s);
+  ASSERT_THAT(c.client.children(), SizeIs(2));
+  EXPECT_EQ(direction_of(c.world, c.client, 1), elsewhere.to_string());
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
+TEST(NatLife, PeerThatGoesWhileItsMoveWaitsLeavesNothing) {
+  Connected c;
+  tell(c.world, mapping(c.world, c.client, elsewhere));
+  tell(c.world, mapping(c.world, c.client, {nat_b, 44444}));
+  c.world.engine().shut_down(c.world.now());
+  c.world.pump();
+  EXPECT_TRUE(c.world.nothing_left());
+}
+
+}  // namespace
