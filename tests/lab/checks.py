@@ -91,7 +91,7 @@ def check_ping(client, count=3, patience=10):
     # A client's IPCP opens before its server's: the way back may be missing for a moment, not later.
     first = client.host.run(*ping_command(client, "-c", 1, "-w", patience), check=False)
     if " 1 received" not in first:
-        raise Failure(f"{client.name}: no answer to pings within {patience} s")
+        raise Failure(f"{client.name}: no answer to pings within {patience} s: {' '.join(first.split())}")
     output = client.host.run(*ping_command(client, "-c", count, "-W", 10), check=False)
     mean = re.search(rf" {count} received(?s:.*)= [\d.]+/([\d.]+)/", output)
     if not mean:
@@ -123,11 +123,16 @@ def web_server(host):
     return serve(host, 80, page)
 
 
-def fetch(host, address):
+def close_server(listener):
+    listener.shutdown(socket.SHUT_RDWR)  # wakes its accept(), which would keep the port
+    listener.close()
+
+
+def fetch(host, address, patience=20):
     """Fetches that page from `address`, as a host's own traffic."""
-    request = http.client.HTTPConnection(address, 80, timeout=20)
+    request = http.client.HTTPConnection(address, 80, timeout=patience)
     request.sock = host.socket()
-    request.sock.settimeout(20)
+    request.sock.settimeout(patience)
     try:
         request.sock.connect((address, 80))
         request.request("GET", "/")
@@ -178,6 +183,14 @@ def open_ports(host, ports=(500, 4500, 1701)):
 def wait_until_equal(look, wanted, seconds, what):
     """Waits until look() is what is wanted; the complaint says what it was instead."""
     try:
-        wait_for(lambda: look() == wanted, seconds, what)
+        wait_for(lambda: look() == wanted, seconds, what, every=1)
     except Failure as failure:
         raise Failure(f"{failure}: {look()} and not {wanted}") from None
+
+
+def left_of_gateway(host):
+    """What daemons that have ended left on the host: sockets, SAs, policies, processes, tunnels, ppp interfaces."""
+    found = {"sockets": open_ports(host), "SAs": host.run("ip", "xfrm", "state").strip(), "processes": host.processes(),
+             "policies": host.run("ip", "xfrm", "policy").strip(), "tunnels": host.run("ip", "l2tp", "show", "tunnel").strip(),
+             "interfaces": re.findall(r" ppp\d+:", host.run("ip", "-o", "link"))}
+    return {what: things for what, things in found.items() if things}

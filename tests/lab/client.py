@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import textwrap
 
 from netns import Failure, stop, wait_for
 from topology import GATEWAY, INSIDE
@@ -40,7 +41,7 @@ conn lab
   type = transport
   authby = secret
   left = %defaultroute
-  leftprotoport = 17/1701
+  leftprotoport = 17/{port}
   right = {remote}
   rightid = %any
   rightprotoport = 17/1701
@@ -52,15 +53,16 @@ conn lab
   rekeyfuzz = 0%
   keyingtries = 1
   auto = start
+{extra}
 """
 
 XL2TPD_CONF = """
 [global]
-port = 1701
+port = {port}
 access control = no
 debug tunnel = yes
 [lac lab]
-lns = {remote}
+lns = {remote}:1701
 autodial = yes
 redial = no
 require authentication = no
@@ -94,26 +96,36 @@ echo "$1 $4 $5" > /run/ppp.up
 """
 
 
+def size_of(log):
+    return log.stat().st_size if log.exists() else 0
+
+
+def text_from(log, start):
+    """What was written to a log after its first `start` bytes."""
+    return log.read_bytes()[start:].decode(errors="replace") if log.exists() else ""
+
+
 def password_of(user):
     return f"password of {user}"
 
 
 class Client:
     def __init__(self, host, remote=GATEWAY, ike=IKE, esp=ESP, ikelifetime="3h", lifetime="1h", margin="9m", spi=None,
-                 ipsec=True, password=None, ppp_options=""):
+                 ipsec=True, password=None, ppp_options="", id_port="1701", l2tp_port=1701, ipsec_options=""):
+        """id_port: which local port IPsec is asked to protect; l2tp_port: from where L2TP is really spoken."""
         self.host, self.remote, self.ipsec = host, remote, ipsec
         self.user = self.name = host.name
         self.starter = self.xl2tpd = None
         self.device = self.address = None
         self.charon_log_start = self.ppp_log_start = 0
         self.description = f"{self.name} ({ike}, {esp})" if ipsec else f"{self.name} (clear text)"
-        self.charon_log_start, self.ppp_log_start = len(self.charon_log()), len(self.ppp_log())  # what an earlier client of this host wrote is not ours
         host.write("strongswan.conf", STRONGSWAN_CONF.format(
             log=host.log("charon"), extra=f"spi_min = {spi}\n  spi_max = {spi}" if spi else ""))
         host.write("ipsec.conf", IPSEC_CONF.format(remote=remote, ike=ike, esp=esp, ikelifetime=ikelifetime,
-                                                   lifetime=lifetime, margin=margin))
+                                                   lifetime=lifetime, margin=margin, port=id_port,
+                                                   extra=textwrap.indent(ipsec_options, "  ")))
         host.write("ipsec.secrets", f'%any %any : PSK "{PSK}"\n')
-        host.write("xl2tpd/xl2tpd.conf", XL2TPD_CONF.format(remote=remote))
+        host.write("xl2tpd/xl2tpd.conf", XL2TPD_CONF.format(remote=remote, port=l2tp_port))
         host.write("ppp/options", "")
         host.write("ppp/options.lab", PPP_OPTIONS.format(user=self.user, password=password or password_of(self.user),
                                                          log=host.log("pppd"), extra=ppp_options))
@@ -126,10 +138,10 @@ class Client:
         self.start_l2tp(patience)
 
     def charon_log(self):
-        log = self.host.log("charon")
-        return log.read_text(errors="replace")[self.charon_log_start:] if log.exists() else ""
+        return text_from(self.host.log("charon"), self.charon_log_start)
 
     def start_ipsec(self, patience=45):
+        self.charon_log_start = size_of(self.host.log("charon"))  # what earlier ones wrote is not ours
         self.starter = self.host.spawn("starter", "/usr/lib/ipsec/starter", "--nofork", "--daemon", "charon")
 
         def settled():
@@ -142,6 +154,7 @@ class Client:
         wait_for(settled, patience, f"{self.description}: IPsec up")
 
     def start_l2tp(self, patience=45):
+        self.ppp_log_start = size_of(self.host.log("pppd"))
         note = self.host.path("/run/ppp.up")
         note.unlink(missing_ok=True)
         self.xl2tpd = self.host.spawn("xl2tpd", "xl2tpd", "-D", "-c", "/etc/xl2tpd/xl2tpd.conf", "-p", "/run/xl2tpd.pid",
@@ -158,8 +171,7 @@ class Client:
         self.device, self.address, _ = wait_for(settled, patience, f"{self.description}: PPP up")
 
     def ppp_log(self):
-        log = self.host.log("pppd")
-        return log.read_text(errors="replace")[self.ppp_log_start:] if log.exists() else ""
+        return text_from(self.host.log("pppd"), self.ppp_log_start)
 
     def established(self, kind):
         """How often charon has established an IKE_SA or a CHILD_SA."""
@@ -178,11 +190,13 @@ class Client:
 
     def vanish(self):
         """Ends without a word to anybody, as by a power cut: processes and the kernel's state are gone."""
-        for pid in self.host.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # none may notice the end of another and say so
+            for pid in self.host.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
         for process in (self.xl2tpd, self.starter):
             if process:
                 process.wait()
         self.xl2tpd = self.starter = None
+        wait_for(lambda: not self.host.processes(), 20, f"{self.name}: its processes gone")
         self.host.forget()

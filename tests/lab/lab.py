@@ -5,6 +5,7 @@ import json
 import shutil
 
 import checks
+import client_libreswan
 import gateway_sameroof
 import gateway_strongswan
 from client import Client
@@ -13,8 +14,9 @@ from topology import World
 
 
 class Lab:
-    def __init__(self, kind, build):
+    def __init__(self, kind, build, libreswan):
         self.kind, self.build = kind, build
+        client_libreswan.install(libreswan)
         self.world = World()
         self.inside_server = checks.serve(self.world["inside"], checks.TRANSFER_PORT, checks.mirror)
         self.running = None  # the gateway, while there is one
@@ -37,8 +39,8 @@ class Lab:
         yield self.running
         self.running.stop()
 
-    def client(self, name, **options):
-        return Client(self.world[name], **options)
+    def client(self, name, kind=Client, **options):
+        return kind(self.world[name], **options)
 
     def crowd(self, *names):
         """These names; for a stock gateway only those it can serve at once, so that a scenario can be tried with it."""

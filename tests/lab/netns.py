@@ -31,8 +31,9 @@ def each(work, items):
     return [f.result() for f in futures]
 
 
-def wait_for(condition, seconds, what):
-    """Polls until condition() is truthy and returns that; says `what` was awaited otherwise."""
+def wait_for(condition, seconds, what, every=0.1):
+    """Polls until condition() is truthy and returns that; says `what` was awaited otherwise. `every` so many seconds:
+    a guest is slow, and processes that ask take their time from those that are asked about."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -40,7 +41,7 @@ def wait_for(condition, seconds, what):
             return value
         if time.monotonic() > deadline:
             raise Failure(f"{what}: not within {seconds} s")
-        time.sleep(0.1)
+        time.sleep(every)
 
 
 class Host:

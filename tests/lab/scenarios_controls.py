@@ -1,8 +1,13 @@
 """Negative controls: where the feature is missing or broken on purpose, the same proof must fail."""
 
+import functools
+
+import checks
 import scenarios
 from catalogue import scenario
 from netns import Failure
+from scenarios import FIREWALL, goodbye
+from topology import GATEWAY, GATEWAY_SECOND, NAT_A
 
 
 def must_fail(what, proof):
@@ -33,27 +38,84 @@ def control_two_fail(lab):
         must_fail("two clients behind one NAT of a stock gateway", proof)
 
 
-def break_after_success(lab, what, command):
-    """Two clients work; after the command neither may."""
+FIRST_ADDRESS_ONLY = f"""
+table ip detour {{
+  chain post {{
+    type filter hook postrouting priority 300;
+    oifname "uplink" ip saddr {GATEWAY_SECOND} ip saddr set {GATEWAY}
+  }}
+}}
+"""
+
+# The way of other gateways: a policy that names the NAT's own address.
+POLICY_OF_THE_NAT = f"src {GATEWAY}/32 dst {NAT_A}/32 dir out".split()
+
+
+def breaks(what, proofs, breaking, repairing):
+    """Each proof fails when something is broken, and succeeds again once it is repaired."""
+    breaking()
+    for proof in proofs:
+        must_fail(what, proof)
+    repairing()
+    for proof in proofs:
+        proof()
+
+
+@scenario("all", "control", only="sameroof")
+def broken_one_by_one(lab):
+    """Two clients work. Without the elements that turn marks into aliases, or aliases into NAT addresses, or when all
+    answers leave from the first address, neither works; where a policy names the NAT, its web page cannot be had."""
+    clients = [lab.client(name, remote=GATEWAY_SECOND) for name in ("a1", "a2")]
+    gw, nat = lab.world["gw"], lab.world["nata"]
+    tunnels = [functools.partial(lab.prove, client, size=10_000, patience=3) for client in clients]
+    web = functools.partial(checks.fetch, gw, NAT_A, patience=3)
+    server = checks.web_server(nat)
+    try:
+        with lab.gateway():
+            lab.dial(*clients)
+            for proof in (*tunnels, web):
+                proof()
+            for name in ("alias", "home"):
+                elements = gw.run("nft", "list", "map", "inet", "sameroof", name)
+                breaks(f"the map {name} was emptied", tunnels,
+                       lambda: gw.run("nft", "flush", "map", "inet", "sameroof", name), lambda: gw.nft(elements))
+            breaks("all answers leave from the first address", tunnels,
+                   lambda: gw.nft(FIRST_ADDRESS_ONLY), lambda: gw.nft("delete table ip detour"))
+            breaks("a policy names the NAT", [web],
+                   lambda: gw.run("ip", "xfrm", "policy", "add", *POLICY_OF_THE_NAT, "tmpl", "proto", "esp", "reqid", 99),
+                   lambda: gw.run("ip", "xfrm", "policy", "delete", *POLICY_OF_THE_NAT))
+            lab.hang_up(*clients)
+    finally:
+        checks.close_server(server)
+
+
+@scenario("all", "control", only="sameroof")
+def killed_daemons(lab):
+    """Daemons that are killed leave things behind, which the lab sees, and the next ones clean that up."""
     clients = [lab.client(name) for name in ("a1", "a2")]
-    with lab.gateway():
+    gw = lab.world["gw"]
+    with lab.gateway() as gateway:
+        empty = gateway.map_elements()
         lab.dial(*clients)
         lab.prove(*clients)
-        lab.world["gw"].run(*command)
-        for c in clients:
-            must_fail(f"{what} ({c.name})", lambda: lab.prove(c, patience=3))
+        gateway.kill()
+        for client in clients:
+            client.vanish()
+        left = checks.left_of_gateway(gw)
+        if not {"SAs", "policies"} <= set(left) or gateway.map_elements() == empty:
+            raise Failure(f"daemons were killed and the lab sees only this of it: {left}")
+    with lab.gateway() as gateway:
+        nothing = dict.fromkeys(gateway.traces(empty), 0)
+        checks.wait_until_equal(lambda: gateway.traces(empty), nothing, 30, "what the next daemons leave of the killed ones")
+        lab.dial(*clients)
+        lab.prove(*clients)
+        goodbye(lab, *clients)
+    checks.wait_until_equal(lambda: checks.left_of_gateway(gw), {}, 30, "what the daemons left behind")
 
 
-@scenario("all", "control", only="sameroof")
-def broken_alias_map(lab):
-    """Without the elements that turn marks into aliases, two working clients stop working."""
-    break_after_success(lab, "the alias map was emptied", ("nft", "flush", "map", "inet", "sameroof", "alias"))
-
-
-@scenario("all", "control", only="sameroof")
-def broken_home_map(lab):
-    """Without the elements that turn aliases into NAT addresses, two working clients stop working."""
-    break_after_success(lab, "the home map was emptied", ("nft", "flush", "map", "inet", "sameroof", "home"))
+def without(ruleset, *needles):
+    """A ruleset without the lines that hold one of these texts."""
+    return "\n".join(line for line in ruleset.splitlines() if not any(needle in line for needle in needles))
 
 
 @scenario("all", "control", only="sameroof")
@@ -61,12 +123,18 @@ def broken_marks(lab):
     """Without the rule that gives each mark its alias address, two clients behind one NAT do not come up."""
     clients = [lab.client(name) for name in ("a1", "a2")]
 
-    def without_the_rule(ruleset):
-        return "\n".join(line for line in ruleset.splitlines() if "map @alias" not in line)
-
     def proof():
         lab.dial(*clients, patience=15)
         lab.prove(*clients, patience=3)
 
-    with lab.gateway(edit_ruleset=without_the_rule):
+    with lab.gateway(edit_ruleset=lambda ruleset: without(ruleset, "map @alias")):
         must_fail("the rule that turns marks into aliases was left out", proof)
+
+
+@scenario("long", "control", only="sameroof")
+def broken_firewall(lab):
+    """A firewall that does not let decrypted L2TP in keeps a client out: the one of `stateful_firewall` does drop."""
+    client = lab.client("a1")
+    lab.world["gw"].nft(without(FIREWALL, "dport 1701 accept"))
+    with lab.gateway():
+        must_fail("the firewall lets no L2TP in", lambda: lab.dial(client, patience=12))

@@ -1,7 +1,7 @@
 """The lab's small internet: a gateway, two homes behind NATs, one host without a NAT.
 
                                         internet
-    gw  203.0.113.1, .2 ──────────────┐    │    ┌── nata 198.51.100.1   ── a1 a2 a3  192.168.1.2 .3 .4
+    gw  203.0.113.1, .2 ──────────────┐    │    ┌── nata 198.51.100.1   ── a1 … a5  192.168.1.2 … .6
      └─ inside 10.50.0.2              ├────┴────┼── natb 198.51.100.129 ── b1        192.168.1.2 (again)
                                                 └── pub  192.0.2.10
 """
@@ -26,11 +26,11 @@ MODULES = """veth bridge esp4 xfrm_user udp_tunnel nf_tables nft_xfrm nft_ct nft
 
 # name, address, router; the routers' inner sides are all 192.168.1.254
 HOMES = (("a1", "192.168.1.2", "nata"), ("a2", "192.168.1.3", "nata"), ("a3", "192.168.1.4", "nata"),
-         ("b1", "192.168.1.2", "natb"))
+         ("a4", "192.168.1.5", "nata"), ("a5", "192.168.1.6", "nata"), ("b1", "192.168.1.2", "natb"))
 # name, its interface towards the internet, its address, the internet's address there
 SITES = (("gw", "uplink", "203.0.113.1/24", "203.0.113.254"), ("nata", "wan", "198.51.100.1/25", "198.51.100.126"),
          ("natb", "wan", "198.51.100.129/25", "198.51.100.254"), ("pub", "eth0", "192.0.2.10/24", "192.0.2.254"))
-CLIENT_HOSTS = ("a1", "a2", "a3", "b1", "pub")
+CLIENT_HOSTS = ("a1", "a2", "a3", "a4", "a5", "b1", "pub")
 
 MASQUERADE = """
 table ip nat {

@@ -1,0 +1,77 @@
+"""A real client with another IPsec: Libreswan's pluto instead of strongSwan's charon."""
+
+import pathlib
+import re
+
+from client import PSK, Client, size_of, text_from
+from netns import Failure, wait_for
+
+# As NetworkManager-l2tp configures it, with the lab's addresses and lifetimes.
+IPSEC_CONF = """
+config setup
+  nssdir = {nss}
+  uniqueids = no
+conn lab
+  ikev2 = no
+  type = transport
+  authby = secret
+  left = {local}
+  leftprotoport = udp/{port}
+  leftupdown = %disabled
+  right = {remote}
+  rightprotoport = udp/1701
+  ike = {ike}
+  esp = {esp}
+  pfs = no
+  ikelifetime = {ikelifetime}
+  salifetime = {lifetime}
+  rekeymargin = {margin}
+  rekeyfuzz = 0%
+  keyingtries = 1
+  auto = start
+"""
+
+PROGRAMS = pathlib.Path("/usr/libexec/ipsec")
+NSS = "/run/nss"
+
+
+def install(unpacked):
+    """Libreswan looks for its own programs in one place; the guest's root is ours to change."""
+    if not PROGRAMS.exists():
+        PROGRAMS.symlink_to(pathlib.Path(unpacked) / "usr/libexec/ipsec")
+
+
+class LibreswanClient(Client):
+    def __init__(self, host, ike="aes256-sha2_256;modp2048", esp="aes256-sha1", ikelifetime="3h", lifetime="1h", margin="9m",
+                 id_port="1701", **options):
+        super().__init__(host, ike=ike, esp=esp, **options)
+        local = re.search(r"src (\S+)", host.run("ip", "route", "get", self.remote))[1]
+        host.write("ipsec.conf", IPSEC_CONF.format(nss=NSS, local=local, port=id_port, remote=self.remote, ike=ike, esp=esp,
+                                                   ikelifetime=ikelifetime, lifetime=lifetime, margin=margin))
+        host.write("ipsec.secrets", f'{local} {self.remote} : PSK "{PSK}"\n')
+        self.description = f"{self.name} (Libreswan, {ike}, {esp})"
+        self.pluto_log_start = 0
+
+    def ipsec_log(self):
+        return text_from(self.host.log("pluto"), self.pluto_log_start)
+
+    def start_ipsec(self, patience=45):
+        self.host.run("sh", "-ec", f"mkdir -p {NSS} /run/pluto; certutil -N -d sql:{NSS} --empty-password")
+        self.pluto_log_start = size_of(self.host.log("pluto"))
+        self.starter = self.host.spawn("pluto", PROGRAMS / "pluto", "--nofork", "--stderrlog",
+                                       "--config", "/etc/ipsec.conf", "--secretsfile", "/etc/ipsec.secrets")
+
+        def settled():
+            if self.starter.poll() is not None:
+                raise Failure(f"{self.description}: pluto ended: {self.ipsec_log()[-300:]}")
+            trouble = re.search(r"received and ignored notification payload: .*|.*NO_PROPOSAL_CHOSEN.*|.*deleting state.* not replacing.*"
+                                r"|FATAL ERROR.*|addconn.*(?:failed|error).*", self.ipsec_log())
+            if trouble:
+                raise Failure(f"{self.description}: IPsec did not come up: {trouble[0]}")
+            return "IPsec SA established transport mode" in self.ipsec_log()
+
+        wait_for(settled, patience, f"{self.description}: IPsec up")
+
+    def established(self, kind):
+        words = {"IKE_SA": r"(?:ISAKMP|IKE) SA established", "CHILD_SA": "IPsec SA established"}[kind]
+        return len(re.findall(words, self.ipsec_log()))
