@@ -48,7 +48,7 @@ class Lab:
 
     def dial(self, *clients, patience=None):
         """All at once; the first complaint, if any. What a stock gateway cannot do is not worth a long wait."""
-        patience = patience or (45 if self.kind == "sameroof" else 20)
+        patience = patience or (90 if self.kind == "sameroof" else 20)
         each(lambda c: c.up(patience), clients)
 
     def prove(self, *clients, size=200_000, patience=10):
