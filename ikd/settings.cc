@@ -38,6 +38,12 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
   out.dpd = config.ike.dpd;
   out.dpd_timeout = config.ike.dpd_timeout;
   out.max_half_open = config.ike.max_half_open;
+  out.nat_detection = config.ike.nat_detection == config::NatDetection::echo
+                          ? ike::v1::NatDetection::echo
+                          : ike::v1::NatDetection::truthful;
+  out.inner_ids.outer = config.ike.inner_ids.outer;
+  if (!config.ike.inner_ids.private_networks) out.inner_ids.networks.clear();
+  for (const auto& network : config.ike.inner_ids.networks) out.inner_ids.networks.push_back(network);
   out.numbering = {.mask = config.marks.mask,
                    .alias = config.marks.alias,
                    .capacity = config.marks.capacity(),

@@ -45,6 +45,7 @@ control::Status status_of(const ike::Engine& engine, base::Time started, std::si
   status.counters = {{"received", counters.received},
                      {"duplicates", counters.duplicates},
                      {"keepalives", counters.keepalives},
+                     {"keepalives_sent", counters.keepalives_sent},
                      {"nat_moves", counters.moves},
                      {"main_modes", counters.main_modes},
                      {"quick_modes", counters.quick_modes},

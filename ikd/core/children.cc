@@ -168,6 +168,7 @@ void Engine::peer_maybe_gone(PeerNumber number, base::Time now) {
   timers_.cancel({TimerKind::peer_lost, number.value});
   timers_.cancel({TimerKind::dpd, number.value});
   timers_.cancel({TimerKind::move, number.value});
+  timers_.cancel({TimerKind::keepalive, number.value});
   RemovePeer effect{.entry = peer->entry(), .policy = {}};
   if (peer->policy_presence != Presence::absent) effect.policy = xfrm::id_of(outbound_policy(*peer));
   if (peer->entry_presence != Presence::absent) effects_.emplace_back(std::move(effect));

@@ -250,6 +250,9 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
       if (peer == nullptr || !peer->children.empty()) return;
       peer->was_up = false;
       return report(EventKind::peer_lost, *peer, "no IPsec SA is left");
+    case TimerKind::keepalive:
+      if (peer != nullptr) keepalive_due(*peer, now);
+      return;
     case TimerKind::move:
       if (peer != nullptr) move_due(*peer, now);
       return;

@@ -47,6 +47,9 @@ struct Settings {
   std::chrono::seconds dpd{60};           ///< silence before R-U-THERE; zero: never ask
   std::chrono::seconds dpd_timeout{300};  ///< silence before a peer that was asked is given up
   std::uint32_t max_half_open = 1000;
+  v1::NatDetection nat_detection = v1::NatDetection::truthful;
+  InnerIds inner_ids;
+  std::vector<Service> services;  ///< beside L2TP
   Numbering numbering;
 };
 
@@ -55,6 +58,7 @@ struct Counters {
   std::uint64_t received = 0;
   std::uint64_t duplicates = 0;  ///< answered with the same bytes, or ignored while work is under way
   std::uint64_t keepalives = 0;
+  std::uint64_t keepalives_sent = 0;
   std::uint64_t moves = 0;  ///< of peers whose NAT gave them another port or address
   std::uint64_t main_modes = 0;
   std::uint64_t quick_modes = 0;
@@ -102,6 +106,7 @@ class Engine {
     inbound_linger,  ///< packets on their way of a deleted pair have arrived by now
     peer_lost,       ///< a peer without ESP SAs has not come back
     dpd,             ///< time to see whether the peer has been heard
+    keepalive,       ///< our NAT must not forget the way to the peer
     move,            ///< a peer that moves often may move again
   };
   struct TimerKey {
@@ -200,6 +205,8 @@ class Engine {
   void follow(const IsakmpSa& sa, base::Time now);
   void follow(Peer& peer, const base::Endpoint& to, base::Time now);
   void move_due(Peer& peer, base::Time now);
+  void nat_found(Peer& peer, const v1::NatFinding& found, base::Time now);
+  void keepalive_due(const Peer& peer, base::Time now);
 
   // dead_peers.cc
   void heard(const IsakmpSa& sa, base::Time now);

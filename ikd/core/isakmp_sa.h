@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ike/admission.h"
+#include "ike/inner_ids.h"
 #include "ike/peers.h"
 #include "ike/v1/message.h"
 #include "ike/v1/nat.h"
@@ -73,7 +74,7 @@ struct QuickMode {
   xfrm::Spi in, out;
   std::chrono::seconds lifetime{0};
   bool shorter_lifetime = false;  ///< than the peer asked: say RESPONDER-LIFETIME
-  bool wants_nat_oa = false;
+  std::size_t nat_oas = 0;        ///< NAT-OA payloads that the peer sent
   Bytes g_xr;
   base::Secret g_xy;
   xfrm::EspTransform outbound_keys;
@@ -94,7 +95,7 @@ struct IsakmpSa {
   std::chrono::seconds lifetime{0};
   bool shorter_lifetime = false;
   Bytes sa_body;  ///< SAi_b, for HASH_I and HASH_R
-  bool rfc3947 = false;
+  v1::NatFlavour nat_flavour = v1::NatFlavour::none;
   bool dpd = false;
   v1::NatFinding nat;
   AnswerBudget budget;

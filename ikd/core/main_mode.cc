@@ -70,7 +70,7 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
   sa.lifetime = std::min(offer->lifetime.value_or(settings_.ike_lifetime), settings_.ike_lifetime);
   sa.shorter_lifetime = offer->lifetime.value_or(0s) > sa.lifetime;
   sa.sa_body = base::to_bytes(sa_body);
-  sa.rfc3947 = has_vendor(*chain, v1::vendor_rfc3947);
+  sa.nat_flavour = v1::choose_nat_flavour(*chain);
   sa.dpd = has_vendor(*chain, v1::vendor_dpd);
   by_responder_cookie_.emplace(sa.responder, number);
   half_open_.emplace(std::pair(sa.initiator, from), number);
@@ -79,7 +79,8 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
 
   const auto answer_body = v1::encode_sa({.doi = 1, .situation = 1, .proposals = {offer->proposal}});
   std::vector<Payload> payloads{{PayloadType::sa, answer_body}};
-  if (sa.rfc3947) payloads.push_back({PayloadType::vendor_id, v1::vendor_rfc3947});
+  if (sa.nat_flavour != v1::NatFlavour::none)
+    payloads.push_back({PayloadType::vendor_id, v1::vendor_of(sa.nat_flavour)});
   if (sa.dpd) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
   answer(sa, sa.last, datagram,
          v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads));
@@ -127,8 +128,9 @@ void Engine::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagr
   // Some float to 4500 here already (RFC 3947 §4 lets them, once the vendor IDs are exchanged).
   sa.local = to;
   sa.remote = from;
-  if (sa.rfc3947)
-    sa.nat = v1::find_nat(*chain, sa.transform.hash, sa.initiator, sa.responder, sa.local, sa.remote);
+  sa.nat = v1::find_nat(*chain, sa.nat_flavour, sa.transform.hash, sa.initiator, sa.responder, sa.local,
+                        sa.remote);
+  sa.nat.pretended = settings_.nat_detection == v1::NatDetection::echo && !sa.nat.about_us.empty();
   answer(sa, sa.last, datagram, {});
   const auto ticket = new_ticket({.sa = sa.number, .exchange = {}});
   sa.state = AwaitDh{.ticket = ticket, .ni = base::to_bytes(ni), .g_xi = base::to_bytes(ke)};
@@ -157,12 +159,16 @@ void Engine::dh_done(IsakmpSa& sa, DhDone done) {
 void Engine::main_mode_4(IsakmpSa& sa, SkeyidsDone done) {
   auto* state = std::get_if<AwaitSkeyids>(&sa.state);
   if (state == nullptr || state->ticket != done.ticket) return;
-  const auto from_us = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.local);
-  const auto to_peer = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.remote);
+  const auto hash_of = [&](const base::Endpoint& e) {
+    return v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, e);
+  };
+  v1::NatDPair truth{.about_peer = hash_of(sa.remote), .about_us = hash_of(sa.local)};
+  auto noise = random_of(truth.about_peer.size());
+  const auto nat_d = v1::nat_d_answer(settings_.nat_detection, std::move(truth), sa.nat, std::move(noise));
   std::vector<Payload> payloads{{PayloadType::key_exchange, state->g_xr}, {PayloadType::nonce, state->nr}};
-  if (sa.rfc3947) {
-    payloads.push_back({PayloadType::nat_d, to_peer});
-    payloads.push_back({PayloadType::nat_d, from_us});
+  if (sa.nat_flavour != v1::NatFlavour::none) {
+    payloads.push_back({v1::nat_d_of(sa.nat_flavour), nat_d.about_peer});
+    payloads.push_back({v1::nat_d_of(sa.nat_flavour), nat_d.about_us});
   }
   AwaitId next{.candidates = {}, .g_xi = std::move(state->g_xi), .g_xr = state->g_xr, .iv = {}};
   next.iv = v1::phase1_iv(sa.transform, next.g_xi, next.g_xr);
@@ -232,8 +238,7 @@ void Engine::main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, 
 
   peer.local = sa.local;
   peer.remote = sa.remote;
-  peer.nat = sa.nat.any();
-  peer.peer_behind_nat = sa.nat.peer_behind_nat;
+  nat_found(peer, sa.nat, now);
   const auto number = sa.number;
   sa.state = Up{.keys = std::move(candidate.keys), .last_block = std::move(iv), .peer = peer.number};
   sa.sa_body = {};

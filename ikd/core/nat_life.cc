@@ -13,6 +13,10 @@ using namespace std::chrono_literals;
 /// place it was seen at within this time is where it goes then.
 constexpr auto between_moves = 1s;
 
+/// RFC 3948 §4. UDP mappings of NATs live for 30 s and more.
+constexpr auto keepalive_interval = 20s;
+constexpr std::uint8_t keepalive = 0xff;
+
 }  // namespace
 
 void Engine::follow(const IsakmpSa& sa, base::Time now) {
@@ -76,6 +80,22 @@ void Engine::move_due(Peer& peer, base::Time now) {
     effects_.emplace_back(std::move(effect));
   }
   report(EventKind::peer_moved, peer, "its NAT had it at " + from.to_string());
+}
+
+void Engine::nat_found(Peer& peer, const v1::NatFinding& found, base::Time now) {
+  peer.nat = found.any();
+  peer.peer_behind_nat = found.peer_behind_nat;
+  peer.we_behind_nat = found.we_behind_nat;
+  const TimerKey key{TimerKind::keepalive, peer.number.value};
+  if (!peer.we_behind_nat) return timers_.cancel(key);
+  if (!timers_.is_set(key)) timers_.set(key, now + keepalive_interval);
+}
+
+// Sent whether or not ESP went to the peer meanwhile: one byte costs less than asking the kernel.
+void Engine::keepalive_due(const Peer& peer, base::Time now) {
+  ++counters_.keepalives_sent;
+  effects_.emplace_back(Send{{peer.local.address, natt_port}, peer.remote, {keepalive}});
+  timers_.set({TimerKind::keepalive, peer.number.value}, now + keepalive_interval);
 }
 
 }  // namespace ike

@@ -70,6 +70,7 @@ struct Peer {
   base::Endpoint local, remote;  ///< of IKE and of ESP in UDP
   bool nat = false;              ///< ESP goes in UDP
   bool peer_behind_nat = false;
+  bool we_behind_nat = false;
   base::Time authenticated;
   std::set<SaNumber> isakmp_sas;
   std::vector<ChildSa> children;

@@ -15,27 +15,11 @@ using v1::Payload;
 using v1::PayloadType;
 using v1::Step;
 
-constexpr std::uint8_t protocol_udp = 17;
-constexpr std::uint16_t l2tp_port = 1701;
 constexpr auto first_resend = 2s;
 constexpr std::uint8_t most_sent = 4;  // message 2: 2 + 4 + 8 + 16 s
 constexpr auto remember_done = 60s;    // a late duplicate of message 3 is still known
 constexpr std::size_t most_quick_modes = 4;
 constexpr std::size_t most_used_ids = 10000;
-
-/// Our end must be udp/1701 (or any port of UDP, which the SA's selector narrows); theirs UDP of any port
-/// (clients.md §8). Addresses in IDs are whatever the client believes them to be.
-bool acceptable_ids(const v1::Identification& theirs, const v1::Identification& ours) {
-  return theirs.protocol == protocol_udp && ours.protocol == protocol_udp &&
-         (ours.port == l2tp_port || ours.port == 0);
-}
-
-std::string words(const v1::Identification& theirs, const v1::Identification& ours) {
-  const auto one = [](const v1::Identification& id) {
-    return v1::describe(id) + " " + std::to_string(id.protocol) + "/" + std::to_string(id.port);
-  };
-  return one(theirs) + " to " + one(ours);
-}
 
 }  // namespace
 
@@ -78,10 +62,12 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   const auto idci = v1::decode_identification(ids[0]);
   const auto idcr = v1::decode_identification(ids[1]);
   if (!idci || !idcr) return not_taken(DropReason::malformed);
-  if (!acceptable_ids(*idci, *idcr))
-    return refuse_quick_mode(sa, v1::notify::invalid_id_information,
-                             "it asks for " + words(*idci, *idcr) + ", only UDP port 1701 is served");
-  const auto mode = sa.nat.any() ? v1::EncapsulationMode::udp_transport : v1::EncapsulationMode::transport;
+  const Ends ends{.client = sa.remote.address,
+                  .ours = sa.local.address,
+                  .our_address = sa.nat.we_behind_nat ? OurAddress::behind_nat : OurAddress::seen_by_all};
+  const auto service = service_asked(*idci, *idcr, ends, settings_.inner_ids, settings_.services);
+  if (!service) return refuse_quick_mode(sa, v1::notify::invalid_id_information, service.error().message);
+  const auto mode = sa.nat.any() ? v1::udp_transport_of(sa.nat_flavour) : v1::EncapsulationMode::transport;
   const auto offer = choose_offer(sa, *chain, mode);
   if (!offer) return true;
   const auto* ke = chain->find(PayloadType::key_exchange);
@@ -102,7 +88,7 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   quick.in = new_spi();
   quick.lifetime = std::min(offer->lifetime.value_or(settings_.esp_lifetime), settings_.esp_lifetime);
   quick.shorter_lifetime = offer->lifetime.value_or(0s) > quick.lifetime;
-  quick.wants_nat_oa = chain->count(PayloadType::nat_oa) > 0;
+  if (mode != v1::EncapsulationMode::transport) quick.nat_oas = chain->count(v1::nat_oa_of(sa.nat_flavour));
   auto proposal = offer->proposal;
   wire::Writer spi;
   spi.u32(quick.in.value);
@@ -225,17 +211,16 @@ void Engine::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
   }
   if (quick.sent == 0) {
     const auto& up = std::get<Up>(sa.state);
-    const auto oa_initiator = v1::nat_oa(sa.remote.address);
-    const auto oa_responder = v1::nat_oa(sa.local.address);
+    // Whoever shall see no NAT before us shall not read of another address either.
+    const auto named = v1::decode_identification(quick.idcr)->address();
+    const auto our_address = sa.nat.pretended ? named.value_or(sa.local.address) : sa.local.address;
+    const auto nat_oas = v1::nat_oa_answer(quick.nat_oas, sa.remote.address, our_address);
     std::vector<Payload> payloads{{PayloadType::sa, quick.sa_body}, {PayloadType::nonce, quick.nr}};
     if (!quick.g_xr.empty()) payloads.push_back({PayloadType::key_exchange, quick.g_xr});
     // Byte for byte: several clients compare them with what they sent (clients.md §3).
     payloads.push_back({PayloadType::identification, quick.idci});
     payloads.push_back({PayloadType::identification, quick.idcr});
-    if (quick.wants_nat_oa && quick.mode == v1::EncapsulationMode::udp_transport) {
-      payloads.push_back({PayloadType::nat_oa, oa_initiator});
-      payloads.push_back({PayloadType::nat_oa, oa_responder});
-    }
+    for (const auto& body : nat_oas) payloads.push_back({v1::nat_oa_of(sa.nat_flavour), body});
     Bytes lifetime_body;
     if (quick.shorter_lifetime) {  // RFC 2407 §4.6.3.1
       wire::Writer spi;

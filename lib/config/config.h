@@ -40,7 +40,14 @@ struct Marks {
 
 enum class NatDetection {
   truthful,
-  echo  ///< tell the peer that it is behind no NAT itself; refused by parse() until ikd can
+  echo  ///< peers shall see no NAT before us, and use UDP encapsulation in any case
+};
+
+/// Which addresses a client may call its own inside the tunnel (IDci).
+struct InnerIds {
+  bool private_networks = true;  ///< RFC 1918, carriers' (RFC 6598), link-local
+  bool outer = true;             ///< the address its packets come from
+  std::vector<base::Prefix> networks;
 };
 
 /// [[ike.psk]]: a pre-shared key by name; Main Mode tries each whose `peer` holds the peer's address.
@@ -62,6 +69,7 @@ struct Ike {
   std::chrono::seconds dpd_timeout{300};            ///< silence before the peer is forgotten
   std::uint32_t max_half_open = 1000;
   NatDetection nat_detection = NatDetection::truthful;
+  InnerIds inner_ids;
   std::vector<Psk> psks;
 };
 

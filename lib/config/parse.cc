@@ -86,7 +86,22 @@ void read_psk(const Entry& table, std::vector<Psk>& out) {
 
 void read_nat_detection(const Entry& e, NatDetection& out) {
   e.choice<NatDetection>(out, {{"truthful", NatDetection::truthful}, {"echo", NatDetection::echo}});
-  if (out == NatDetection::echo) e.refuse("\"echo\" is not there yet");
+}
+
+void read_inner_ids(const Entry& e, InnerIds& out) {
+  out = {.private_networks = false, .outer = false, .networks = {}};
+  for (const auto& element : e.elements()) {
+    const auto word = element.text();
+    if (!word) continue;
+    if (*word == "private")
+      out.private_networks = true;
+    else if (*word == "outer")
+      out.outer = true;
+    else if (const auto network = base::Prefix::parse(*word); network && network->network.is_v4())
+      out.networks.push_back(*network);
+    else
+      element.refuse("must be \"private\", \"outer\" or an IPv4 network such as \"25.0.0.0/8\"");
+  }
 }
 
 void read_ike(const Entry& section, Ike& out) {
@@ -109,6 +124,8 @@ void read_ike(const Entry& section, Ike& out) {
       e.number(out.max_half_open, 1, 1'000'000);
     else if (key == "nat_detection")
       read_nat_detection(e, out.nat_detection);
+    else if (key == "inner_ids")
+      read_inner_ids(e, out.inner_ids);
     else if (key == "psk")
       for (const auto& table : e.elements()) read_psk(table, out.psks);
     else

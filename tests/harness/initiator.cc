@@ -51,6 +51,10 @@ std::size_t Initiator::isakmp_sas() const {
 
 bool Initiator::floated() const { return !phases_.empty() && phases_.rbegin()->second.nat; }
 
+ike::v1::NatFinding Initiator::nat_finding() const {
+  return phases_.empty() ? ike::v1::NatFinding{} : phases_.rbegin()->second.finding;
+}
+
 std::pair<Cookie, Cookie> Initiator::cookies() const {
   if (phases_.empty()) return {};
   const auto& p = phases_.rbegin()->second;
@@ -141,6 +145,7 @@ std::optional<base::Secret> Initiator::shared(crypto::Group group, const std::op
 void Initiator::input(const base::Endpoint& from, const base::Endpoint& to, ByteView bytes, base::Time now) {
   if (from.address != settings_.gateway.address) return complain("an answer from a strange address");
   if (to.port == natt_port) {
+    if (bytes.size() == 1 && bytes[0] == 0xff) return;  // RFC 3948 §2.3
     if (bytes.size() < non_esp_marker || std::ranges::any_of(bytes.first(4), [](auto b) { return b != 0; }))
       return complain("no non-ESP marker on 4500");
     bytes = bytes.subspan(non_esp_marker);

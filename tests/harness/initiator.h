@@ -13,6 +13,7 @@
 #include "harness/pretend_dh.h"
 #include "ike/effect.h"
 #include "ike/v1/message.h"
+#include "ike/v1/nat.h"
 #include "ike/v1/sa_payload.h"
 
 namespace harness {
@@ -36,6 +37,7 @@ struct InitiatorSettings {
   Bytes identity = {};         ///< body of the phase 1 ID; empty: ID_IPV4_ADDR of `local`
   Bytes idci = {}, idcr = {};  ///< empty: the addresses with 17/1701
   bool nat_traversal = true;
+  ike::v1::NatFlavour nat_flavour = ike::v1::NatFlavour::rfc3947;
   bool nat_oa = true;
   bool initial_contact = false;  ///< inside message 5
   bool dpd = true;               ///< says that it understands R-U-THERE
@@ -92,11 +94,15 @@ class Initiator {
   std::size_t isakmp_sas() const;
   bool failed() const { return failed_; }
   bool floated() const;
+  /// Of the newest Main Mode: who is behind a NAT, as the gateway's hashes have it.
+  ike::v1::NatFinding nat_finding() const;
   const std::vector<InitiatorChild>& children() const { return children_; }
   const InitiatorChild* child_by_in(xfrm::Spi spi) const;
   const std::vector<Notified>& notified() const { return notified_; }
   bool was_notified(std::uint16_t type) const;
   const std::vector<xfrm::Spi>& deleted_spis() const { return deleted_spis_; }
+  /// Bodies of the NAT-OA payloads of the last Quick Mode.
+  const std::vector<Bytes>& nat_oas() const { return nat_oas_; }
   std::size_t deleted_isakmp() const { return deleted_isakmp_; }
   /// What the responder did wrong, in words.
   const std::vector<std::string>& complaints() const { return complaints_; }
@@ -120,6 +126,7 @@ class Initiator {
     base::Secret skeyid;
     ike::v1::SessionKeys keys;
     bool nat = false;
+    ike::v1::NatFinding finding = {};
     std::map<MessageId, Quick> quicks;
   };
   /// The serial number of a Phase1; the message id is zero for Main Mode itself.
@@ -170,6 +177,7 @@ class Initiator {
   std::vector<Notified> notified_;
   std::vector<xfrm::Spi> deleted_spis_;
   std::size_t deleted_isakmp_ = 0;
+  std::vector<Bytes> nat_oas_;
   std::vector<std::string> complaints_;
 };
 

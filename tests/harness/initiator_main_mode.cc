@@ -47,7 +47,8 @@ void Initiator::main_mode(base::Time now) {
   p.initiator[0] |= 1;
   p.sa_body = ike_offer(settings_);
   std::vector<Payload> payloads{{PayloadType::sa, p.sa_body}};
-  if (settings_.nat_traversal) payloads.push_back({PayloadType::vendor_id, v1::vendor_rfc3947});
+  if (settings_.nat_traversal)
+    payloads.push_back({PayloadType::vendor_id, v1::vendor_of(settings_.nat_flavour)});
   if (settings_.dpd) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
   p.request = v1::encode_clear(header(p, Exchange::main_mode, MessageId(0)), payloads);
   request(p, {serial, MessageId(0)}, p.request, now);
@@ -63,6 +64,8 @@ void Initiator::message_2(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   const auto chosen = v1::choose(*sa, settings_.ike);
   if (!chosen) return complain("message 2 chooses what was not offered");
   if (chosen->lifetime != settings_.ike_lifetime) complain("message 2 changes the lifetime");
+  if (settings_.nat_traversal && v1::choose_nat_flavour(*chain) != settings_.nat_flavour)
+    complain("message 2 agrees to another NAT traversal");
   p.responder = h.responder;
   p.transform = chosen->transform;
   p.ni = random_of(nonce_size);
@@ -72,8 +75,8 @@ void Initiator::message_2(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   const auto about_it = v1::nat_d(hash, p.initiator, p.responder, settings_.gateway);
   const auto about_us = v1::nat_d(hash, p.initiator, p.responder, settings_.local);
   if (settings_.nat_traversal) {
-    payloads.push_back({PayloadType::nat_d, about_it});
-    payloads.push_back({PayloadType::nat_d, about_us});
+    payloads.push_back({v1::nat_d_of(settings_.nat_flavour), about_it});
+    payloads.push_back({v1::nat_d_of(settings_.nat_flavour), about_us});
   }
   p.stage = Stage::sent_3;
   p.request = v1::encode_clear(header(p, Exchange::main_mode, MessageId(0)), payloads);
@@ -98,10 +101,11 @@ void Initiator::message_4(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   p.keys = v1::derive_session_keys(p.transform, p.skeyid, *g_xy, p.initiator, p.responder);
   p.iv = v1::phase1_iv(p.transform, p.g_xi, p.g_xr);
   if (settings_.nat_traversal) {
-    if (chain->count(PayloadType::nat_d) < 2) complain("message 4 has no NAT-D");
-    p.nat =
-        v1::find_nat(*chain, p.transform.hash, p.initiator, p.responder, settings_.local, settings_.gateway)
-            .any();
+    const auto flavour = settings_.nat_flavour;
+    if (chain->count(v1::nat_d_of(flavour)) < 2) complain("message 4 has no NAT-D");
+    p.finding = v1::find_nat(*chain, flavour, p.transform.hash, p.initiator, p.responder, settings_.local,
+                             settings_.gateway);
+    p.nat = p.finding.any();
   }
   send_message_5(serial, p, now);
 }

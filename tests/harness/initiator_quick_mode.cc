@@ -68,7 +68,7 @@ bool Initiator::quick_mode_with(MessageId id, base::Time now) {
   q.in = xfrm::Spi(number(random_of(4)) | 0x1000);
   if (settings_.spi && !std::exchange(spi_used_, true)) q.in = *settings_.spi;
   q.ni = random_of(nonce_size);
-  const auto mode = p->nat ? v1::EncapsulationMode::udp_transport : v1::EncapsulationMode::transport;
+  const auto mode = p->nat ? v1::udp_transport_of(settings_.nat_flavour) : v1::EncapsulationMode::transport;
   const auto sa = esp_offer(q.in, mode);
   std::vector<Payload> payloads{{PayloadType::sa, sa}, {PayloadType::nonce, q.ni}};
   if (settings_.pfs) {
@@ -80,8 +80,8 @@ bool Initiator::quick_mode_with(MessageId id, base::Time now) {
   payloads.push_back({PayloadType::identification, cr});
   const auto oa_i = v1::nat_oa(settings_.local.address), oa_r = v1::nat_oa(settings_.gateway.address);
   if (p->nat && settings_.nat_oa) {
-    payloads.push_back({PayloadType::nat_oa, oa_i});
-    payloads.push_back({PayloadType::nat_oa, oa_r});
+    payloads.push_back({v1::nat_oa_of(settings_.nat_flavour), oa_i});
+    payloads.push_back({v1::nat_oa_of(settings_.nat_flavour), oa_r});
   }
   q.iv = v1::phase2_iv(p->transform, p->last_block, id);
   q.request =
@@ -126,16 +126,20 @@ void Initiator::accept_quick_mode_2(Phase1& p, const v1::Header&, Quick& q, cons
   if (sa_payload == nullptr || nr == nullptr) return complain("message 2 lacks SA or nonce");
   if ((ke != nullptr) != settings_.pfs.has_value()) return complain("KE does not answer KE");
   std::vector<Bytes> ids;
+  nat_oas_.clear();
   for (const auto& payload : chain.payloads) {
     if (payload.type == PayloadType::identification) ids.push_back(base::to_bytes(payload.body));
+    if (payload.type == v1::nat_oa_of(settings_.nat_flavour))
+      nat_oas_.push_back(base::to_bytes(payload.body));
   }
   if (ids != std::vector{idci(), idcr()}) return complain("the IDs did not come back byte for byte");
   const bool wants_oa = p.nat && settings_.nat_oa;
-  if (chain.count(PayloadType::nat_oa) != (wants_oa ? 2u : 0u)) complain("NAT-OA does not answer NAT-OA");
+  if (chain.count(v1::nat_oa_of(settings_.nat_flavour)) != (wants_oa ? 2u : 0u))
+    complain("NAT-OA does not answer NAT-OA");
   const auto sa = v1::decode_sa(sa_payload->body);
   if (!sa || sa->proposals.size() != 1 || sa->proposals[0].transforms.size() != 1)
     return complain("message 2 does not choose one transform");
-  const auto mode = p.nat ? v1::EncapsulationMode::udp_transport : v1::EncapsulationMode::transport;
+  const auto mode = p.nat ? v1::udp_transport_of(settings_.nat_flavour) : v1::EncapsulationMode::transport;
   const auto chosen = v1::choose(*sa, settings_.esp, mode);
   if (!chosen || chosen->group != settings_.pfs) return complain("message 2 chooses what was not offered");
   base::Secret g_xy;

@@ -3,6 +3,8 @@
 namespace harness {
 namespace {
 
+const auto public_address = base::Address::v4(0xcb007101);  // 203.0.113.1
+
 bool same_keys(const xfrm::EspTransform& a, const xfrm::EspTransform& b) {
   return a.encryption == b.encryption && a.integrity == b.integrity &&
          base::equal(a.encryption_key.view(), b.encryption_key.view()) &&
@@ -31,6 +33,7 @@ void World::pump() {
   while (auto effect = engine_.next_effect()) {
     if (auto* send = std::get_if<ike::Send>(&*effect)) {
       left_.push_back({send->from, send->to, send->bytes});
+      if (settings_.inside && send->from.address == *settings_.inside) send->from.address = public_address;
       network_.send({send->from, send->to, std::move(send->bytes)}, now_);
     } else {
       kernel_.execute(std::move(*effect), now_);
@@ -52,7 +55,8 @@ void World::deliver(Datagram d) {
     const auto inside = host.nat->inward(d.to);
     if (inside && inside->address == own) return host.initiator.input(d.from, *inside, d.bytes, now_);
   }
-  if (d.to.address != base::Address::v4(0xcb007101)) return;  // nobody's, or behind a NAT that forgot
+  if (d.to.address != public_address) return;  // nobody's, or behind a NAT that forgot
+  if (settings_.inside) d.to.address = *settings_.inside;
   arrived_.push_back(d);
   engine_.input(d.from, d.to, d.bytes, now_);
 }
@@ -106,7 +110,7 @@ std::string World::disagreement(const Initiator& initiator, std::size_t child) c
   if (out == nullptr) return "the gateway has no outbound SA of this SPI";
   if (!same_keys(in->transform, theirs.out_keys)) return "the inbound SA has other keys";
   if (!same_keys(out->transform, theirs.in_keys)) return "the outbound SA has other keys";
-  const bool udp = theirs.mode == ike::v1::EncapsulationMode::udp_transport;
+  const bool udp = theirs.mode != ike::v1::EncapsulationMode::transport;
   if (in->encap.has_value() != udp || out->encap.has_value() != udp) return "the encapsulation differs";
   return {};
 }

@@ -17,6 +17,8 @@ struct WorldSettings {
   ike::Settings engine = {};
   KernelSettings kernel = {};
   std::uint64_t seed = 1;
+  /// The engine's own address, behind a 1:1 NAT that gives it the public one.
+  std::optional<base::Address> inside = {};
 };
 
 class World {

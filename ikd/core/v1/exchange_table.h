@@ -44,12 +44,18 @@ inline constexpr ExchangeRow exchange_table[] = {
      detail::set(PayloadType::notification, PayloadType::delete_)},
 };
 
+/// The drafts' NAT-D and NAT-OA stand where the RFC's do.
+inline PayloadType as_in_table(PayloadType type) {
+  if (type == PayloadType::nat_d_draft) return PayloadType::nat_d;
+  return type == PayloadType::nat_oa_draft ? PayloadType::nat_oa : type;
+}
+
 /// Unknown payload types are refused with the known ones that do not belong (RFC 2408 §5.3).
 inline bool legal(Step step, const Chain& chain) {
   const auto& row = exchange_table[static_cast<std::size_t>(step)];
   std::uint32_t seen = 0;
   for (const auto& p : chain.payloads) {
-    const auto number = static_cast<unsigned>(p.type);
+    const auto number = static_cast<unsigned>(as_in_table(p.type));
     if (number >= 32) return false;
     const std::uint32_t bit = 1u << number;
     if ((bit & (row.once | row.optional | row.any)) == 0) return false;

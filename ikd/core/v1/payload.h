@@ -39,7 +39,9 @@ enum class PayloadType : std::uint8_t {
   delete_ = 12,
   vendor_id = 13,
   nat_d = 20,
-  nat_oa = 21
+  nat_oa = 21,
+  nat_d_draft = 130,  ///< draft-ietf-ipsec-nat-t-ike-02 and -03, from the private range
+  nat_oa_draft = 131
 };
 
 /// Exchange Type (RFC 2408 §3.1, RFC 2409 §5).

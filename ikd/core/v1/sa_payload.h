@@ -54,8 +54,15 @@ inline constexpr std::uint16_t life_type = 1, life_duration = 2, group = 3, enca
                                authentication = 5, key_length = 6, esn = 11;
 }
 
-/// Encapsulation Mode (RFC 2407 §4.5, RFC 3947 §5.1).
-enum class EncapsulationMode : std::uint16_t { tunnel = 1, transport = 2, udp_tunnel = 3, udp_transport = 4 };
+/// Encapsulation Mode (RFC 2407 §4.5, RFC 3947 §5.1, draft-ietf-ipsec-nat-t-ike-03 §5.1).
+enum class EncapsulationMode : std::uint16_t {
+  tunnel = 1,
+  transport = 2,
+  udp_tunnel = 3,
+  udp_transport = 4,
+  udp_tunnel_draft = 61443,
+  udp_transport_draft = 61444
+};
 
 /// A phase 1 transform that we accept, and what it asks for beside the algorithms.
 struct IkeOffer {

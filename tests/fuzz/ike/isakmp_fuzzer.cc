@@ -79,6 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(base::equal(chained.view(), body.first(chain->size)));
   for (const auto& p : chain->payloads) body_of(p);
   for (const auto& row : v1::exchange_table) v1::legal(row.step, *chain);
-  v1::find_nat(*chain, crypto::Hash::sha1, header->initiator, header->responder, {}, {});
+  const auto flavour = v1::choose_nat_flavour(*chain);
+  v1::find_nat(*chain, flavour, crypto::Hash::sha1, header->initiator, header->responder, {}, {});
   return 0;
 }

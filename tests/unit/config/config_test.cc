@@ -59,7 +59,8 @@ esp_lifetime_seconds = 1800
 dpd_seconds = 20
 dpd_timeout_seconds = 90
 max_half_open = 5
-nat_detection = "truthful"
+nat_detection = "echo"
+inner_ids = ["outer", "25.0.0.0/8"]
 [[ike.psk]]
 name = "family"
 [[ike.psk]]
@@ -103,6 +104,10 @@ name = "bob"
   ASSERT_EQ(c->ike.psks.size(), 2U);
   EXPECT_FALSE(c->ike.psks[0].peer);
   EXPECT_EQ(c->ike.psks[1].peer->to_string(), "198.51.100.0/24");
+  EXPECT_EQ(c->ike.nat_detection, NatDetection::echo);
+  EXPECT_TRUE(c->ike.inner_ids.outer);
+  EXPECT_FALSE(c->ike.inner_ids.private_networks);
+  EXPECT_EQ(c->ike.inner_ids.networks, std::vector{*base::Prefix::parse("25.0.0.0/8")});
   EXPECT_EQ(c->l2tp.listen[0].to_string(), "203.0.113.1");
   EXPECT_EQ(c->l2tp.cleartext, Cleartext::beside);
   EXPECT_EQ(c->l2tp.hello, seconds(0));
@@ -175,7 +180,11 @@ TEST(Config, ValuesOutOfPlaceAreRefused) {
        "line 2: ike.listen: \"0.0.0.0\" is every address: list it alone"},
       {"[ike]\nproposals = \"best\"\n", "line 2: ike.proposals: must be \"default\" or a list"},
       {"[ike]\nproposals = [3]\n", "line 2: ike.proposals: must be a string"},
-      {"[ike]\nnat_detection = \"echo\"\n", "line 2: ike.nat_detection: \"echo\" is not there yet"},
+      {"[ike]\nnat_detection = \"lie\"\n",
+       "line 2: ike.nat_detection: must be one of \"truthful\", \"echo\""},
+      {"[ike]\ninner_ids = [\"outer\",\n\"privat\"]\n",
+       "line 3: ike.inner_ids: must be \"private\", \"outer\" or an IPv4 network such as \"25.0.0.0/8\""},
+      {"[ike]\ninner_ids = \"outer\"\n", "line 2: ike.inner_ids: must be a list with something in it"},
       {"[ike]\ndpd_seconds = 60\ndpd_timeout_seconds = 60\n",
        "line 1: ike: dpd_timeout_seconds must be longer than dpd_seconds"},
       {"ike = 3\n", "line 1: ike: must be a table: [ike]"},

@@ -51,6 +51,19 @@ TEST(Settings, AnUnknownProposalIsNamedWithItsLine) {
   EXPECT_NE(settings.error().message.find("aes256-sha257-modp2048"), std::string::npos);
 }
 
+TEST(Settings, InnerIdsArePrivateOrOuterUnlessTheySayOtherwise) {
+  const auto usual = settings_from(with(""));
+  ASSERT_TRUE(usual);
+  EXPECT_TRUE(usual->inner_ids.outer);
+  EXPECT_EQ(usual->inner_ids.networks, ike::private_networks());
+  EXPECT_EQ(usual->nat_detection, ike::v1::NatDetection::truthful);
+  const auto other = settings_from(with("inner_ids = [\"25.0.0.0/8\"]\nnat_detection = \"echo\""));
+  ASSERT_TRUE(other);
+  EXPECT_FALSE(other->inner_ids.outer);
+  EXPECT_EQ(other->inner_ids.networks, std::vector{*base::Prefix::parse("25.0.0.0/8")});
+  EXPECT_EQ(other->nat_detection, ike::v1::NatDetection::echo);
+}
+
 TEST(Settings, AnAeadWithAnIntegrityAlgorithmIsRefused) {
   EXPECT_FALSE(settings_from(with("esp_proposals = [\"aes256gcm16-sha1\"]")));
   EXPECT_FALSE(settings_from(with("esp_proposals = [\"aes256\"]")));

@@ -81,7 +81,7 @@ TEST_P(QuickModeIds, AreEchoedOrRefused) {
   World w(cheap());
   auto s = without_nat();
   s.idci = udp_id(Address::v4(0x0a0a0a0a), p.their_protocol, p.their_port);
-  s.idcr = udp_id(Address::v4(0xac100001), p.our_protocol, p.our_port);
+  s.idcr = udp_id(gateway, p.our_protocol, p.our_port);
   auto& client = w.add(s);
   client.connect(w.now());
   w.run(1s);

@@ -1,0 +1,112 @@
+// The gateway itself behind a NAT, and clients that speak the drafts of NAT traversal.
+
+#include "scene.h"
+
+namespace {
+
+using namespace scene;
+using ike::v1::NatDetection;
+using ike::v1::NatFlavour;
+using ike::v1::PayloadType;
+
+const auto inside = Address::v4(0x0a000002);  // 10.0.0.2
+
+WorldSettings behind_a_nat(NatDetection detection) {
+  auto s = cheap();
+  s.inside = inside;
+  s.engine.nat_detection = detection;
+  return s;
+}
+
+TEST(NatGateway, TruthfulSaysThatItIsBehindANat) {
+  Connected c(behind_a_nat(NatDetection::truthful));
+  EXPECT_TRUE(c.client.nat_finding().peer_behind_nat) << "the gateway, as the client sees it";
+  EXPECT_TRUE(c.client.nat_finding().we_behind_nat);
+  EXPECT_EQ(c.world.disagreement(c.client), "");
+  EXPECT_EQ(c.world.kernel().inbound(spis_of(c.client).out)->destination, inside);
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
+TEST(NatGateway, EchoIsSeenAsNoNatBeforeTheGateway) {
+  Connected c(behind_a_nat(NatDetection::echo));
+  EXPECT_FALSE(c.client.nat_finding().peer_behind_nat);
+  EXPECT_TRUE(c.client.nat_finding().we_behind_nat);
+  EXPECT_EQ(c.world.disagreement(c.client), "");
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
+TEST(NatGateway, EchoMakesAPublicClientUseUdpToo) {
+  for (const bool behind : {false, true}) {
+    auto ws = behind_a_nat(NatDetection::echo);
+    if (!behind) ws.inside.reset();
+    World w(ws);
+    auto& client = w.add(without_nat());
+    client.connect(w.now());
+    w.run(2s);
+    ASSERT_THAT(client.children(), SizeIs(1));
+    EXPECT_TRUE(client.floated());
+    EXPECT_FALSE(client.nat_finding().peer_behind_nat);
+    EXPECT_TRUE(w.kernel().inbound(client.children()[0].out)->encap);
+    EXPECT_FALSE(w.peer_of(client)->peer_behind_nat) << "we know better, and do not follow it anywhere";
+    EXPECT_THAT(w.complaints(), IsEmpty());
+  }
+}
+
+TEST(NatGateway, EchoNamesThePublicAddressAsOurOriginalOne) {
+  // The client's own NAT-OA is its business; ours must not tell of the NAT that it shall not see.
+  for (const auto detection : {NatDetection::echo, NatDetection::truthful}) {
+    Connected c(behind_a_nat(detection));
+    EXPECT_EQ(c.client.nat_oas().back(), ike::v1::nat_oa(detection == NatDetection::echo ? gateway : inside));
+  }
+}
+
+TEST(NatGateway, ItsOwnNatIsKeptOpenByKeepalives) {
+  Connected c(behind_a_nat(NatDetection::truthful));
+  const auto sent = c.world.left().size();
+  c.world.run(50s);
+  const std::vector<harness::Datagram> since(c.world.left().begin() + static_cast<std::ptrdiff_t>(sent),
+                                             c.world.left().end());
+  ASSERT_THAT(since, SizeIs(2));
+  for (const auto& d : since) {
+    EXPECT_EQ(d.bytes, Bytes{0xff});
+    EXPECT_EQ(d.from, (Endpoint{inside, 4500}));
+    EXPECT_EQ(d.to, c.world.peer_of(c.client)->remote);
+  }
+  EXPECT_EQ(c.world.engine().counters().keepalives_sent, 2u);
+}
+
+TEST(NatGateway, WithoutANatOfItsOwnItSendsNoKeepalives) {
+  Connected c;
+  c.world.run(50s);
+  EXPECT_EQ(c.world.engine().counters().keepalives_sent, 0u);
+}
+
+TEST(NatGateway, KeepalivesEndWithThePeer) {
+  Connected c(behind_a_nat(NatDetection::truthful));
+  c.world.engine().shut_down(c.world.now());
+  c.world.pump();
+  EXPECT_TRUE(c.world.nothing_left());
+}
+
+TEST(NatGateway, DraftsAreAnsweredInTheirOwnNumbers) {
+  for (const auto flavour : {NatFlavour::draft_03, NatFlavour::draft_02, NatFlavour::draft_02_newline}) {
+    auto s = host();
+    s.nat_flavour = flavour;
+    Connected c(cheap(), s);
+    ASSERT_THAT(c.client.children(), SizeIs(1));
+    EXPECT_EQ(c.client.children()[0].mode, ike::v1::EncapsulationMode::udp_transport_draft);
+    EXPECT_TRUE(c.client.nat_finding().we_behind_nat);
+    EXPECT_EQ(c.world.disagreement(c.client), "");
+    EXPECT_THAT(c.world.complaints(), IsEmpty());
+  }
+}
+
+TEST(NatGateway, ClientWithoutNatOaGetsNone) {
+  auto s = host();
+  s.nat_oa = false;
+  Connected c(cheap(), s);
+  EXPECT_THAT(c.client.nat_oas(), IsEmpty());
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
+}  // namespace
