@@ -145,8 +145,9 @@ TEST(Nat, EchoGivesBackWhatThePeerSaidOfUsAndNoiseOfItself) {
 TEST(Nat, AsManyOriginalAddressesAnswerAsCame) {
   const auto theirs = Address::v4(0xc6336401), ours = Address::v4(0xcb007101);
   EXPECT_TRUE(v1::nat_oa_answer(0, theirs, ours).empty());
-  EXPECT_EQ(v1::nat_oa_answer(1, theirs, ours), std::vector{v1::nat_oa(ours)});
-  EXPECT_EQ(v1::nat_oa_answer(2, theirs, ours), (std::vector{v1::nat_oa(theirs), v1::nat_oa(ours)}));
+  EXPECT_EQ(v1::nat_oa_answer(1, theirs, ours), (std::vector<base::Bytes>{v1::nat_oa(ours)}));
+  EXPECT_EQ(v1::nat_oa_answer(2, theirs, ours),
+            (std::vector<base::Bytes>{v1::nat_oa(theirs), v1::nat_oa(ours)}));
 }
 
 TEST(Nat, OriginalAddressHasTheShapeOfAnIdentification) {

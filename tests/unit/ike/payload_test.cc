@@ -182,7 +182,9 @@ TEST(ExchangeTable, EveryMessageNeedsItsPayloadsOnceAndTakesNoStrangers) {
     for (unsigned type = 0; type < 256; ++type) {
       auto more = complete;
       more.payloads.push_back({PayloadType{static_cast<std::uint8_t>(type)}, {}});
-      const bool known = type < 32 && ((row.optional | row.any) >> type & 1) != 0;
+      // The drafts' NAT payloads stand where the RFC's do.
+      const unsigned place = type == 130 ? 20 : type == 131 ? 21 : type;
+      const bool known = place < 32 && ((row.optional | row.any) >> place & 1) != 0;
       EXPECT_EQ(v1::legal(row.step, more), known) << type;
     }
   }
