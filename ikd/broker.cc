@@ -3,8 +3,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "ike/v1/keymat.h"
-
 namespace ikd {
 namespace {
 
@@ -41,18 +39,6 @@ bool Broker::ours(const xfrm::Sa& sa) const {
 bool Broker::ours(const xfrm::Policy& policy) const {
   return policy.mark && ours(*policy.mark, policy.reqid) && policy.direction == xfrm::Direction::out &&
          marks_.alias.contains(policy.selector.destination.network);
-}
-
-std::vector<ike::NamedSkeyid> Broker::derive_skeyids(const ike::DeriveSkeyids& request) const {
-  std::vector<ike::NamedSkeyid> out;
-  for (const auto& psk : psks_) {
-    if (psk.peer && !psk.peer->contains(request.peer)) continue;
-    const auto secret = secrets_.psk.find(psk.name);
-    if (secret == secrets_.psk.end()) continue;
-    out.push_back(
-        {psk.name, ike::v1::skeyid_of_psk(request.hash, secret->second.view(), request.ni, request.nr)});
-  }
-  return out;
 }
 
 base::Result<void> Broker::install(const ike::InstallInbound& request) {

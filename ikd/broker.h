@@ -3,10 +3,12 @@
 // sees a packet from the network and refuses whatever lies outside its own marks, reqids and aliases.
 // Today it lives in the daemon's process; its calls are those a process of its own would serve.
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "config/config.h"
+#include "ikd/keys.h"
 #include "ike/effect.h"
 #include "nft/peer_map.h"
 #include "xfrm/kernel.h"
@@ -18,7 +20,8 @@ class Broker {
   /// Reads and changes nothing yet.
   static base::Result<Broker> open(const config::Config& config, config::Secrets secrets);
 
-  std::vector<ike::NamedSkeyid> derive_skeyids(const ike::DeriveSkeyids& request) const;
+  /// As long as the broker lives, wherever it moves.
+  const Keys& keys() const { return *keys_; }
   /// All or nothing.
   base::Result<void> install(const ike::InstallInbound& request);
   base::Result<void> install(const ike::InstallOutbound& request);
@@ -37,8 +40,7 @@ class Broker {
  private:
   Broker(const config::Config& config, config::Secrets secrets, xfrm::Kernel kernel, nft::PeerMap map)
       : marks_(config.marks),
-        psks_(config.ike.psks),
-        secrets_(std::move(secrets)),
+        keys_(std::make_unique<Keys>(config.ike, std::move(secrets))),
         kernel_(std::move(kernel)),
         map_(std::move(map)) {}
   bool ours(const xfrm::MaskedMark& mark, xfrm::Reqid reqid) const;
@@ -47,8 +49,7 @@ class Broker {
   base::Result<void> move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner);
 
   config::Marks marks_;
-  std::vector<config::Psk> psks_;
-  config::Secrets secrets_;
+  std::unique_ptr<const Keys> keys_;
   xfrm::Kernel kernel_;
   nft::PeerMap map_;
 };

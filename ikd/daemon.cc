@@ -26,7 +26,7 @@ base::Time now() { return base::Clock::now(); }
 Daemon::Daemon(const config::Config&, ike::Settings settings, Broker broker)
     : engine_(std::move(settings), crypto::random_bytes),
       broker_(std::move(broker)),
-      workers_(std::max(1u, std::thread::hardware_concurrency()), most_waiting_exchanges),
+      workers_(std::max(1u, std::thread::hardware_concurrency()), most_waiting_exchanges, broker_.keys()),
       started_(now()) {}
 
 base::Result<std::unique_ptr<Daemon>> Daemon::start(const config::Config& config, config::Secrets secrets,
@@ -63,7 +63,7 @@ base::Result<void> Daemon::open_sockets(const config::Config& config) {
   events_ = std::move(*events);
   sources_.push_back(loop_.on_readable(events_->fd(), [this] { kernel_events(); }));
   sources_.push_back(loop_.on_readable(workers_.fd(), [this] {
-    workers_.collect([this](ike::DhDone done) { engine_.completed(std::move(done), now()); });
+    workers_.collect([this](ike::Completion done) { engine_.completed(std::move(done), now()); });
     drain();
   }));
   timer_ = loop_.on_time([this] {
@@ -154,9 +154,9 @@ void Daemon::perform(ike::Send& send) {
 
 void Daemon::perform(ike::ComputeDh& request) { workers_.submit(std::move(request)); }
 
-void Daemon::perform(ike::DeriveSkeyids& request) {
-  engine_.completed(ike::SkeyidsDone{request.ticket, broker_.derive_skeyids(request)}, now());
-}
+void Daemon::perform(ike::DeriveSkeyids& request) { workers_.submit(std::move(request)); }
+
+void Daemon::perform(ike::TryCandidates& request) { workers_.submit(std::move(request)); }
 
 void Daemon::perform(ike::InstallInbound& request) {
   engine_.completed(ike::Installed{request.ticket, broker_.install(request)}, now());

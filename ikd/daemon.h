@@ -44,6 +44,7 @@ class Daemon {
   void perform(ike::Send& send);
   void perform(ike::ComputeDh& request);
   void perform(ike::DeriveSkeyids& request);
+  void perform(ike::TryCandidates& request);
   void perform(ike::InstallInbound& request);
   void perform(ike::InstallOutbound& request);
   void perform(ike::RemoveSa& request);

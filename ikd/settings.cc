@@ -44,6 +44,7 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
   out.inner_ids.outer = config.ike.inner_ids.outer;
   if (!config.ike.inner_ids.private_networks) out.inner_ids.networks.clear();
   for (const auto& network : config.ike.inner_ids.networks) out.inner_ids.networks.push_back(network);
+  for (const auto& psk : config.ike.psks) out.psks[psk.name] = {.device = psk.device};
   out.numbering = {.mask = config.marks.mask,
                    .alias = config.marks.alias,
                    .capacity = config.marks.capacity(),

@@ -9,8 +9,8 @@
 
 namespace ikd {
 
-Workers::Workers(unsigned threads, std::size_t most_waiting)
-    : most_waiting_(most_waiting), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Workers::Workers(unsigned threads, std::size_t most_waiting, const Keys& keys)
+    : keys_(keys), most_waiting_(most_waiting), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) throw std::runtime_error("cannot create an eventfd");
   // Signals belong to the loop's thread.
   sigset_t all, before;
@@ -26,32 +26,41 @@ Workers::~Workers() {
   more_.notify_all();
 }
 
-void Workers::submit(ike::ComputeDh request) {
+void Workers::submit(Job job) {
+  const auto* dh = std::get_if<ike::ComputeDh>(&job);
   {
     const std::lock_guard lock(mutex_);
-    if (requests_.size() < most_waiting_) {
-      requests_.push_back(std::move(request));
+    if (dh == nullptr || jobs_.size() < most_waiting_) {
+      jobs_.push_back(std::move(job));
       more_.notify_one();
       return;
     }
   }
-  finish({request.ticket, base::fail("too many key exchanges are waiting")});
+  finish(ike::DhDone{dh->ticket, base::fail("too many key exchanges are waiting")});
+}
+
+ike::Completion Workers::perform(Job& job) const {
+  if (const auto* dh = std::get_if<ike::ComputeDh>(&job))
+    return ike::DhDone{dh->ticket, crypto::respond(dh->group, dh->peer_public_value)};
+  if (const auto* derive = std::get_if<ike::DeriveSkeyids>(&job)) return keys_.derive(*derive);
+  auto& attempt = std::get<ike::TryCandidates>(job);
+  return ike::CandidatesTried{attempt.ticket, ike::first_fitting(attempt.trial)};
 }
 
 void Workers::work(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    ike::ComputeDh request;
+    Job job;
     {
       std::unique_lock lock(mutex_);
-      if (!more_.wait(lock, stop, [this] { return !requests_.empty(); })) return;
-      request = std::move(requests_.front());
-      requests_.pop_front();
+      if (!more_.wait(lock, stop, [this] { return !jobs_.empty(); })) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
     }
-    finish({request.ticket, crypto::respond(request.group, request.peer_public_value)});
+    finish(perform(job));
   }
 }
 
-void Workers::finish(ike::DhDone done) {
+void Workers::finish(ike::Completion done) {
   {
     const std::lock_guard lock(mutex_);
     results_.push_back(std::move(done));
@@ -59,10 +68,10 @@ void Workers::finish(ike::DhDone done) {
   eventfd_write(wake_.get(), 1);
 }
 
-void Workers::collect(const std::function<void(ike::DhDone)>& handle) {
+void Workers::collect(const std::function<void(ike::Completion)>& handle) {
   std::uint64_t count = 0;
   eventfd_read(wake_.get(), &count);
-  std::deque<ike::DhDone> ready;
+  std::deque<ike::Completion> ready;
   {
     const std::lock_guard lock(mutex_);
     ready.swap(results_);
@@ -72,7 +81,7 @@ void Workers::collect(const std::function<void(ike::DhDone)>& handle) {
 
 std::size_t Workers::waiting() const {
   const std::lock_guard lock(mutex_);
-  return requests_.size();
+  return jobs_.size();
 }
 
 }  // namespace ikd

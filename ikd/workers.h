@@ -1,43 +1,50 @@
 #pragma once
-// Threads for Diffie-Hellman: everything else of ikd runs in one thread.
+// Threads for what is slow: Diffie-Hellman and pre-shared keys. Everything else of ikd runs in one thread.
 
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "base/fd.h"
+#include "ikd/keys.h"
 #include "ike/effect.h"
 
 namespace ikd {
 
+using Job = std::variant<ike::ComputeDh, ike::DeriveSkeyids, ike::TryCandidates>;
+
 class Workers {
  public:
-  /// `most_waiting`: more requests than that are answered with an error at once.
-  Workers(unsigned threads, std::size_t most_waiting);
+  /// `keys` outlive it. `most_waiting`: with so many jobs in the queue another key exchange is answered with
+  /// an error at once; of the other jobs a negotiation has one at a time.
+  Workers(unsigned threads, std::size_t most_waiting, const Keys& keys);
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
   ~Workers();
 
-  void submit(ike::ComputeDh request);
+  void submit(Job job);
   /// Readable when results wait.
   int fd() const { return wake_.get(); }
   /// Hands over what is done, in this thread.
-  void collect(const std::function<void(ike::DhDone)>& handle);
+  void collect(const std::function<void(ike::Completion)>& handle);
   std::size_t waiting() const;
 
  private:
   void work(const std::stop_token& stop);
-  void finish(ike::DhDone done);
+  ike::Completion perform(Job& job) const;
+  void finish(ike::Completion done);
 
+  const Keys& keys_;
   std::size_t most_waiting_;
   base::Fd wake_;
   mutable std::mutex mutex_;
   std::condition_variable_any more_;
-  std::deque<ike::ComputeDh> requests_;
-  std::deque<ike::DhDone> results_;
+  std::deque<Job> jobs_;
+  std::deque<ike::Completion> results_;
   std::vector<std::jthread> threads_;
 };
 

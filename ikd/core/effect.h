@@ -13,6 +13,8 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "crypto/dh.h"
+#include "ike/authentication.h"
+#include "ike/psk_trial.h"
 #include "xfrm/types.h"
 
 namespace ike {
@@ -40,12 +42,21 @@ struct ComputeDh {
   base::Bytes peer_public_value;
 };
 
-/// SKEYID for every pre-shared key that this peer may hold (RFC 2409 §5). Answered by SkeyidsDone.
+/// SKEYID for pre-shared keys that this peer may hold (RFC 2409 §5). Answered by SkeyidsDone.
 struct DeriveSkeyids {
   Ticket ticket;
   crypto::Hash hash;
   base::Bytes ni, nr;
   base::Address peer;
+  /// Only these, each with all its secrets, in this order; empty: the next batch of all there are.
+  std::vector<std::string> names = {};
+  std::size_t from = 0;  ///< where that batch begins
+};
+
+/// Which of the candidates protects a message 5. Answered by CandidatesTried.
+struct TryCandidates {
+  Ticket ticket;
+  PskTrial trial;
 };
 
 /// What nft needs of a peer: the mark its packets bear, the address it has on this host, and the one it
@@ -124,20 +135,21 @@ struct Event {
   std::string detail;    ///< the reason or the algorithms, in words
 };
 
-using Effect = std::variant<Send, ComputeDh, DeriveSkeyids, InstallInbound, InstallOutbound, RemoveSa,
-                            MovePeer, RemovePeer, CountInbound, Event>;
+using Effect = std::variant<Send, ComputeDh, DeriveSkeyids, TryCandidates, InstallInbound, InstallOutbound,
+                            RemoveSa, MovePeer, RemovePeer, CountInbound, Event>;
 
 struct DhDone {
   Ticket ticket;
   base::Result<crypto::DhResult> result;
 };
-struct NamedSkeyid {
-  std::string name;  ///< of the pre-shared key
-  base::Secret skeyid;
-};
 struct SkeyidsDone {
   Ticket ticket;
   std::vector<NamedSkeyid> candidates;
+  std::optional<std::size_t> next = {};  ///< where another batch begins, if there is one
+};
+struct CandidatesTried {
+  Ticket ticket;
+  std::optional<PskHit> hit;
 };
 struct Installed {
   Ticket ticket;
@@ -147,6 +159,6 @@ struct InboundCounted {
   PeerNumber peer;
   std::uint64_t packets = 0;
 };
-using Completion = std::variant<DhDone, SkeyidsDone, Installed, InboundCounted>;
+using Completion = std::variant<DhDone, SkeyidsDone, CandidatesTried, Installed, InboundCounted>;
 
 }  // namespace ike

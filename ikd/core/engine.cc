@@ -30,10 +30,20 @@ Ticket ticket_of(const Completion& completion) {
       completion);
 }
 
-constexpr std::string_view drop_names[] = {
-    "malformed",       "unexpected_payload",   "unknown_cookies",         "wrong_state",  "not_encrypted",
-    "undecryptable",   "hash_mismatch",        "half_open_limit",         "answer_limit", "quick_mode_limit",
-    "message_id_used", "unsupported_exchange", "unsupported_notification"};
+constexpr std::string_view drop_names[] = {"malformed",
+                                           "unexpected_payload",
+                                           "unknown_cookies",
+                                           "wrong_state",
+                                           "not_encrypted",
+                                           "undecryptable",
+                                           "hash_mismatch",
+                                           "half_open_limit",
+                                           "answer_limit",
+                                           "quick_mode_limit",
+                                           "message_id_used",
+                                           "unsupported_exchange",
+                                           "unsupported_notification",
+                                           "psk_trial_limit"};
 static_assert(std::size(drop_names) == static_cast<std::size_t>(DropReason::count_));
 
 }  // namespace
@@ -127,8 +137,12 @@ void Engine::send_answer(IsakmpSa& sa, ByteView message) {
   send(sa.local, sa.remote, message);
 }
 
+bool Engine::same_request(const LastExchange& last, ByteView datagram) {
+  return !last.request_digest.empty() && base::equal(last.request_digest, digest_of(datagram));
+}
+
 bool Engine::answer_duplicate(IsakmpSa& sa, const LastExchange& last, ByteView datagram) {
-  if (last.request_digest.empty() || !base::equal(last.request_digest, digest_of(datagram))) return false;
+  if (!same_request(last, datagram)) return false;
   ++counters_.duplicates;
   sa.budget.received(datagram.size());
   // Without an answer yet the work is still under way: the repetition is ignored.
@@ -205,7 +219,10 @@ void Engine::completed(Completion completion, base::Time now) {
   }
   auto* sa = find_sa(waiting.sa);
   if (sa == nullptr) return;
-  if (auto* skeyids = std::get_if<SkeyidsDone>(&completion)) return main_mode_4(*sa, std::move(*skeyids));
+  if (auto* skeyids = std::get_if<SkeyidsDone>(&completion))
+    return skeyids_done(*sa, std::move(*skeyids), now);
+  if (auto* tried = std::get_if<CandidatesTried>(&completion))
+    return candidates_tried(*sa, std::move(*tried), now);
   auto& dh = std::get<DhDone>(completion);
   if (waiting.exchange.value == 0) return dh_done(*sa, std::move(dh));
   quick_dh_done(*sa, waiting.exchange, std::move(dh), now);

@@ -16,6 +16,7 @@
 #include "ike/effect.h"
 #include "ike/isakmp_sa.h"
 #include "ike/peers.h"
+#include "ike/trial_budget.h"
 #include "ike/v1/exchange_table.h"
 
 namespace ike {
@@ -35,6 +36,7 @@ enum class DropReason : std::uint8_t {
   message_id_used,
   unsupported_exchange,
   unsupported_notification,
+  psk_trial_limit,
   count_
 };
 std::string_view name_of(DropReason reason);
@@ -50,6 +52,7 @@ struct Settings {
   v1::NatDetection nat_detection = v1::NatDetection::truthful;
   InnerIds inner_ids;
   std::vector<Service> services;  ///< beside L2TP
+  std::map<std::string, PskPolicy, std::less<>> psks;  ///< by name
   Numbering numbering;
 };
 
@@ -145,6 +148,7 @@ class Engine {
   Bytes random_of(std::size_t size);
   xfrm::Spi new_spi();
   v1::Header reply_header(const IsakmpSa& sa, v1::Exchange exchange, MessageId id) const;
+  static bool same_request(const LastExchange& last, ByteView datagram);
   bool answer_duplicate(IsakmpSa& sa, const LastExchange& last, ByteView datagram);
   void answer(IsakmpSa& sa, LastExchange& last, ByteView request, Bytes response);
   void dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
@@ -162,15 +166,27 @@ class Engine {
                  const base::Endpoint& to, base::Time now);
   void main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                    const base::Endpoint& to, base::Time now);
-  void main_mode_4(IsakmpSa& sa, SkeyidsDone done);
+  void main_mode_4(IsakmpSa& sa, AwaitId next);
   void main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
-                   const base::Endpoint& to, base::Time now);
-  void main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, const Bytes& g_xr, Bytes iv,
-                   ByteView request, Peer& peer, base::Time now);
+                   const base::Endpoint& to);
+  /// `payloads` say who we are; `iv` becomes that of phase 2.
+  void main_mode_6(IsakmpSa& sa, std::vector<v1::Payload> payloads, const v1::SessionKeys& keys, Bytes& iv,
+                   ByteView request);
+  /// The peer that the other side of `sa` has proved to be. Null, and the SA is gone, when no number is free.
+  Peer* authenticated(IsakmpSa& sa, ByteView id_body, Authentication proven, base::Time now);
+  void phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, Peer& peer, base::Time now);
   void dh_done(IsakmpSa& sa, DhDone done);
   /// False when there is no room for it.
   bool admit(const Admission::Decision& decision, base::Time now);
   void no_longer_half_open(const IsakmpSa& sa);
+
+  // main_mode_psk.cc
+  void try_psks(IsakmpSa& sa, ByteView datagram, const base::Endpoint& from, const base::Endpoint& to);
+  void derive_skeyids(IsakmpSa& sa, std::vector<std::string> names);
+  void skeyids_done(IsakmpSa& sa, SkeyidsDone done, base::Time now);
+  void candidates_tried(IsakmpSa& sa, CandidatesTried done, base::Time now);
+  void psk_found(IsakmpSa& sa, PskHit hit, base::Time now);
+  Authentication psk_authentication(const NamedSkeyid& key) const;
 
   // quick_mode.cc
   /// True when a message was taken that had not been seen before and is authentic.
@@ -233,6 +249,8 @@ class Engine {
   std::unordered_map<Cookie, SaNumber, CookieHash> by_responder_cookie_;
   std::map<std::pair<Cookie, base::Endpoint>, SaNumber> half_open_;
   Admission admission_;
+  TrialBudget trial_budget_;
+  LastHits last_hits_;
   std::map<Ticket, Waiting> waiting_;
   base::TimerQueue<TimerKey> timers_;
   std::deque<Effect> effects_;

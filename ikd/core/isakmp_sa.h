@@ -22,6 +22,12 @@ using base::ByteView;
 using v1::Cookie;
 using v1::MessageId;
 
+/// The last request that was taken and what it was answered with: a duplicate gets the same bytes.
+struct LastExchange {
+  Bytes request_digest;
+  Bytes response;
+};
+
 // Main Mode, one struct a state with exactly what is known in it.
 
 /// Message 2 is out.
@@ -31,35 +37,31 @@ struct AwaitDh {
   Ticket ticket;
   Bytes ni, g_xi;
 };
-/// The candidates for SKEYID are being derived.
-struct AwaitSkeyids {
-  Ticket ticket;
-  Bytes ni, nr, g_xi, g_xr;
-  base::Secret g_xy;
-};
-/// One pre-shared key that message 5 may turn out to be protected by.
-struct Candidate {
-  std::string name;
-  base::Secret skeyid;
-  v1::SessionKeys keys;
-};
 /// Message 4 is out.
 struct AwaitId {
-  std::vector<Candidate> candidates;
-  Bytes g_xi, g_xr, iv;
+  base::Address source;  ///< of message 3, and no forgery: it had our cookie
+  Bytes ni, nr, g_xi, g_xr, iv;
+  base::Secret g_xy;
+  LastExchange tried;  ///< the last message 5 that no pre-shared key was found for
+  /// Where among the candidates to go on, when that message comes again: its source had no budget left.
+  std::optional<std::size_t> resume;
+};
+/// Message 5 is in, pre-shared keys are being tried on it, a batch at a time.
+struct TryingPsks {
+  AwaitId given;
+  Ticket ticket;
+  Bytes request;
+  base::Endpoint local, remote;   ///< of the request
+  std::optional<std::size_t> at;  ///< where the batch under way begins; none: those that its source used last
+  std::optional<std::size_t> next;  ///< where another one begins
+  std::size_t tried = 0;            ///< and paid for
 };
 struct Up {
   v1::SessionKeys keys;
   Bytes last_block;  ///< of phase 1, the seed of every phase 2 IV
   PeerNumber peer;
 };
-using MainMode = std::variant<AwaitKe, AwaitDh, AwaitSkeyids, AwaitId, Up>;
-
-/// The last request that was taken and what it was answered with: a duplicate gets the same bytes.
-struct LastExchange {
-  Bytes request_digest;
-  Bytes response;
-};
+using MainMode = std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, Up>;
 
 /// A Quick Mode in which we respond (RFC 2409 §5.5).
 struct QuickMode {
@@ -84,6 +86,9 @@ struct QuickMode {
 
 /// RFC 2409 §5: what a nonce may measure, and what ours do, in bytes.
 inline constexpr std::size_t smallest_nonce = 8, largest_nonce = 256, nonce_size = 32;
+
+/// Of message 5, that no pre-shared key fits: one exchange is no place for guessing.
+inline constexpr std::uint16_t most_failures = 200;
 
 struct IsakmpSa {
   SaNumber number;

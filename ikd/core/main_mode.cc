@@ -1,7 +1,8 @@
-// Main Mode with a pre-shared key, as responder (RFC 2409 §5.4, RFC 3947 §3).
+// Main Mode as responder (RFC 2409 §5, RFC 3947 §3).
 
 #include <utility>
 
+#include "crypto/cipher.h"
 #include "ike/engine.h"
 #include "ike/v1/identification.h"
 
@@ -17,7 +18,6 @@ using v1::Step;
 constexpr auto half_open_time = 30s;
 constexpr std::size_t most_isakmp_sas = 4;     // of one peer, rekeys under way included
 constexpr std::size_t largest_message = 8192;  // of a stranger; the longest offers have some 2000 bytes
-constexpr std::uint16_t most_failures = 200;   // of message 5: one exchange is no place for guessing
 
 bool has_vendor(const v1::Chain& chain, ByteView id) {
   return std::ranges::any_of(chain.payloads, [&](const Payload& p) {
@@ -107,7 +107,10 @@ void Engine::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram
   if (answer_duplicate(sa, sa.last, datagram)) return;
   if (header.message_id.value != 0 || datagram.size() > largest_message) return drop(DropReason::malformed);
   if (std::holds_alternative<AwaitKe>(sa.state)) return main_mode_3(sa, header, datagram, from, to, now);
-  if (std::holds_alternative<AwaitId>(sa.state)) return main_mode_5(sa, header, datagram, from, to, now);
+  if (std::holds_alternative<AwaitId>(sa.state)) return main_mode_5(sa, header, datagram, from, to);
+  if (const auto* trying = std::get_if<TryingPsks>(&sa.state);
+      trying != nullptr && answer_duplicate(sa, trying->given.tried, datagram))
+    return;
   drop(DropReason::wrong_state);
 }
 
@@ -146,81 +149,62 @@ void Engine::dh_done(IsakmpSa& sa, DhDone done) {
     state->ticket = {};
     return report(EventKind::authentication_failed, sa, done.result.error().message);
   }
-  AwaitSkeyids next{.ticket = new_ticket({.sa = sa.number, .exchange = {}}),
-                    .ni = std::move(state->ni),
-                    .nr = random_of(nonce_size),
-                    .g_xi = std::move(state->g_xi),
-                    .g_xr = std::move(done.result->public_value),
-                    .g_xy = std::move(done.result->shared)};
-  effects_.emplace_back(DeriveSkeyids{next.ticket, sa.transform.hash, next.ni, next.nr, sa.remote.address});
-  sa.state = std::move(next);
+  main_mode_4(sa, AwaitId{.source = sa.remote.address,
+                          .ni = std::move(state->ni),
+                          .nr = random_of(nonce_size),
+                          .g_xi = std::move(state->g_xi),
+                          .g_xr = std::move(done.result->public_value),
+                          .iv = {},
+                          .g_xy = std::move(done.result->shared),
+                          .tried = {},
+                          .resume = {}});
 }
 
-void Engine::main_mode_4(IsakmpSa& sa, SkeyidsDone done) {
-  auto* state = std::get_if<AwaitSkeyids>(&sa.state);
-  if (state == nullptr || state->ticket != done.ticket) return;
+void Engine::main_mode_4(IsakmpSa& sa, AwaitId next) {
+  next.iv = v1::phase1_iv(sa.transform, next.g_xi, next.g_xr);
   const auto hash_of = [&](const base::Endpoint& e) {
     return v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, e);
   };
   v1::NatDPair truth{.about_peer = hash_of(sa.remote), .about_us = hash_of(sa.local)};
   auto noise = random_of(truth.about_peer.size());
   const auto nat_d = v1::nat_d_answer(settings_.nat_detection, std::move(truth), sa.nat, std::move(noise));
-  std::vector<Payload> payloads{{PayloadType::key_exchange, state->g_xr}, {PayloadType::nonce, state->nr}};
+  std::vector<Payload> payloads{{PayloadType::key_exchange, next.g_xr}, {PayloadType::nonce, next.nr}};
   if (sa.nat_flavour != v1::NatFlavour::none) {
     payloads.push_back({v1::nat_d_of(sa.nat_flavour), nat_d.about_peer});
     payloads.push_back({v1::nat_d_of(sa.nat_flavour), nat_d.about_us});
-  }
-  AwaitId next{.candidates = {}, .g_xi = std::move(state->g_xi), .g_xr = state->g_xr, .iv = {}};
-  next.iv = v1::phase1_iv(sa.transform, next.g_xi, next.g_xr);
-  for (auto& named : done.candidates) {
-    auto keys = v1::derive_session_keys(sa.transform, named.skeyid, state->g_xy, sa.initiator, sa.responder);
-    next.candidates.push_back({std::move(named.name), std::move(named.skeyid), std::move(keys)});
   }
   answer(sa, sa.last, {}, v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads));
   sa.state = std::move(next);
 }
 
 void Engine::main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
-                         const base::Endpoint& from, const base::Endpoint& to, base::Time now) {
+                         const base::Endpoint& from, const base::Endpoint& to) {
   if (!header.encrypted()) return drop(DropReason::not_encrypted);
-  if (sa.failures == most_failures) return drop(DropReason::undecryptable);
-  auto& state = std::get<AwaitId>(sa.state);
-  for (auto& candidate : state.candidates) {
-    const auto clear = v1::decrypt(header, datagram, sa.transform, candidate.keys.encryption_key, state.iv);
-    if (!clear) return drop(DropReason::undecryptable);
-    const auto chain = v1::decode_chain(header.next, clear->body);
-    if (!chain || !v1::legal(Step::main_mode_5, *chain)) continue;  // another key, most likely
-    const auto id_body = chain->find(PayloadType::identification)->body;
-    const auto id = v1::decode_identification(id_body);
-    const auto expected = v1::phase1_hash(sa.transform.hash, candidate.skeyid, state.g_xi, state.g_xr,
-                                          sa.initiator, sa.responder, sa.sa_body, id_body);
-    if (!id || !base::same_in_constant_time(chain->find(PayloadType::hash)->body, expected.view())) continue;
-    sa.local = to;
-    sa.remote = from;
-    auto* peer = peers_.adopt_or_add(
-        {.local = to.address, .remote = from, .identity = base::to_bytes(id_body), .psk = candidate.name},
-        now);
-    if (peer == nullptr) {
-      report(EventKind::no_number_left, sa, "all marks are in use or in quarantine");
-      return forget_sa(sa.number, now);
-    }
-    peer->identity = v1::describe(*id);
-    return main_mode_6(sa, candidate, state.g_xi, state.g_xr, clear->next_iv, datagram, *peer, now);
-  }
-  drop(DropReason::undecryptable);
-  ++counters_.authentication_failures;
-  if (++sa.failures > 1) return;
-  report(EventKind::authentication_failed, sa,
-         state.candidates.empty() ? "no pre-shared key is configured for its address"
-                                  : "its pre-shared key is none of ours");
+  const auto size = datagram.size() - v1::header_size;
+  if (size == 0 || size % crypto::block_size(sa.transform.cipher) != 0)
+    return drop(DropReason::undecryptable);
+  try_psks(sa, datagram, from, to);
 }
 
-void Engine::main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, const Bytes& g_xr, Bytes iv,
-                         ByteView request, Peer& peer, base::Time now) {
-  const auto id_body = v1::encode_identification(v1::identification_of(sa.local.address));
-  const auto hash = v1::phase1_hash(sa.transform.hash, candidate.skeyid, g_xr, g_xi, sa.responder,
-                                    sa.initiator, sa.sa_body, id_body);
-  std::vector<Payload> payloads{{PayloadType::identification, id_body}, {PayloadType::hash, hash.view()}};
+Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication proven, base::Time now) {
+  auto* peer = peers_.adopt_or_add({.local = sa.local.address,
+                                    .remote = sa.remote,
+                                    .identity = base::to_bytes(id_body),
+                                    .psk = proven.method == AuthMethod::psk ? proven.name : std::string()},
+                                   now);
+  if (peer == nullptr) {
+    report(EventKind::no_number_left, sa, "all marks are in use or in quarantine");
+    forget_sa(sa.number, now);
+    return nullptr;
+  }
+  const auto id = v1::decode_identification(id_body);
+  peer->identity = id ? v1::describe(*id) : std::string();
+  peer->authentication = std::move(proven);
+  return peer;
+}
+
+void Engine::main_mode_6(IsakmpSa& sa, std::vector<Payload> payloads, const v1::SessionKeys& keys, Bytes& iv,
+                         ByteView request) {
   Bytes lifetime_body;
   if (sa.shorter_lifetime) {  // RFC 2407 §4.6.3.1
     const auto spi = sa.spi();
@@ -230,17 +214,19 @@ void Engine::main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, 
         {.protocol = v1::protocol_isakmp, .spi = spi, .type = v1::notify::responder_lifetime, .data = data});
     payloads.push_back({PayloadType::notification, lifetime_body});
   }
-  auto response = v1::encode_encrypted(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads,
-                                       sa.transform, candidate.keys.encryption_key, iv);
   sa.budget.lift();
-  answer(sa, sa.last, request, std::move(response));
-  ++counters_.main_modes;
+  answer(sa, sa.last, request,
+         v1::encode_encrypted(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads, sa.transform,
+                              keys.encryption_key, iv));
+}
 
+void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, Peer& peer, base::Time now) {
+  ++counters_.main_modes;
   peer.local = sa.local;
   peer.remote = sa.remote;
   nat_found(peer, sa.nat, now);
   const auto number = sa.number;
-  sa.state = Up{.keys = std::move(candidate.keys), .last_block = std::move(iv), .peer = peer.number};
+  sa.state = Up{.keys = std::move(keys), .last_block = std::move(last_block), .peer = peer.number};
   sa.sa_body = {};
   no_longer_half_open(sa);
   timers_.set({TimerKind::isakmp_end, number.value}, now + sa.lifetime);
@@ -248,7 +234,8 @@ void Engine::main_mode_6(IsakmpSa& sa, Candidate& candidate, const Bytes& g_xi, 
   peer.isakmp_sas.insert(number);
   watch_for_silence(peer, now);
   report(fresh ? EventKind::peer_authenticated : EventKind::rekeyed, peer,
-         fresh ? to_string(sa.transform) + ", PSK " + peer.key.psk : "IKE " + to_string(sa.transform));
+         fresh ? to_string(sa.transform) + ", " + to_string(peer.authentication)
+               : "IKE " + to_string(sa.transform));
   // Each of them may still carry a rekey; more than a few are a peer that forgets its own.
   if (peer.isakmp_sas.size() > most_isakmp_sas) forget_sa(*peer.isakmp_sas.begin(), now);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "ike/authentication.h"
 #include "ike/effect.h"
 #include "ike/proposal.h"
 
@@ -65,6 +66,7 @@ struct Peer {
   PeerNumber number;
   PeerKey key;
   std::string identity;  ///< key.identity for people
+  Authentication authentication;
   base::Mark mark;
   base::Address alias;
   base::Endpoint local, remote;  ///< of IKE and of ESP in UDP

@@ -50,10 +50,12 @@ struct InnerIds {
   std::vector<base::Prefix> networks;
 };
 
-/// [[ike.psk]]: a pre-shared key by name; Main Mode tries each whose `peer` holds the peer's address.
+/// [[ike.psk]]: a pre-shared key by name, of a person, a device or a group; Main Mode tries each whose `peer`
+/// holds the peer's address.
 struct Psk {
   std::string name;
   std::optional<base::Prefix> peer;  ///< any address where absent
+  bool device = false;               ///< held by one device only
   int line = 0;
 };
 
@@ -122,9 +124,10 @@ struct Config {
   const User* user(std::string_view name) const;
 };
 
-/// secrets.toml: `[psk]` and `[user]` tables of name = "secret".
+/// secrets.toml: `[psk]` and `[user]` tables of name = "secret"; a PSK may have several while clients change
+/// over: name = ["new", "old"].
 struct Secrets {
-  std::map<std::string, base::Secret, std::less<>> psk;
+  std::map<std::string, std::vector<base::Secret>, std::less<>> psk;  ///< at least one each
   std::map<std::string, base::Secret, std::less<>> user;
 };
 

@@ -72,6 +72,12 @@ std::optional<std::int64_t> Entry::integer(std::int64_t least, std::int64_t most
   return value->get();
 }
 
+void Entry::truth(bool& out) const {
+  const auto* value = node_.as_boolean();
+  if (!value) return refuse("must be true or false");
+  out = value->get();
+}
+
 std::vector<Entry> Entry::elements() const {
   std::vector<Entry> out;
   const auto* array = node_.as_array();

@@ -65,6 +65,7 @@ class Entry {
   void seconds(std::chrono::seconds& out, std::int64_t least, std::int64_t most) const {
     if (const auto value = integer(least, most)) out = std::chrono::seconds(*value);
   }
+  void truth(bool& out) const;
   template <class Choice>
   void choice(Choice& out, std::initializer_list<std::pair<std::string_view, Choice>> choices) const {
     const auto word = text();

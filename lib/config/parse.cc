@@ -67,12 +67,14 @@ void read_proposals(const Entry& e, std::vector<Located<std::string>>& out) {
 }
 
 void read_psk(const Entry& table, std::vector<Psk>& out) {
-  Psk psk{.name = {}, .peer = {}, .line = table.line()};
+  Psk psk{.name = {}, .peer = {}, .device = false, .line = table.line()};
   for (const auto& [key, e] : table.keys()) {
     if (key == "name")
       e.name(psk.name);
     else if (key == "peer")
       e.prefix(psk.peer.emplace());
+    else if (key == "device")
+      e.truth(psk.device);
     else
       e.refuse("unknown key");
   }

@@ -6,39 +6,56 @@ namespace config {
 namespace {
 
 // toml++ owns copies of the secrets in its nodes, and does not wipe them.
-void wipe(toml::table& table) {
-  for (auto&& [key, node] : table) {
-    if (auto* inner = node.as_table()) wipe(*inner);
-    if (auto* text = node.as_string()) OPENSSL_cleanse(text->get().data(), text->get().size());
+void wipe(toml::node& node) {
+  if (auto* table = node.as_table()) {
+    for (auto&& [key, inner] : *table) wipe(inner);
   }
+  if (auto* array = node.as_array()) {
+    for (auto& inner : *array) wipe(inner);
+  }
+  if (auto* text = node.as_string()) OPENSSL_cleanse(text->get().data(), text->get().size());
 }
 
 constexpr std::size_t longest_psk = 1024;
+constexpr std::size_t most_secrets = 4;  // of one PSK: the one in use, and those that are on their way out
 constexpr std::size_t longest_password = 255;  // PAP has one octet for the length, and pppd no room for more
 
-void read_section(const Entry& section, std::size_t longest,
-                  std::map<std::string, base::Secret, std::less<>>& out) {
-  for (const auto& [name, e] : section.keys()) {
-    const auto* secret = e.node().as_string();
-    if (!secret) {
-      e.refuse("must be a string");
-    } else if (secret->get().empty() || secret->get().size() > longest) {
-      e.refuse(fmt::format("must have 1 to {} octets", longest));
-    } else {
-      out.emplace(name, base::Secret::copy_of(base::as_bytes(secret->get())));
-    }
+std::optional<base::Secret> read_secret(const Entry& e, std::size_t longest) {
+  const auto* secret = e.node().as_string();
+  if (!secret) {
+    e.refuse("must be a string");
+  } else if (secret->get().empty() || secret->get().size() > longest) {
+    e.refuse(fmt::format("must have 1 to {} octets", longest));
+  } else {
+    return base::Secret::copy_of(base::as_bytes(secret->get()));
+  }
+  return std::nullopt;
+}
+
+void read_psk(const Entry& e, std::vector<base::Secret>& out) {
+  if (!e.node().is_array()) {
+    if (auto secret = read_secret(e, longest_psk)) out.push_back(std::move(*secret));
+    return;
+  }
+  const auto elements = e.elements();
+  if (elements.size() > most_secrets) e.refuse(fmt::format("must have at most {} secrets", most_secrets));
+  for (const auto& element : elements) {
+    if (auto secret = read_secret(element, longest_psk)) out.push_back(std::move(*secret));
   }
 }
 
 Secrets read(const toml::table& root, Complaints& complaints) {
   Secrets out;
   for (const auto& [key, e] : Entry("", root, 1, complaints).keys()) {
-    if (key == "psk")
-      read_section(e, longest_psk, out.psk);
-    else if (key == "user")
-      read_section(e, longest_password, out.user);
-    else
+    if (key == "psk") {
+      for (const auto& [name, secret] : e.keys()) read_psk(secret, out.psk[name]);
+    } else if (key == "user") {
+      for (const auto& [name, password] : e.keys()) {
+        if (auto secret = read_secret(password, longest_password)) out.user.emplace(name, std::move(*secret));
+      }
+    } else {
       e.refuse("unknown key");
+    }
   }
   return out;
 }

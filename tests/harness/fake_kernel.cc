@@ -61,10 +61,24 @@ void FakeKernel::run(ike::ComputeDh e, base::Time now) {
 
 void FakeKernel::run(ike::DeriveSkeyids e, base::Time now) {
   ike::SkeyidsDone done{.ticket = e.ticket, .candidates = {}};
-  for (const auto& psk : settings_.psks)
+  std::map<std::string, std::size_t> secrets;
+  for (std::size_t at = 0; at < settings_.psks.size(); ++at) {
+    const auto& psk = settings_.psks[at];
+    const auto secret = secrets[psk.name]++;
+    const bool wanted = e.names.empty() ? at >= e.from && at < e.from + settings_.skeyid_batch
+                                        : std::ranges::find(e.names, psk.name) != e.names.end();
+    if (!wanted) continue;
     done.candidates.push_back(
-        {psk.name, ike::v1::skeyid_of_psk(e.hash, base::as_bytes(psk.secret), e.ni, e.nr)});
+        {psk.name, secret, ike::v1::skeyid_of_psk(e.hash, base::as_bytes(psk.secret), e.ni, e.nr)});
+  }
+  if (e.names.empty() && e.from + settings_.skeyid_batch < settings_.psks.size())
+    done.next = e.from + settings_.skeyid_batch;
+  derived_skeyids_ += done.candidates.size();
   complete(std::move(done), settings_.skeyid_delay, now);
+}
+
+void FakeKernel::run(ike::TryCandidates e, base::Time now) {
+  complete(ike::CandidatesTried{e.ticket, ike::first_fitting(e.trial)}, settings_.skeyid_delay, now);
 }
 
 void FakeKernel::check_inbound(const xfrm::Sa& sa) {

@@ -22,7 +22,8 @@ struct Psk {
 };
 
 struct KernelSettings {
-  std::vector<Psk> psks{{"family", "swordfish"}};
+  std::vector<Psk> psks{{"family", "swordfish"}};  ///< one name twice: its new and its old secret
+  std::size_t skeyid_batch = 256;
   Dh dh = Dh::real;
   base::Duration dh_delay{0}, skeyid_delay{0}, install_delay{0};
   /// Up to so much is added to each delay, so that completions change places.
@@ -69,6 +70,7 @@ class FakeKernel {
   const std::vector<xfrm::SaId>& removed_in_vain() const { return removed_in_vain_; }
   std::size_t computed_dh() const { return computed_dh_; }
   std::size_t moves() const { return moves_; }
+  std::size_t derived_skeyids() const { return derived_skeyids_; }
 
  private:
   void complain(std::string what) { complaints_.push_back(std::move(what)); }
@@ -76,6 +78,7 @@ class FakeKernel {
   bool refused(int& planned);
   void run(ike::ComputeDh effect, base::Time now);
   void run(ike::DeriveSkeyids effect, base::Time now);
+  void run(ike::TryCandidates effect, base::Time now);
   void run(ike::InstallInbound effect, base::Time now);
   void run(ike::InstallOutbound effect, base::Time now);
   void run(const ike::RemoveSa& effect, base::Time now);
@@ -101,7 +104,7 @@ class FakeKernel {
   std::vector<std::string> complaints_;
   std::vector<xfrm::SaId> removed_in_vain_;
   std::map<xfrm::Spi, std::uint64_t> packets_;
-  std::size_t computed_dh_ = 0, moves_ = 0;
+  std::size_t computed_dh_ = 0, moves_ = 0, derived_skeyids_ = 0;
 };
 
 }  // namespace harness

@@ -31,7 +31,7 @@ TEST(Secrets, AreReadByName) {
   const auto s =
       parse_secrets("[psk]\nfamily = \"abc\"\n[user]\n\"alice@home\" = \"d\\u00e9f\"\n", "secrets.toml");
   ASSERT_TRUE(s) << s.error().message;
-  EXPECT_EQ(base::as_text(s->psk.at("family").view()), "abc");
+  EXPECT_EQ(base::as_text(s->psk.at("family").at(0).view()), "abc");
   EXPECT_EQ(base::as_text(s->user.at("alice@home").view()),
             "d\xc3\xa9"
             "f");
@@ -45,6 +45,7 @@ TEST(Secrets, NoRefusalQuotesAValue) {
       "[user]\nalice \"hunter2\"\n",
       "[user]\nalice = 'hunter2\\'hunter2'\n",
       "[user]\nalice = [\"hunter2\"]\n",
+      "[psk]\nfamily = [\"hunter2\", 3]\n",
       "[user.alice]\npassword = \"hunter2\"\n",
       "[user]\nalice = \"hunter2\"\nalice = \"hunter2\"\n",
       "alice = \"hunter2\"\n",
@@ -54,6 +55,20 @@ TEST(Secrets, NoRefusalQuotesAValue) {
     EXPECT_TRUE(sentence.starts_with("secrets.toml: line ")) << sentence;
     EXPECT_EQ(sentence.find("hunter"), std::string::npos) << sentence;
   }
+}
+
+TEST(Secrets, APskHasAnOldSecretBesideTheNewOneWhileClientsChangeOver) {
+  const auto s = parse_secrets("[psk]\nfamily = [\"new\", \"old\"]\n", "secrets.toml");
+  ASSERT_TRUE(s) << s.error().message;
+  ASSERT_EQ(s->psk.at("family").size(), 2u);
+  EXPECT_EQ(base::as_text(s->psk.at("family")[0].view()), "new");
+  EXPECT_EQ(base::as_text(s->psk.at("family")[1].view()), "old");
+  EXPECT_EQ(refusal("[psk]\nfamily = []\n"),
+            "secrets.toml: line 2: psk.family: must be a list with something in it");
+  EXPECT_EQ(refusal("[psk]\nfamily = [\"a\", \"\"]\n"),
+            "secrets.toml: line 2: psk.family: must have 1 to 1024 octets");
+  EXPECT_EQ(refusal("[psk]\nfamily = [\"a\", \"b\", \"c\", \"d\", \"e\"]\n"),
+            "secrets.toml: line 2: psk.family: must have at most 4 secrets");
 }
 
 TEST(Secrets, EmptyAndForeignEntriesAreRefused) {

@@ -39,7 +39,7 @@ class InAKernel : public testing::Test {
     const auto run_directory = directory_ + below;
     std::filesystem::create_directories(run_directory);
     config::Secrets secrets;
-    secrets.psk.emplace("lab", base::Secret::copy_of(base::as_bytes("swordfish")));
+    secrets.psk["lab"].push_back(base::Secret::copy_of(base::as_bytes("swordfish")));
     return Daemon::start(config_, std::move(secrets), {.run_directory = run_directory});
   }
   /// Whether the map still knows this peer: another home for its alias is refused then.

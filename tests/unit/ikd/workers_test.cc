@@ -8,12 +8,18 @@
 namespace ikd {
 namespace {
 
+const Keys& no_keys() {
+  static const Keys none(config::Ike{}, config::Secrets{});
+  return none;
+}
+
 std::map<std::uint64_t, ike::DhDone> wait_for(Workers& workers, std::size_t count) {
   std::map<std::uint64_t, ike::DhDone> done;
   while (done.size() < count) {
     pollfd readable{.fd = workers.fd(), .events = POLLIN, .revents = 0};
     if (::poll(&readable, 1, 20000) <= 0) break;
-    workers.collect([&](ike::DhDone d) {
+    workers.collect([&](ike::Completion completion) {
+      auto& d = std::get<ike::DhDone>(completion);
       const auto ticket = d.ticket.value;
       done.emplace(ticket, std::move(d));
     });
@@ -22,10 +28,10 @@ std::map<std::uint64_t, ike::DhDone> wait_for(Workers& workers, std::size_t coun
 }
 
 TEST(Workers, BothSidesArriveAtTheSameSecret) {
-  Workers workers(2, 100);
+  Workers workers(2, 100, no_keys());
   const auto initiator = crypto::DhKey::generate(crypto::Group::ecp256);
   ASSERT_TRUE(initiator);
-  workers.submit({ike::Ticket(7), crypto::Group::ecp256, *initiator->public_value()});
+  workers.submit(ike::ComputeDh{ike::Ticket(7), crypto::Group::ecp256, *initiator->public_value()});
   const auto done = wait_for(workers, 1);
   ASSERT_TRUE(done.contains(7));
   ASSERT_TRUE(done.at(7).result);
@@ -35,11 +41,11 @@ TEST(Workers, BothSidesArriveAtTheSameSecret) {
 }
 
 TEST(Workers, AnInvalidValueIsAnErrorOfItsOwnTicketOnly) {
-  Workers workers(1, 100);
+  Workers workers(1, 100, no_keys());
   const auto initiator = crypto::DhKey::generate(crypto::Group::curve25519);
   ASSERT_TRUE(initiator);
-  workers.submit({ike::Ticket(1), crypto::Group::modp2048, base::Bytes(256)});
-  workers.submit({ike::Ticket(2), crypto::Group::curve25519, *initiator->public_value()});
+  workers.submit(ike::ComputeDh{ike::Ticket(1), crypto::Group::modp2048, base::Bytes(256)});
+  workers.submit(ike::ComputeDh{ike::Ticket(2), crypto::Group::curve25519, *initiator->public_value()});
   const auto done = wait_for(workers, 2);
   ASSERT_EQ(done.size(), 2u);
   EXPECT_FALSE(done.at(1).result);
@@ -47,8 +53,8 @@ TEST(Workers, AnInvalidValueIsAnErrorOfItsOwnTicketOnly) {
 }
 
 TEST(Workers, AFullQueueAnswersAtOnce) {
-  Workers workers(1, 0);
-  workers.submit({ike::Ticket(1), crypto::Group::modp2048, {}});
+  Workers workers(1, 0, no_keys());
+  workers.submit(ike::ComputeDh{ike::Ticket(1), crypto::Group::modp2048, {}});
   const auto done = wait_for(workers, 1);
   ASSERT_TRUE(done.contains(1));
   ASSERT_FALSE(done.at(1).result);

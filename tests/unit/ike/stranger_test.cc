@@ -133,6 +133,7 @@ TEST(Stranger, OneExchangeIsNoPlaceForGuessing) {
     guess.bytes[guess.bytes.size() - 1] = static_cast<std::uint8_t>(i);
     guess.bytes[guess.bytes.size() - 2] = static_cast<std::uint8_t>(i >> 8);
     w.inject(guess.from, guess.to, guess.bytes);
+    w.run(1ms);
   }
   EXPECT_EQ(w.engine().counters().authentication_failures, 200u);
   EXPECT_EQ(w.kernel().events_of(EventKind::authentication_failed), 1u);

@@ -1,0 +1,39 @@
+#include "ikd/keys.h"
+
+#include <utility>
+
+#include "ike/v1/keymat.h"
+
+namespace ikd {
+
+Keys::Keys(const config::Ike& ike, config::Secrets secrets) {
+  for (const auto& psk : ike.psks) {
+    const auto found = secrets.psk.find(psk.name);
+    if (found == secrets.psk.end()) continue;
+    by_name_.emplace(psk.name, psks_.size());
+    psks_.push_back({psk.name, psk.peer, std::move(found->second)});
+  }
+}
+
+void Keys::append(ike::SkeyidsDone& out, const Psk& psk, const ike::DeriveSkeyids& request) {
+  if (psk.peer && !psk.peer->contains(request.peer)) return;
+  for (std::size_t i = 0; i < psk.secrets.size(); ++i) {
+    out.candidates.push_back(
+        {psk.name, i, ike::v1::skeyid_of_psk(request.hash, psk.secrets[i].view(), request.ni, request.nr)});
+  }
+}
+
+ike::SkeyidsDone Keys::derive(const ike::DeriveSkeyids& request) const {
+  ike::SkeyidsDone out{.ticket = request.ticket, .candidates = {}};
+  for (const auto& name : request.names) {
+    if (const auto found = by_name_.find(name); found != by_name_.end())
+      append(out, psks_[found->second], request);
+  }
+  if (!request.names.empty()) return out;
+  auto at = request.from;
+  for (; at < psks_.size() && out.candidates.size() < batch; ++at) append(out, psks_[at], request);
+  if (at < psks_.size()) out.next = at;
+  return out;
+}
+
+}  // namespace ikd

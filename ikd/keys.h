@@ -1,0 +1,35 @@
+#pragma once
+// The gateway's long-term secrets, on the broker's side: what leaves it is derived for one exchange.
+
+#include <vector>
+
+#include "config/config.h"
+#include "ike/effect.h"
+
+namespace ikd {
+
+/// Never changes; any thread may ask it.
+class Keys {
+ public:
+  /// SKEYIDs of one answer: some 0.3 ms of work.
+  static constexpr std::size_t batch = 256;
+
+  /// Every PSK of `ike` has its secrets in `secrets` (config::check()).
+  Keys(const config::Ike& ike, config::Secrets secrets);
+
+  /// For the keys whose [[ike.psk]] admits the peer's address: those that are named, or a batch of all.
+  ike::SkeyidsDone derive(const ike::DeriveSkeyids& request) const;
+
+ private:
+  struct Psk {
+    std::string name;
+    std::optional<base::Prefix> peer;
+    std::vector<base::Secret> secrets;  ///< the newest first
+  };
+  static void append(ike::SkeyidsDone& out, const Psk& psk, const ike::DeriveSkeyids& request);
+
+  std::vector<Psk> psks_;
+  std::map<std::string, std::size_t, std::less<>> by_name_;
+};
+
+}  // namespace ikd
