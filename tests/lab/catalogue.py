@@ -12,8 +12,8 @@ SECONDS_EACH = 150  # a generous mean
 
 
 def scenario(*groups, only=None, seconds=SECONDS_EACH):
-    """Registers a scenario. `groups`: "all" (the default) is the normal run, "long" what only `tests/run --all` adds;
-    `only` names the gateway it is meant for; `seconds` is what a slow machine may need."""
+    """Registers a scenario. `groups`: "all" (the default) is the normal run, "long" what `tests/run --all` adds to it (such as
+    what another scenario shows along with more); `only` names the gateway it is meant for; `seconds` is what a slow machine may need."""
 
     def register(function):
         name = function.__name__

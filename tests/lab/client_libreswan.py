@@ -10,6 +10,7 @@ from netns import Failure, wait_for
 IPSEC_CONF = """
 config setup
   nssdir = {nss}
+  ikev1-policy = accept
   uniqueids = no
 conn lab
   ikev2 = no
@@ -65,7 +66,7 @@ class LibreswanClient(Client):
             if self.starter.poll() is not None:
                 raise Failure(f"{self.description}: pluto ended: {self.ipsec_log()[-300:]}")
             trouble = re.search(r"received and ignored notification payload: .*|.*NO_PROPOSAL_CHOSEN.*|.*deleting state.* not replacing.*"
-                                r"|FATAL ERROR.*|addconn.*(?:failed|error).*", self.ipsec_log())
+                                r"|FATAL ERROR.*|.*failed to add .*|addconn.*(?:failed|error).*", self.ipsec_log())
             if trouble:
                 raise Failure(f"{self.description}: IPsec did not come up: {trouble[0]}")
             return "IPsec SA established transport mode" in self.ipsec_log()

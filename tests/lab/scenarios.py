@@ -33,7 +33,7 @@ def work(lab, *names, **options):
         goodbye(lab, *clients)
 
 
-@scenario()
+@scenario("long")
 def one(lab):
     """One client behind one NAT."""
     work(lab, "a1")
@@ -45,13 +45,13 @@ def two_behind_one_nat(lab):
     work(lab, "a1", "a2")
 
 
-@scenario()
+@scenario("long")
 def three_behind_one_nat(lab):
     """Three clients behind one NAT."""
     work(lab, "a1", "a2", "a3")
 
 
-@scenario()
+@scenario("long")
 def same_inner_address_behind_two_nats(lab):
     """Two clients with the same private address behind two NATs."""
     work(lab, "a1", "b1")
