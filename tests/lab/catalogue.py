@@ -5,22 +5,25 @@ import importlib
 import pathlib
 import sys
 
+from gateway_place import PLACES
+
 ALL = {}      # name → function, in the order they run
 GROUPS = {}   # name of a group → names
 
 SECONDS_EACH = 150  # a generous mean
 
 
-def scenario(*groups, only=None, seconds=SECONDS_EACH):
+def scenario(*groups, only=None, seconds=SECONDS_EACH, places=PLACES):
     """Registers a scenario. `groups`: "all" (the default) is the normal run, "long" what `tests/run --all` adds to it (such as
-    what another scenario shows along with more); `only` names the gateway it is meant for; `seconds` is what a slow machine may need."""
+    what another scenario shows along with more); `only` names the gateway it is meant for; `seconds` is what a slow machine may need;
+    `places`: behind which routers the gateway may stand (gateway_place.py)."""
 
     def register(function):
         name = function.__name__
         if name in ALL:
             raise ValueError(f"two scenarios are called {name}")
         ALL[name] = function
-        function.only, function.seconds = only, seconds
+        function.only, function.seconds, function.places = only, seconds, places
         for group in groups or ("all",):
             GROUPS.setdefault(group, []).append(name)
         return function
@@ -34,15 +37,15 @@ def load():
         importlib.import_module(file.stem)
 
 
-def chosen(patterns, kind):
-    """Names of the scenarios that patterns (names, groups, shell patterns) mean for this kind of gateway."""
+def chosen(patterns, kind, place="none"):
+    """Names of the scenarios that patterns (names, groups, shell patterns) mean for this kind of gateway in this place."""
     load()
     names = []
     for pattern in patterns or ["all"]:
         found = GROUPS.get(pattern) or fnmatch.filter(ALL, pattern)
         if not found:
             sys.exit(f"no scenario is called {pattern}; there are: {' '.join(ALL)}; groups: {' '.join(GROUPS)}")
-        names += [name for name in found if ALL[name].only in (None, kind) and name not in names]
+        names += [name for name in found if ALL[name].only in (None, kind) and place in ALL[name].places and name not in names]
     return names
 
 

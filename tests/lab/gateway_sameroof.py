@@ -104,6 +104,10 @@ class Gateway:
         """xfrmctl's list of peers."""
         return json.loads(self.xfrmctl("peers", "--json"))["peers"]
 
+    def counters(self):
+        """What ikd has counted."""
+        return json.loads(self.xfrmctl("status", "--json"))["ikd"]["counters"]
+
     def users(self):
         """Who is logged in, by xfrmctl's list."""
         return [peer["user"] for peer in self.peers() if peer["user"]]

@@ -39,7 +39,7 @@ def main():
     catalogue.load()
     names = options["scenarios"]
     (out / "planned").write_text("".join(f"{name}\n" for name in names * options["repeat"]))
-    lab = Lab(options["gateway"], options["build"], options["libreswan"])
+    lab = Lab(options["gateway"], options["build"], options["libreswan"], options["gateway_nat"])
     if options["demo"]:
         complaint, _ = attempt(lab, lambda lab: demo.run(lab, kernel), out / "demo", options)
         return f"the demo failed: {complaint}" if complaint else 0

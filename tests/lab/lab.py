@@ -14,8 +14,8 @@ from topology import World
 
 
 class Lab:
-    def __init__(self, kind, build, libreswan):
-        self.kind, self.build = kind, build
+    def __init__(self, kind, build, libreswan, gateway_nat="none"):
+        self.kind, self.build, self.gateway_nat = kind, build, gateway_nat
         client_libreswan.install(libreswan)
         self.world = World()
         self.inside_server = checks.serve(self.world["inside"], checks.TRANSFER_PORT, checks.mirror)
@@ -25,6 +25,7 @@ class Lab:
         """Forgets everything earlier scenarios did."""
         self.running = None
         self.world.sweep()
+        self.world.place_gateway(self.gateway_nat)
         shutil.rmtree(RAM / "logs", ignore_errors=True)
         self.world.reset_wire()
 

@@ -61,7 +61,7 @@ def breaks(what, proofs, breaking, repairing):
         proof()
 
 
-@scenario("all", "control", only="sameroof")
+@scenario("all", "control", only="sameroof", places=("none",))
 def broken_one_by_one(lab):
     """Two clients work. Without the elements that turn marks into aliases, or aliases into NAT addresses, or when all
     answers leave from the first address, neither works; where a policy names the NAT, its web page cannot be had."""

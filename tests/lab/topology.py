@@ -4,6 +4,8 @@
     gw  203.0.113.1, .2 ──────────────┐    │    ┌── nata 198.51.100.1   ── a1 … a5  192.168.1.2 … .6
      └─ inside 10.50.0.2              ├────┴────┼── natb 198.51.100.129 ── b1        192.168.1.2 (again)
                                                 └── pub  192.0.2.10
+
+The gateway may stand behind a router of its own instead (gateway_place.py).
 """
 
 import contextlib
@@ -12,6 +14,7 @@ import os
 import signal
 import subprocess
 
+import gateway_place
 from netns import RAM, Host, each, keep_syslog, processes_by_network
 
 GATEWAY = "203.0.113.1"
@@ -79,13 +82,14 @@ class World:
         prepare_kernel()
         RAM.mkdir(parents=True)
         keep_syslog()
-        names = ("internet", "gw", "inside", "nata", "natb", *CLIENT_HOSTS)
+        names = ("internet", gateway_place.ROUTER, "gw", "inside", "nata", "natb", *CLIENT_HOSTS)
         self.hosts = dict(zip(names, each(Host, names)))
         self.links()
         self.addresses()
         for router in ("nata", "natb"):
             self[router].nft(MASQUERADE)
         self["internet"].nft(WIRE)
+        self.place = "none"
 
     def __getitem__(self, name):
         return self.hosts[name]
@@ -112,7 +116,17 @@ class World:
             batches[name] += f"addr add {address}/24 dev eth0\nlink set eth0 up\nroute add default via 192.168.1.254\n"
             batches[router] += f"link set {name} master lan up\n"
         each(lambda name: self[name].ip(batches[name]), list(batches))
-        each(lambda name: self[name].run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"), ["internet", "gw", "nata", "natb"])
+        each(lambda name: self[name].run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"), ["internet", gateway_place.ROUTER, "gw", "nata", "natb"])
+
+    def place_gateway(self, place):
+        """Behind which router the gateway stands (gateway_place.PLACES), before it starts."""
+        if place == self.place:
+            return
+        if self.place != "none":
+            gateway_place.put_back(self)
+        if place != "none":
+            gateway_place.put_behind(self, place)
+        self.place = place
 
     def reset_wire(self):
         self["internet"].run("nft", "reset", "counters")
