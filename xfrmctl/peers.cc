@@ -86,7 +86,7 @@ std::string without_0x(std::string_view spi) {
   return std::string(spi.substr(spi.starts_with("0x") ? 2 : 0));
 }
 
-enum Column { number, mark, address, identity, spis, in, out, l2tp, user, ppp, columns };
+enum Column { number, mark, address, identity, client, spis, in, out, l2tp, user, ppp, columns };
 using Line = std::array<std::string, columns>;
 
 Line table_line(const PeerRow& row) {
@@ -98,6 +98,7 @@ Line table_line(const PeerRow& row) {
   line[mark] = fmt::format("{:#x}", peer.mark);
   line[address] = peer.port == 0 ? peer.address : fmt::format("{}:{}", peer.address, peer.port);
   if (!peer.identity.empty()) line[identity] = printable(peer.identity);
+  if (!peer.client.empty()) line[client] = printable(peer.client);
   if (sa) line[spis] = fmt::format("{}/{}", without_0x(sa->spi_in), without_0x(sa->spi_out));
   line[in] = short_count(sum(peer, &control::Sa::bytes_in));
   line[out] = short_count(sum(peer, &control::Sa::bytes_out));
@@ -112,7 +113,7 @@ Line table_line(const PeerRow& row) {
 
 std::array<std::size_t, columns> widths_of(const std::vector<Line>& lines) {
   constexpr std::size_t widest = 120;
-  constexpr std::size_t least_name = 8;
+  constexpr std::size_t least_name = 6;
   std::array<std::size_t, columns> widths{};
   for (const auto& line : lines) {
     for (std::size_t i = 0; i < columns; ++i) widths[i] = std::max(widths[i], line[i].size());
@@ -162,7 +163,7 @@ std::string peers_json(const std::vector<PeerRow>& rows) {
 
 std::string peers_table(const std::vector<PeerRow>& rows) {
   std::vector<Line> lines{
-      {"PEER", "MARK", "ADDRESS", "IDENTITY", "SPI IN/OUT", "IN", "OUT", "L2TP", "USER", "PPP ADDRESS"}};
+      {"PEER", "MARK", "ADDRESS", "IDENTITY", "CLIENT", "SPI IN/OUT", "IN", "OUT", "L2TP", "USER", "PPP ADDRESS"}};
   for (const auto& row : rows) lines.push_back(table_line(row));
   const auto widths = widths_of(lines);
   std::string text;

@@ -43,7 +43,8 @@ constexpr std::string_view drop_names[] = {"malformed",
                                            "message_id_used",
                                            "unsupported_exchange",
                                            "unsupported_notification",
-                                           "psk_trial_limit"};
+                                           "psk_trial_limit",
+                                           "fragment_limit"};
 static_assert(std::size(drop_names) == static_cast<std::size_t>(DropReason::count_));
 
 }  // namespace
@@ -134,7 +135,7 @@ v1::Header Engine::reply_header(const IsakmpSa& sa, v1::Exchange exchange, Messa
 
 void Engine::send_answer(IsakmpSa& sa, ByteView message) {
   if (!sa.budget.take(message.size())) return drop(DropReason::answer_limit);
-  send(sa.local, sa.remote, message);
+  send(sa, message);
 }
 
 bool Engine::same_request(const LastExchange& last, ByteView datagram) {
@@ -180,6 +181,7 @@ void Engine::input(const base::Endpoint& from, const base::Endpoint& to, ByteVie
   const auto known = by_responder_cookie_.find(header->responder);
   auto* sa = known == by_responder_cookie_.end() ? nullptr : find_sa(known->second);
   if (sa == nullptr || sa->initiator != header->initiator) return drop(DropReason::unknown_cookies);
+  if (header->next == v1::PayloadType::fragment) return fragment(*sa, datagram, from, to, now);
   dispatch(*sa, *header, datagram, from, to, now);
 }
 
@@ -273,6 +275,7 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
     case TimerKind::move:
       if (peer != nullptr) move_due(*peer, now);
       return;
+    case TimerKind::fragments: fragments_.timeout(now); return watch_fragments();
     case TimerKind::dpd:
       if (peer != nullptr) dpd_due(*peer);
       return;
@@ -291,6 +294,8 @@ void Engine::forget_sa(SaNumber number, base::Time now) {
   if (up == nullptr) no_longer_half_open(*sa);
   timers_.cancel({TimerKind::isakmp_end, number.value});
   by_responder_cookie_.erase(sa->responder);
+  fragments_.forget(number);
+  watch_fragments();
   sas_.erase(number);
   if (auto* owner = peers_.find(peer); owner != nullptr) {
     owner->isakmp_sas.erase(number);

@@ -14,6 +14,7 @@
 #include "base/timer_queue.h"
 #include "ike/admission.h"
 #include "ike/effect.h"
+#include "ike/fragments.h"
 #include "ike/isakmp_sa.h"
 #include "ike/peers.h"
 #include "ike/trial_budget.h"
@@ -37,9 +38,16 @@ enum class DropReason : std::uint8_t {
   unsupported_exchange,
   unsupported_notification,
   psk_trial_limit,
+  fragment_limit,
   count_
 };
 std::string_view name_of(DropReason reason);
+
+/// What message 2 says of itself. NAT traversal is answered only where it was offered, either way.
+enum class VendorIds : std::uint8_t {
+  all,
+  minimal  ///< nothing that the initiator did not say first
+};
 
 struct Settings {
   std::vector<IkeTransform> ike_transforms = default_ike_transforms();
@@ -53,6 +61,7 @@ struct Settings {
   InnerIds inner_ids;
   std::vector<Service> services;  ///< beside L2TP
   std::map<std::string, PskPolicy, std::less<>> psks;  ///< by name
+  VendorIds vendor_ids = VendorIds::all;
   Numbering numbering;
 };
 
@@ -107,6 +116,7 @@ class Engine {
     quick_forget,    ///< duplicates of message 3 are no longer expected
     child_end,       ///< an ESP SA pair's lifetime is over
     inbound_linger,  ///< packets on their way of a deleted pair have arrived by now
+    fragments,       ///< a message that came in part has no hope any more
     peer_lost,       ///< a peer without ESP SAs has not come back
     dpd,             ///< time to see whether the peer has been heard
     keepalive,       ///< our NAT must not forget the way to the peer
@@ -141,6 +151,8 @@ class Engine {
   void send(const base::Endpoint& from, const base::Endpoint& to, ByteView message);
   /// To whoever the SA is with, as far as its budget allows.
   void send_answer(IsakmpSa& sa, ByteView message);
+  /// To whoever the SA is with, in pieces where it understands them and one datagram would be too large.
+  void send(const IsakmpSa& sa, ByteView message);
   void report(EventKind kind, const Peer& peer, std::string detail);
   void report(EventKind kind, const IsakmpSa& sa, std::string detail);
   Ticket new_ticket(Waiting waiting);
@@ -158,6 +170,11 @@ class Engine {
   void bury(const Peer& peer, base::Time now);
   void timer_due(const TimerKey& key, base::Time now);
   IsakmpSa* find_sa(SaNumber number);
+
+  // fragmentation.cc
+  void fragment(IsakmpSa& sa, ByteView datagram, const base::Endpoint& from, const base::Endpoint& to,
+                base::Time now);
+  void watch_fragments();
 
   // main_mode.cc
   void main_mode_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from,
@@ -251,6 +268,7 @@ class Engine {
   Admission admission_;
   TrialBudget trial_budget_;
   LastHits last_hits_;
+  Fragments fragments_;
   std::map<Ticket, Waiting> waiting_;
   base::TimerQueue<TimerKey> timers_;
   std::deque<Effect> effects_;

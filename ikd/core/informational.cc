@@ -90,7 +90,7 @@ void Engine::send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView bod
   auto iv = v1::phase2_iv(sa.transform, up->last_block, id);
   const auto message = v1::encode_phase2(reply_header(sa, Exchange::informational, id), {{type, body}},
                                          sa.transform, up->keys, {}, iv);
-  send(sa.local, sa.remote, message);
+  send(sa, message);
 }
 
 void Engine::send_deletes(IsakmpSa& sa, const Peer& peer) {

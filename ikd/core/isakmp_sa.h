@@ -11,6 +11,7 @@
 #include "ike/admission.h"
 #include "ike/inner_ids.h"
 #include "ike/peers.h"
+#include "ike/profile.h"
 #include "ike/v1/message.h"
 #include "ike/v1/nat.h"
 #include "ike/v1/sa_payload.h"
@@ -101,6 +102,8 @@ struct IsakmpSa {
   bool shorter_lifetime = false;
   Bytes sa_body;  ///< SAi_b, for HASH_I and HASH_R
   v1::NatFlavour nat_flavour = v1::NatFlavour::none;
+  Client client = Client::unknown;
+  bool fragments = false;  ///< it can put a message together from fragments
   bool dpd = false;
   v1::NatFinding nat;
   AnswerBudget budget;

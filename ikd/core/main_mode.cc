@@ -19,12 +19,6 @@ constexpr auto half_open_time = 30s;
 constexpr std::size_t most_isakmp_sas = 4;     // of one peer, rekeys under way included
 constexpr std::size_t largest_message = 8192;  // of a stranger; the longest offers have some 2000 bytes
 
-bool has_vendor(const v1::Chain& chain, ByteView id) {
-  return std::ranges::any_of(chain.payloads, [&](const Payload& p) {
-    return p.type == PayloadType::vendor_id && base::equal(p.body, id);
-  });
-}
-
 }  // namespace
 
 void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from,
@@ -61,17 +55,19 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
   auto& sa = sas_[number];
   sa.number = number;
   sa.initiator = header.initiator;
+  sa.client = recognise(*chain, *offered);
   do {
-    random_(sa.responder);
-  } while (sa.responder == Cookie{} || by_responder_cookie_.contains(sa.responder));
+    sa.responder = responder_cookie(sa.client, sa.initiator, random_);
+  } while (by_responder_cookie_.contains(sa.responder));
   sa.local = to;
   sa.remote = sa.first_remote = from;
   sa.transform = offer->transform;
   sa.lifetime = std::min(offer->lifetime.value_or(settings_.ike_lifetime), settings_.ike_lifetime);
   sa.shorter_lifetime = offer->lifetime.value_or(0s) > sa.lifetime;
   sa.sa_body = base::to_bytes(sa_body);
+  sa.fragments = v1::understands_fragments(*chain);
   sa.nat_flavour = v1::choose_nat_flavour(*chain);
-  sa.dpd = has_vendor(*chain, v1::vendor_dpd);
+  sa.dpd = v1::has_vendor(*chain, v1::vendor_dpd);
   by_responder_cookie_.emplace(sa.responder, number);
   half_open_.emplace(std::pair(sa.initiator, from), number);
   admission_.begin(number, from.address);
@@ -81,7 +77,9 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
   std::vector<Payload> payloads{{PayloadType::sa, answer_body}};
   if (sa.nat_flavour != v1::NatFlavour::none)
     payloads.push_back({PayloadType::vendor_id, v1::vendor_of(sa.nat_flavour)});
-  if (sa.dpd) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  const bool all = settings_.vendor_ids == VendorIds::all;
+  if (sa.fragments || all) payloads.push_back({PayloadType::vendor_id, v1::vendor_fragmentation_main});
+  if (sa.dpd || all) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
   answer(sa, sa.last, datagram,
          v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads));
 }
@@ -225,6 +223,7 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
   peer.local = sa.local;
   peer.remote = sa.remote;
   nat_found(peer, sa.nat, now);
+  peer.client = sa.client;
   const auto number = sa.number;
   sa.state = Up{.keys = std::move(keys), .last_block = std::move(last_block), .peer = peer.number};
   sa.sa_body = {};

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "ike/authentication.h"
 #include "ike/effect.h"
+#include "ike/profile.h"
 #include "ike/proposal.h"
 
 namespace ike {
@@ -67,6 +68,7 @@ struct Peer {
   PeerKey key;
   std::string identity;  ///< key.identity for people
   Authentication authentication;
+  Client client = Client::unknown;
   base::Mark mark;
   base::Address alias;
   base::Endpoint local, remote;  ///< of IKE and of ESP in UDP

@@ -35,7 +35,7 @@ constexpr Named<Hash> hashes[] = {{"sha256", Hash::sha2_256},
                                   {"md5", Hash::md5}};
 constexpr Named<Group> groups[] = {
     {"curve25519", Group::curve25519}, {"ecp256", Group::ecp256},     {"modp2048", Group::modp2048},
-    {"modp3072", Group::modp3072},     {"ecp384", Group::ecp384},     {"modp4096", Group::modp4096},
+    {"ecp384", Group::ecp384},         {"modp3072", Group::modp3072}, {"modp4096", Group::modp4096},
     {"ecp521", Group::ecp521},         {"modp1536", Group::modp1536}, {"modp1024", Group::modp1024}};
 
 struct EspCipher {

@@ -43,7 +43,7 @@ std::string to_string(const IkeTransform& transform);
 std::string to_string(const EspSuite& suite);
 
 /// The default lists: all of AES and SHA, no 3DES, MD5, MODP1024 or MODP1536 (clients.md §0). Elliptic
-/// curves and MODP2048 first; ECP384 late, since P-384 costs twenty times P-256 in OpenSSL 3.0.
+/// curves and MODP2048 first; ECP384 after them, since P-384 costs twenty times P-256 in OpenSSL 3.0.
 std::vector<IkeTransform> default_ike_transforms();
 std::vector<EspSuite> default_esp_suites();
 

@@ -111,7 +111,7 @@ std::optional<v1::EspOffer> Engine::choose_offer(IsakmpSa& sa, const v1::Chain& 
     drop(DropReason::malformed);
     return std::nullopt;
   }
-  auto offer = v1::choose(*offered, settings_.esp_suites, mode);
+  auto offer = v1::choose(*offered, suites_for(sa.client, settings_.esp_suites), mode);
   // PFS only with groups that phase 1 would take, too.
   const bool group_known =
       !offer || !offer->group || std::ranges::any_of(settings_.ike_transforms, [&](const IkeTransform& t) {
@@ -123,7 +123,8 @@ std::optional<v1::EspOffer> Engine::choose_offer(IsakmpSa& sa, const v1::Chain& 
       mode == v1::EncapsulationMode::transport ? "transport mode" : "UDP transport mode";
   refuse_quick_mode(sa, v1::notify::no_proposal_chosen,
                     group_known
-                        ? "ESP: it offers " + v1::describe(*offered) + ", wanted is " + std::string(how)
+                        ? "ESP: it offers " + v1::describe(*offered) + ", wanted is " + std::string(how) +
+                              (sa.client == Client::android ? ", and not sha256, which it truncates" : "")
                         : "its PFS group is not configured");
   return std::nullopt;
 }
@@ -236,7 +237,7 @@ void Engine::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
     quick.last.response = v1::encode_phase2(reply_header(sa, Exchange::quick_mode, id), payloads,
                                             sa.transform, up.keys, quick.ni, quick.iv);
   }
-  send(sa.local, sa.remote, quick.last.response);
+  send(sa, quick.last.response);
   timers_.set({TimerKind::quick_resend, sa.number.value, id.value}, now + first_resend * (1 << quick.sent));
   ++quick.sent;
 }

@@ -50,6 +50,11 @@ struct InnerIds {
   std::vector<base::Prefix> networks;
 };
 
+enum class VendorIds {
+  all,
+  minimal  ///< nothing in message 2 that the client did not say first
+};
+
 /// [[ike.psk]]: a pre-shared key by name, of a person, a device or a group; Main Mode tries each whose `peer`
 /// holds the peer's address.
 struct Psk {
@@ -72,6 +77,7 @@ struct Ike {
   std::uint32_t max_half_open = 1000;
   NatDetection nat_detection = NatDetection::truthful;
   InnerIds inner_ids;
+  VendorIds vendor_ids = VendorIds::all;
   std::vector<Psk> psks;
 };
 

@@ -128,6 +128,8 @@ void read_ike(const Entry& section, Ike& out) {
       read_nat_detection(e, out.nat_detection);
     else if (key == "inner_ids")
       read_inner_ids(e, out.inner_ids);
+    else if (key == "vendor_ids")
+      e.choice<VendorIds>(out.vendor_ids, {{"all", VendorIds::all}, {"minimal", VendorIds::minimal}});
     else if (key == "psk")
       for (const auto& table : e.elements()) read_psk(table, out.psks);
     else

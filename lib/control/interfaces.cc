@@ -57,9 +57,11 @@ type Sa (
 # The IKE SA, absent when it ran out and the ESP SAs live on.
 type IkeSa (proposal: string, cookie_i: string, cookie_r: string)
 # mark: as the kernel has it, within the mask. alias: where the peer appears on this host.
+# client: which implementation it seems to be, from its first message: windows, apple, android, chromeos,
+# strongswan, libreswan, mikrotik, cisco, unknown.
 # address, port: where its packets come from (its NAT); port 0 for a peer without UDP encapsulation.
 type Peer (
-  peer: int, mark: int, alias: string, identity: string, psk: string, nat: bool,
+  peer: int, mark: int, alias: string, identity: string, client: string, psk: string, nat: bool,
   address: string, port: int, local_address: string, established_seconds: int,
   ike: ?IkeSa, sas: []Sa
 )

@@ -1,5 +1,6 @@
 #include "harness/initiator.h"
 
+#include "ike/v1/fragment.h"
 #include "wire/writer.h"
 
 namespace harness {
@@ -9,7 +10,6 @@ using namespace std::chrono_literals;
 using ike::v1::Exchange;
 using ike::v1::PayloadType;
 
-constexpr auto resend_after = 2s;
 constexpr int most_sent = 15;
 constexpr std::size_t non_esp_marker = 4;
 constexpr std::uint16_t natt_port = 4500;
@@ -87,6 +87,30 @@ ike::v1::Header Initiator::header(const Phase1& p, Exchange exchange, MessageId 
 }
 
 void Initiator::transmit(const Phase1& p, ByteView message) {
+  // Message 1 comes before anybody has said that it understands fragments.
+  if (settings_.fragment_above == 0 || message.size() <= settings_.fragment_above || p.responder == Cookie{})
+    return transmit_datagram(p, message);
+  for (auto& piece : ike::v1::split(message, settings_.fragment_above)) {
+    if (settings_.fragments_look_encrypted) piece[19] |= ike::v1::flag_encryption;
+    transmit_datagram(p, piece);
+  }
+}
+
+// As racoon does it: by number alone, the id is everybody's 1.
+Bytes Initiator::put_together(ByteView datagram) {
+  const auto body = datagram.subspan(ike::v1::header_size + 4);
+  const auto number = body[2];
+  pieces_[number] = base::to_bytes(body.subspan(4));
+  if ((body[3] & 1) != 0) last_piece_ = number;
+  Bytes out;
+  if (pieces_.size() != last_piece_) return out;
+  for (const auto& [n, piece] : pieces_) base::append(out, piece);
+  pieces_.clear();
+  last_piece_ = 0;
+  return out;
+}
+
+void Initiator::transmit_datagram(const Phase1& p, ByteView message) {
   const std::uint16_t port = p.nat ? natt_port : settings_.local.port;
   Bytes out(p.nat ? non_esp_marker : 0);
   base::append(out, message);
@@ -95,9 +119,14 @@ void Initiator::transmit(const Phase1& p, ByteView message) {
                     std::move(out)});
 }
 
+base::Duration Initiator::patience(int sent) const {
+  const auto& waits = settings_.resend_after;
+  return waits[std::min(static_cast<std::size_t>(sent), waits.size()) - 1];
+}
+
 void Initiator::request(const Phase1& p, TimerKey key, ByteView message, base::Time now) {
   sent_[key] = 1;
-  timers_.set(key, now + resend_after);
+  timers_.set(key, now + patience(1));
   transmit(p, message);
 }
 
@@ -106,6 +135,10 @@ void Initiator::timeout(base::Time now) {
     const auto p = phases_.find(key->first);
     if (p == phases_.end()) continue;
     auto& phase = p->second;
+    if (key->second.value == 0 && phase.stage == Stage::up) {
+      quick_mode(now);
+      continue;
+    }
     if (++sent_[*key] > most_sent) {
       failed_ = true;
       if (key->second.value == 0) phases_.erase(p);
@@ -116,7 +149,7 @@ void Initiator::timeout(base::Time now) {
     } else if (const auto q = phase.quicks.find(key->second); q != phase.quicks.end()) {
       transmit(phase, q->second.request);
     }
-    timers_.set(*key, now + resend_after);
+    timers_.set(*key, now + patience(sent_[*key]));
   }
 }
 
@@ -150,8 +183,17 @@ void Initiator::input(const base::Endpoint& from, const base::Endpoint& to, Byte
       return complain("no non-ESP marker on 4500");
     bytes = bytes.subspan(non_esp_marker);
   }
-  const auto h = ike::v1::decode_header(bytes);
+  auto h = ike::v1::decode_header(bytes);
   if (!h || h->length != bytes.size()) return complain("a bad ISAKMP header");
+  Bytes whole;
+  if (h->next == PayloadType::fragment) {
+    if (settings_.fragment_above == 0) return complain("a fragment, which it does not understand");
+    whole = put_together(bytes);
+    if (whole.empty()) return;
+    bytes = whole;
+    h = ike::v1::decode_header(bytes);
+    if (!h || h->length != bytes.size()) return complain("a bad ISAKMP header in fragments");
+  }
   std::uint64_t serial = 0;
   auto* p = find(h->initiator, serial);
   if (p == nullptr) return;

@@ -3,6 +3,7 @@
 // It checks what an attentive client checks and writes down whatever it finds wrong.
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -24,6 +25,8 @@ using ike::v1::Cookie;
 using ike::v1::MessageId;
 
 enum class Offer : std::uint8_t { one_proposal, proposal_each };
+/// Where INITIAL-CONTACT goes (RFC 2407 §4.6.3.3).
+enum class Contact : std::uint8_t { none, in_message_5, informational };
 
 struct InitiatorSettings {
   base::Endpoint local{base::Address::v4(0xc0a80102), 500};    ///< 192.168.1.2
@@ -39,10 +42,19 @@ struct InitiatorSettings {
   bool nat_traversal = true;
   ike::v1::NatFlavour nat_flavour = ike::v1::NatFlavour::rfc3947;
   bool nat_oa = true;
-  bool initial_contact = false;  ///< inside message 5
-  bool dpd = true;               ///< says that it understands R-U-THERE
+  Contact contact = Contact::none;
+  bool dpd = true;  ///< says that it understands R-U-THERE
   bool answers_dpd = true;
-  std::optional<xfrm::Spi> spi = {};  ///< of the first pair's inbound SA
+  std::vector<Bytes> vendor_ids = {};  ///< of message 1; empty: as `nat_traversal` and `dpd` say
+  /// SA payloads' bodies as a certain client writes them, of what `ike` and `esp` say; none: our own writing.
+  Bytes ike_sa = {};
+  std::function<Bytes(xfrm::Spi, ike::v1::EncapsulationMode)> esp_sa = {};
+  std::size_t fragment_above = 0;         ///< bytes of a message; 0: never
+  bool fragments_look_encrypted = false;  ///< racoon leaves the flag in their headers
+  std::size_t nonce = 20;                 ///< bytes
+  base::Duration quick_mode_after{0};     ///< message 6
+  std::vector<base::Duration> resend_after{std::chrono::seconds(2)};  ///< the last again and again
+  std::optional<xfrm::Spi> spi = {};                                  ///< of the first pair's inbound SA
   Dh dh = Dh::real;
   std::uint64_t seed = 1;
 };
@@ -136,7 +148,11 @@ class Initiator {
   Phase1* find(const Cookie& initiator, std::uint64_t& serial);
   void complain(std::string what) { complaints_.push_back(std::move(what)); }
   void transmit(const Phase1& p, ByteView message);
+  void transmit_datagram(const Phase1& p, ByteView datagram);
+  /// The whole message once its last piece is in.
+  Bytes put_together(ByteView datagram);
   void request(const Phase1& p, TimerKey key, ByteView message, base::Time now);
+  base::Duration patience(int sent) const;
   Bytes random_of(std::size_t size);
   ike::v1::Header header(const Phase1& p, ike::v1::Exchange exchange, MessageId id) const;
   Bytes key_pair(crypto::Group group, std::optional<crypto::DhKey>& key);
@@ -172,6 +188,8 @@ class Initiator {
   bool spi_used_ = false;
   base::TimerQueue<TimerKey> timers_;
   std::map<TimerKey, int> sent_;
+  std::map<std::uint8_t, Bytes> pieces_;
+  std::uint8_t last_piece_ = 0;
   std::deque<ike::Send> sends_;
   std::vector<InitiatorChild> children_;
   std::vector<Notified> notified_;

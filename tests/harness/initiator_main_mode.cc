@@ -14,7 +14,6 @@ using v1::Exchange;
 using v1::Payload;
 using v1::PayloadType;
 
-constexpr std::size_t nonce_size = 20;
 constexpr std::uint8_t key_ike = 1;
 
 Bytes ike_offer(const InitiatorSettings& s) {
@@ -45,11 +44,13 @@ void Initiator::main_mode(base::Time now) {
   auto& p = phases_[serial];
   random_(p.initiator);
   p.initiator[0] |= 1;
-  p.sa_body = ike_offer(settings_);
+  p.sa_body = settings_.ike_sa.empty() ? ike_offer(settings_) : settings_.ike_sa;
   std::vector<Payload> payloads{{PayloadType::sa, p.sa_body}};
-  if (settings_.nat_traversal)
+  const bool named = !settings_.vendor_ids.empty();
+  for (const auto& id : settings_.vendor_ids) payloads.push_back({PayloadType::vendor_id, id});
+  if (!named && settings_.nat_traversal)
     payloads.push_back({PayloadType::vendor_id, v1::vendor_of(settings_.nat_flavour)});
-  if (settings_.dpd) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  if (!named && settings_.dpd) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
   p.request = v1::encode_clear(header(p, Exchange::main_mode, MessageId(0)), payloads);
   request(p, {serial, MessageId(0)}, p.request, now);
 }
@@ -68,7 +69,7 @@ void Initiator::message_2(std::uint64_t serial, Phase1& p, const v1::Header& h, 
     complain("message 2 agrees to another NAT traversal");
   p.responder = h.responder;
   p.transform = chosen->transform;
-  p.ni = random_of(nonce_size);
+  p.ni = random_of(settings_.nonce);
   p.g_xi = key_pair(p.transform.group, p.dh);
   std::vector<Payload> payloads{{PayloadType::key_exchange, p.g_xi}, {PayloadType::nonce, p.ni}};
   const auto hash = p.transform.hash;
@@ -119,7 +120,7 @@ void Initiator::send_message_5(std::uint64_t serial, Phase1& p, base::Time now) 
   base::append(spi, p.responder);
   const auto contact = v1::encode_notification(
       {.protocol = v1::protocol_isakmp, .spi = spi, .type = v1::notify::initial_contact, .data = {}});
-  if (settings_.initial_contact) payloads.push_back({PayloadType::notification, contact});
+  if (settings_.contact == Contact::in_message_5) payloads.push_back({PayloadType::notification, contact});
   p.stage = Stage::sent_5;
   p.request = v1::encode_encrypted(header(p, Exchange::main_mode, MessageId(0)), payloads, p.transform,
                                    p.keys.encryption_key, p.iv);
@@ -148,7 +149,13 @@ void Initiator::message_6(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   p.stage = Stage::up;
   p.last_block = clear->next_iv;
   timers_.cancel({serial, MessageId(0)});
-  if (std::exchange(quick_when_up_, false)) quick_mode(now);
+  if (settings_.contact == Contact::informational) notify(v1::notify::initial_contact);
+  if (!std::exchange(quick_when_up_, false)) return;
+  if (settings_.quick_mode_after > base::Duration(0)) {
+    timers_.set({serial, MessageId(0)}, now + settings_.quick_mode_after);
+  } else {
+    quick_mode(now);
+  }
 }
 
 }  // namespace harness

@@ -15,8 +15,6 @@ using v1::Exchange;
 using v1::Payload;
 using v1::PayloadType;
 
-constexpr std::size_t nonce_size = 20;
-
 Bytes udp_1701(const base::Address& address) {
   auto id = v1::identification_of(address);
   id.protocol = 17;
@@ -67,9 +65,9 @@ bool Initiator::quick_mode_with(MessageId id, base::Time now) {
   auto& q = p->quicks[id] = {};
   q.in = xfrm::Spi(number(random_of(4)) | 0x1000);
   if (settings_.spi && !std::exchange(spi_used_, true)) q.in = *settings_.spi;
-  q.ni = random_of(nonce_size);
+  q.ni = random_of(settings_.nonce);
   const auto mode = p->nat ? v1::udp_transport_of(settings_.nat_flavour) : v1::EncapsulationMode::transport;
-  const auto sa = esp_offer(q.in, mode);
+  const auto sa = settings_.esp_sa ? settings_.esp_sa(q.in, mode) : esp_offer(q.in, mode);
   std::vector<Payload> payloads{{PayloadType::sa, sa}, {PayloadType::nonce, q.ni}};
   if (settings_.pfs) {
     q.g_xi = key_pair(*settings_.pfs, q.dh);

@@ -31,7 +31,7 @@ base::Duration Network::travel_time() {
 }
 
 void Network::send(Datagram datagram, base::Time now) {
-  if (happens(conditions.loss)) return;
+  if (happens(conditions.loss) || datagram.bytes.size() > conditions.largest) return;
   if (happens(conditions.duplicate)) under_way_.emplace(now + travel_time(), datagram);
   under_way_.emplace(now + travel_time(), std::move(datagram));
 }

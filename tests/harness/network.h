@@ -38,8 +38,9 @@ class NatBox {
 };
 
 struct Conditions {
-  double loss = 0;       ///< in [0, 1]
-  double duplicate = 0;  ///< in [0, 1]; the second copy takes its own time
+  double loss = 0;              ///< in [0, 1]
+  std::size_t largest = 65535;  ///< bytes of UDP payload; a larger one would be IP fragments, and vanishes
+  double duplicate = 0;         ///< in [0, 1]; the second copy takes its own time
   base::Duration delay = std::chrono::milliseconds(10);
   /// Up to so much is added to each delay: datagrams overtake one another.
   base::Duration jitter{0};

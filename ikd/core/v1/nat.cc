@@ -8,23 +8,15 @@
 namespace ike::v1 {
 namespace {
 
-using Vendor = std::array<std::uint8_t, 16>;
-
 struct Row {
   NatFlavour flavour;
-  Vendor vendor;
+  std::array<std::uint8_t, 16> vendor;
 };
-/// In our order of preference. MD5 of "RFC 3947" and of "draft-ietf-ipsec-nat-t-ike-03", "-02", "-02\n".
-constexpr Row flavours[] = {
-    {NatFlavour::rfc3947,
-     {0x4a, 0x13, 0x1c, 0x81, 0x07, 0x03, 0x58, 0x45, 0x5c, 0x57, 0x28, 0xf2, 0x0e, 0x95, 0x45, 0x2f}},
-    {NatFlavour::draft_03,
-     {0x7d, 0x94, 0x19, 0xa6, 0x53, 0x10, 0xca, 0x6f, 0x2c, 0x17, 0x9d, 0x92, 0x15, 0x52, 0x9d, 0x56}},
-    {NatFlavour::draft_02,
-     {0xcd, 0x60, 0x46, 0x43, 0x35, 0xdf, 0x21, 0xf8, 0x7c, 0xfd, 0xb2, 0xfc, 0x68, 0xb6, 0xa4, 0x48}},
-    {NatFlavour::draft_02_newline,
-     {0x90, 0xcb, 0x80, 0x91, 0x3e, 0xbb, 0x69, 0x6e, 0x08, 0x63, 0x81, 0xb5, 0xec, 0x42, 0x7b, 0x1f}},
-};
+/// In our order of preference.
+constexpr Row flavours[] = {{NatFlavour::rfc3947, vendor_rfc3947},
+                            {NatFlavour::draft_03, vendor_natt_03},
+                            {NatFlavour::draft_02, vendor_natt_02},
+                            {NatFlavour::draft_02_newline, vendor_natt_02n}};
 
 bool is_draft(NatFlavour flavour) { return flavour != NatFlavour::rfc3947 && flavour != NatFlavour::none; }
 
@@ -32,10 +24,7 @@ bool is_draft(NatFlavour flavour) { return flavour != NatFlavour::rfc3947 && fla
 
 NatFlavour choose_nat_flavour(const Chain& chain) {
   for (const auto& row : flavours) {
-    const bool offered = std::ranges::any_of(chain.payloads, [&](const Payload& p) {
-      return p.type == PayloadType::vendor_id && base::equal(p.body, row.vendor);
-    });
-    if (offered) return row.flavour;
+    if (has_vendor(chain, row.vendor)) return row.flavour;
   }
   return NatFlavour::none;
 }

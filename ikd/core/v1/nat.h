@@ -5,12 +5,9 @@
 #include "crypto/algorithms.h"
 #include "ike/v1/payload.h"
 #include "ike/v1/sa_payload.h"
+#include "ike/v1/vendor_ids.h"
 
 namespace ike::v1 {
-
-/// RFC 3706 §5.1, version 1.0.
-inline constexpr std::array<std::uint8_t, 16> vendor_dpd = {0xaf, 0xca, 0xd7, 0x13, 0x68, 0xa1, 0xf1, 0xc9,
-                                                            0x6b, 0x86, 0x96, 0xfc, 0x77, 0x57, 0x01, 0x00};
 
 /// What both sides call it. Apple's own (4df37928…) and drafts -04 to -08 are none of these: they share the
 /// RFC's modes but not its payload numbers, and whoever offers them offers the RFC, too (clients.md §2).

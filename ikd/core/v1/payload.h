@@ -41,7 +41,8 @@ enum class PayloadType : std::uint8_t {
   nat_d = 20,
   nat_oa = 21,
   nat_d_draft = 130,  ///< draft-ietf-ipsec-nat-t-ike-02 and -03, from the private range
-  nat_oa_draft = 131
+  nat_oa_draft = 131,
+  fragment = 132  ///< of Cisco and Microsoft
 };
 
 /// Exchange Type (RFC 2408 §3.1, RFC 2409 §5).
@@ -77,7 +78,8 @@ enum class Malformed : std::uint8_t {
   bad_attribute,
   bad_identification,
   bad_notification,
-  bad_delete
+  bad_delete,
+  bad_fragment
 };
 
 template <class T>

@@ -61,6 +61,7 @@ dpd_timeout_seconds = 90
 max_half_open = 5
 nat_detection = "echo"
 inner_ids = ["outer", "25.0.0.0/8"]
+vendor_ids = "minimal"
 [[ike.psk]]
 name = "family"
 [[ike.psk]]
@@ -185,6 +186,7 @@ TEST(Config, ValuesOutOfPlaceAreRefused) {
       {"[ike]\ninner_ids = [\"outer\",\n\"privat\"]\n",
        "line 3: ike.inner_ids: must be \"private\", \"outer\" or an IPv4 network such as \"25.0.0.0/8\""},
       {"[ike]\ninner_ids = \"outer\"\n", "line 2: ike.inner_ids: must be a list with something in it"},
+      {"[ike]\nvendor_ids = \"none\"\n", "line 2: ike.vendor_ids: must be one of \"all\", \"minimal\""},
       {"[ike]\ndpd_seconds = 60\ndpd_timeout_seconds = 60\n",
        "line 1: ike: dpd_timeout_seconds must be longer than dpd_seconds"},
       {"ike = 3\n", "line 1: ike: must be a table: [ike]"},

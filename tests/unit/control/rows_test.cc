@@ -13,6 +13,7 @@ Peer a_peer() {
             .mark = 256,
             .alias = "240.0.0.1",
             .identity = "192.168.1.2",
+            .client = "windows",
             .psk = "lab",
             .nat = true,
             .address = "198.51.100.1",

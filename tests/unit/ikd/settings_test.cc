@@ -64,6 +64,11 @@ TEST(Settings, InnerIdsArePrivateOrOuterUnlessTheySayOtherwise) {
   EXPECT_EQ(other->nat_detection, ike::v1::NatDetection::echo);
 }
 
+TEST(Settings, VendorIdsCanBeMinimal) {
+  EXPECT_EQ(settings_from(with(""))->vendor_ids, ike::VendorIds::all);
+  EXPECT_EQ(settings_from(with("vendor_ids = \"minimal\""))->vendor_ids, ike::VendorIds::minimal);
+}
+
 TEST(Settings, AnAeadWithAnIntegrityAlgorithmIsRefused) {
   EXPECT_FALSE(settings_from(with("esp_proposals = [\"aes256gcm16-sha1\"]")));
   EXPECT_FALSE(settings_from(with("esp_proposals = [\"aes256\"]")));

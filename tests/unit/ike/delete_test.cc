@@ -159,7 +159,7 @@ TEST(InitialContact, DeletesNothingOfTheSiblingsNorOfTheSender) {
   a.connect(w.now());
   w.run(2s);
   auto with_contact = host(3);
-  with_contact.initial_contact = true;  // in message 5
+  with_contact.contact = harness::Contact::in_message_5;  // in message 5
   auto& b = w.add(with_contact, &nat);
   b.connect(w.now());
   w.run(2s);
