@@ -93,6 +93,8 @@ class Initiator {
   void stop_answering_dpd() { settings_.answers_dpd = false; }
   void notify(std::uint16_t type);
   void informational(ike::v1::PayloadType type, ByteView body);
+  /// What later Quick Modes say of itself: the body of IDci.
+  void call_itself(Bytes idci) { settings_.idci = std::move(idci); }
   /// The host got another address; what is up stays up.
   void move_to(const base::Address& address) { settings_.local.address = address; }
 
