@@ -123,21 +123,30 @@ base::Result<std::vector<xfrm::SaId>> Broker::inbound_sas() {
   return out;
 }
 
+// One thing that will not go is no reason to leave the others; the first complaint is told.
 base::Result<void> Broker::clean_up() {
+  base::Result<void> out;
+  const auto keep = [&out](base::Result<void> removed) {
+    if (out && !removed) out = std::move(removed);
+  };
   auto policies = kernel_.dump_policies();
-  if (!policies) return nl::as_base(std::move(policies.error()));
-  for (const auto& policy : *policies) {
-    if (!ours(policy)) continue;
-    if (auto removed = absent_is_fine(kernel_.remove(xfrm::id_of(policy))); !removed) return removed;
+  if (!policies) {
+    keep(nl::as_base(std::move(policies.error())));
+  } else {
+    for (const auto& policy : *policies) {
+      if (ours(policy)) keep(absent_is_fine(kernel_.remove(xfrm::id_of(policy))));
+    }
   }
   auto sas = kernel_.dump_sas();
-  if (!sas) return nl::as_base(std::move(sas.error()));
-  for (const auto& [sa, statistics] : *sas) {
-    if (!ours(sa)) continue;
-    if (auto removed = absent_is_fine(kernel_.remove(xfrm::id_of(sa))); !removed) return removed;
+  if (!sas) {
+    keep(nl::as_base(std::move(sas.error())));
+  } else {
+    for (const auto& [sa, statistics] : *sas) {
+      if (ours(sa)) keep(absent_is_fine(kernel_.remove(xfrm::id_of(sa))));
+    }
   }
-  if (auto flushed = map_.flush_peers(); !flushed) return nl::as_base(std::move(flushed.error()));
-  return {};
+  if (auto flushed = map_.flush_peers(); !flushed) keep(nl::as_base(std::move(flushed.error())));
+  return out;
 }
 
 }  // namespace ikd

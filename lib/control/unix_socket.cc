@@ -9,6 +9,20 @@
 
 namespace control {
 
+namespace {
+
+/// The error number of connect(); 0 when somebody answers.
+base::Result<int> knock(const std::string& path, base::Fd& fd) {
+  const auto address = unix_address(path);
+  if (!address) return tl::unexpected(address.error());
+  fd = base::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return base::fail_errno("cannot make a socket", errno);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) < 0) return errno;
+  return 0;
+}
+
+}  // namespace
+
 base::Result<sockaddr_un> unix_address(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -20,13 +34,10 @@ base::Result<sockaddr_un> unix_address(const std::string& path) {
 }
 
 base::Result<base::Fd> connect_unix(const std::string& path) {
-  const auto address = unix_address(path);
-  if (!address) return tl::unexpected(address.error());
-  base::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return base::fail_errno("cannot make a socket", errno);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) < 0) {
-    return base::fail_errno(fmt::format("cannot connect to {}", path), errno);
-  }
+  base::Fd fd;
+  const auto outcome = knock(path, fd);
+  if (!outcome) return tl::unexpected(outcome.error());
+  if (*outcome != 0) return base::fail_errno(fmt::format("cannot connect to {}", path), *outcome);
   return fd;
 }
 
@@ -37,7 +48,13 @@ base::Result<void> remove_stale_socket(const std::string& path) {
     return base::fail_errno(fmt::format("cannot look at {}", path), errno);
   }
   if (!S_ISSOCK(status.st_mode)) return base::fail(fmt::format("{} is there and is no socket", path));
-  if (connect_unix(path)) return base::fail(fmt::format("somebody serves {} already", path));
+  base::Fd fd;
+  const auto outcome = knock(path, fd);
+  if (!outcome) return tl::unexpected(outcome.error());
+  // Only this says that nobody is there: a busy server's backlog may be full (EAGAIN).
+  if (*outcome == 0 || *outcome == EAGAIN) return base::fail(fmt::format("somebody serves {} already", path));
+  if (*outcome != ECONNREFUSED)
+    return base::fail_errno(fmt::format("cannot tell whether somebody serves {}", path), *outcome);
   if (::unlink(path.c_str()) < 0)
     return base::fail_errno(fmt::format("cannot remove the old {}", path), errno);
   return {};

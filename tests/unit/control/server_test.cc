@@ -259,6 +259,30 @@ TEST_F(Served, TextThatIsNoUtf8ArrivesAsReplacements) {
             "{\"parameters\":{\"identity\":\"\xef\xbf\xbd\xef\xbf\xbd\"}}|");
 }
 
+base::Fd bound_to(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  base::Fd out(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+  if (::bind(out.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
+  return out;
+}
+
+TEST_F(Served, LeavesTheSocketOfABusyServerAlone) {
+  auto busy = options_;
+  busy.path = folder_ + "/busy";
+  const auto server = bound_to(busy.path);
+  ASSERT_EQ(::listen(server.get(), 0), 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  busy.path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const base::Fd first(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+  ASSERT_EQ(::connect(first.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const auto second = Server::listen(loop_, busy, ike_interface);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message, "somebody serves " + busy.path + " already");
+}
+
 TEST_F(Served, ReplacesAStaleSocketButNoLiveOneAndNoFile) {
   serve();
   struct stat status {};
@@ -276,13 +300,7 @@ TEST_F(Served, ReplacesAStaleSocketButNoLiveOneAndNoFile) {
 
   auto stale = options_;
   stale.path = folder_ + "/stale";
-  {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    stale.path.copy(address.sun_path, sizeof address.sun_path - 1);
-    const base::Fd dead(::socket(AF_UNIX, SOCK_STREAM, 0));
-    ASSERT_EQ(::bind(dead.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  }
+  ASSERT_TRUE(bound_to(stale.path));
   const auto revived = Server::listen(loop_, stale, ike_interface);
   EXPECT_TRUE(revived) << revived.error().message;
 }
