@@ -51,20 +51,22 @@ std::string who(const ike::Event& event) {
 
 }  // namespace
 
-bool EventSentences::within_limit(base::Time now) {
-  constexpr double burst = 10, a_second = 0.2;
-  const std::chrono::duration<double> passed = now - refilled_;
-  tokens_ = std::min(burst, tokens_ + passed.count() * a_second);
-  refilled_ = now;
-  if (tokens_ < 1) return false;
-  tokens_ -= 1;
+bool EventSentences::within_limit(const ike::Event& event, base::Time now) {
+  constexpr double strangers_a_second = 0.2, peer_a_second = 0.05, at_once = 10;
+  if (event.kind == EventKind::peer_up) peers_.try_emplace(event.peer);
+  const auto peer = peers_.find(event.peer);
+  if (peer == peers_.end()) return strangers_.take(strangers_a_second, at_once, now);
+  if (event.kind != EventKind::peer_gone) return peer->second.take(peer_a_second, at_once, now);
+  peers_.erase(peer);  // the last of it is always told
   return true;
 }
 
 void EventSentences::write(const ike::Event& event, base::Time now) {
   const auto* row = std::ranges::find(catalogue, event.kind, &Row::kind);
   if (row == std::end(catalogue)) return;
-  if (from_a_stranger(event) && !within_limit(now)) return;
+  // Only who asked for all of it gets what no limit holds back.
+  const bool limited = row->severity != Severity::debug;
+  if (limited && !within_limit(event, now)) return;
   base::log(
       row->severity,
       fmt::format(fmt::runtime(row->sentence), fmt::arg("who", who(event)), fmt::arg("detail", event.detail)),

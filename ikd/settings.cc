@@ -37,6 +37,7 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
   out.esp_lifetime = config.ike.esp_lifetime;
   out.dpd = config.ike.dpd;
   out.dpd_timeout = config.ike.dpd_timeout;
+  out.silence_timeout = config.ike.silence_timeout;
   out.max_half_open = config.ike.max_half_open;
   out.nat_detection = config.ike.nat_detection == config::NatDetection::echo
                           ? ike::v1::NatDetection::echo

@@ -133,6 +133,7 @@ void Engine::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
 void Engine::forget_child(Peer& peer, xfrm::Spi in, base::Time now) {
   timers_.cancel({TimerKind::child_end, peer.number.value, in.value});
   timers_.cancel({TimerKind::inbound_linger, peer.number.value, in.value});
+  peers_.disclaim(peer, in);
   std::erase_if(peer.children, [in](const ChildSa& c) { return c.in == in; });
   if (peer.children.empty()) timers_.set({TimerKind::peer_lost, peer.number.value}, now + lost_after);
   peer_maybe_gone(peer.number, now);
@@ -169,6 +170,7 @@ void Engine::peer_maybe_gone(PeerNumber number, base::Time now) {
   timers_.cancel({TimerKind::dpd, number.value});
   timers_.cancel({TimerKind::move, number.value});
   timers_.cancel({TimerKind::keepalive, number.value});
+  timers_.cancel({TimerKind::first_child, number.value});
   RemovePeer effect{.entry = peer->entry(), .policy = {}};
   if (peer->policy_presence != Presence::absent) effect.policy = xfrm::id_of(outbound_policy(*peer));
   if (peer->entry_presence != Presence::absent) effects_.emplace_back(std::move(effect));

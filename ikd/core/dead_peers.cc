@@ -1,10 +1,18 @@
-// Dead peer detection (RFC 3706), as sparing as it can be: a peer whose packets still arrive is not asked,
-// and one that never said it understands the question is neither asked nor given up.
+// Dead peer detection (RFC 3706), as sparing as it can be: a peer whose packets still arrive is not asked.
+// One that never said it understands the question (Windows), or has no ISAKMP SA left to ask it through, is
+// not asked either; it has a longer time of its own, since its silence proves less.
 
 #include "ike/engine.h"
 
 namespace ike {
 namespace {
+
+using namespace std::chrono_literals;
+
+/// Clients ask for their IPsec SA within seconds of Main Mode; who does not only holds a number.
+constexpr auto first_child_within = 60s;
+/// Of the time after which a peer is given up that cannot be asked.
+constexpr int looks_in_a_silence = 4;
 
 /// Seconds for people.
 std::string words(base::Duration d) {
@@ -17,9 +25,25 @@ void Engine::heard(const IsakmpSa& sa, base::Time now) {
   if (auto* peer = peers_.find(std::get<Up>(sa.state).peer); peer != nullptr) peer->last_heard = now;
 }
 
+base::Duration Engine::watch_interval() const {
+  return settings_.dpd.count() > 0 ? base::Duration(settings_.dpd)
+                                   : base::Duration(settings_.silence_timeout) / looks_in_a_silence;
+}
+
 void Engine::watch_for_silence(Peer& peer, base::Time now) {
   peer.last_heard = now;
-  if (settings_.dpd.count() > 0) timers_.set({TimerKind::dpd, peer.number.value}, now + settings_.dpd);
+  if (watch_interval().count() > 0) timers_.set({TimerKind::dpd, peer.number.value}, now + watch_interval());
+  if (const TimerKey first{TimerKind::first_child, peer.number.value};
+      peer.policy_presence == Presence::absent && !timers_.is_set(first))
+    timers_.set(first, now + first_child_within);
+}
+
+void Engine::first_child_due(const Peer& peer, base::Time now) {
+  // Its policy came with its first pair, and stays.
+  if (peer.policy_presence == Presence::present) return;
+  if (!peer.children.empty())  // under way, and may come to nothing
+    return timers_.set({TimerKind::first_child, peer.number.value}, now + first_child_within);
+  terminate(peer.number, "it asked for no IPsec SA", now);
 }
 
 void Engine::dpd_due(Peer& peer) {
@@ -29,6 +53,7 @@ void Engine::dpd_due(Peer& peer) {
 }
 
 IsakmpSa* Engine::askable(const Peer& peer) {
+  if (settings_.dpd.count() == 0) return nullptr;
   for (auto number = peer.isakmp_sas.rbegin(); number != peer.isakmp_sas.rend(); ++number) {
     auto* sa = find_sa(*number);
     if (sa != nullptr && sa->dpd) return sa;
@@ -39,30 +64,50 @@ IsakmpSa* Engine::askable(const Peer& peer) {
 void Engine::inbound_counted(const InboundCounted& counted, base::Time now) {
   auto* peer = peers_.find(counted.peer);
   if (peer == nullptr) return;
-  if (counted.packets != peer->packets_seen) {
-    peer->packets_seen = counted.packets;
-    peer->last_heard = now;
-  }
+  // Fewer than before: an SA has gone with its count, and nobody has spoken.
+  if (counted.packets > peer->packets_seen) peer->last_heard = now;
+  peer->packets_seen = counted.packets;
   const auto silence = now - peer->last_heard;
   auto* sa = askable(*peer);
-  base::Duration next = settings_.dpd;
-  if (silence < settings_.dpd) {
-    next = settings_.dpd - silence;
-  } else if (sa != nullptr && silence >= settings_.dpd_timeout) {
+  const base::Duration limit = sa != nullptr ? settings_.dpd_timeout : settings_.silence_timeout;
+  base::Duration next = watch_interval();
+  if (limit.count() > 0 && silence >= limit) {
     report(EventKind::peer_silent, *peer, "nothing was heard of it for " + words(silence));
     return bury(*peer, now);
-  } else if (sa != nullptr) {
-    const auto spi = sa->spi();
-    wire::Writer sequence;
-    sequence.u32(++peer->dpd_sequence & 0x7fffffff);  // RFC 3706 §5.4: the high bit stays clear
-    send_informational(*sa, v1::PayloadType::notification,
-                       v1::encode_notification({.protocol = v1::protocol_isakmp,
-                                                .spi = spi,
-                                                .type = v1::notify::r_u_there,
-                                                .data = sequence.view()}));
-    next = std::min<base::Duration>(next, settings_.dpd_timeout - silence);
   }
+  if (silence < next) {
+    next -= silence;
+  } else if (sa != nullptr) {
+    ask_whether_it_is_there(*sa, *peer);
+  }
+  if (limit.count() > 0) next = std::min(next, limit - silence);
   timers_.set({TimerKind::dpd, peer->number.value}, now + next);
+}
+
+void Engine::ask_whether_it_is_there(IsakmpSa& sa, Peer& peer) {
+  const auto spi = sa.spi();
+  wire::Writer sequence;
+  peer.dpd_asked = ++peer.dpd_sequence & 0x7fffffff;  // RFC 3706 §5.4: the high bit stays clear
+  sequence.u32(*peer.dpd_asked);
+  send_informational(sa, v1::PayloadType::notification,
+                     v1::encode_notification({.protocol = v1::protocol_isakmp,
+                                              .spi = spi,
+                                              .type = v1::notify::r_u_there,
+                                              .data = sequence.view()}));
+}
+
+// Its own numbers tell a recording from a new message, however old the recording (RFC 3706 §5.4, §6).
+bool Engine::is_there(IsakmpSa& sa, std::uint32_t sequence) {
+  const bool newer = !sa.dpd_heard || static_cast<std::int32_t>(sequence - *sa.dpd_heard) > 0;
+  if (newer) sa.dpd_heard = sequence;
+  return newer;
+}
+
+bool Engine::answers_our_question(const IsakmpSa& sa, std::uint32_t sequence) {
+  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  if (peer == nullptr || peer->dpd_asked != sequence) return false;
+  peer->dpd_asked.reset();
+  return true;
 }
 
 }  // namespace ike

@@ -279,6 +279,9 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
     case TimerKind::dpd:
       if (peer != nullptr) dpd_due(*peer);
       return;
+    case TimerKind::first_child:
+      if (peer != nullptr) first_child_due(*peer, now);
+      return;
   }
 }
 
@@ -328,13 +331,10 @@ void Engine::shut_down(base::Time now) {
 }
 
 void Engine::expired(const xfrm::SaId& id, base::Time now) {
-  for (const auto& [number, peer] : peers_.all()) {
-    if (peer.local.address != id.destination) continue;
-    auto* owner = peers_.find(number);
-    if (owner->child_by_in(id.spi) == nullptr) continue;
-    report(EventKind::sa_expired, *owner, "the kernel's limit is reached");
-    return remove_child(*owner, id.spi, now);
-  }
+  auto* owner = peers_.by_inbound(id);
+  if (owner == nullptr) return;
+  report(EventKind::sa_expired, *owner, "the kernel's limit is reached");
+  remove_child(*owner, id.spi, now);
 }
 
 }  // namespace ike

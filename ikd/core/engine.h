@@ -56,6 +56,8 @@ struct Settings {
   std::chrono::seconds esp_lifetime{28800};
   std::chrono::seconds dpd{60};           ///< silence before R-U-THERE; zero: never ask
   std::chrono::seconds dpd_timeout{300};  ///< silence before a peer that was asked is given up
+  /// Silence before a peer is given up that cannot be asked; zero: never.
+  std::chrono::seconds silence_timeout{900};
   std::uint32_t max_half_open = 1000;
   v1::NatDetection nat_detection = v1::NatDetection::truthful;
   InnerIds inner_ids;
@@ -121,6 +123,7 @@ class Engine {
     dpd,             ///< time to see whether the peer has been heard
     keepalive,       ///< our NAT must not forget the way to the peer
     move,            ///< a peer that moves often may move again
+    first_child,     ///< a peer that asked for no IPsec SA
   };
   struct TimerKey {
     TimerKind kind;
@@ -244,15 +247,20 @@ class Engine {
   // dead_peers.cc
   void heard(const IsakmpSa& sa, base::Time now);
   void watch_for_silence(Peer& peer, base::Time now);
+  base::Duration watch_interval() const;
   void dpd_due(Peer& peer);
+  void first_child_due(const Peer& peer, base::Time now);
+  void ask_whether_it_is_there(IsakmpSa& sa, Peer& peer);
+  static bool is_there(IsakmpSa& sa, std::uint32_t sequence);
+  bool answers_our_question(const IsakmpSa& sa, std::uint32_t sequence);
   void inbound_counted(const InboundCounted& counted, base::Time now);
   IsakmpSa* askable(const Peer& peer);
 
   // informational.cc
-  /// True as for quick_mode().
+  /// True when it said something that only its sender can have said just now. So do the next two.
   bool informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
-  void notification(IsakmpSa& sa, ByteView body);
-  void delete_payload(IsakmpSa& sa, ByteView body, base::Time now);
+  bool notification(IsakmpSa& sa, ByteView body);
+  bool delete_payload(IsakmpSa& sa, ByteView body, base::Time now);
   void send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView body);
   void send_deletes(IsakmpSa& sa, const Peer& peer);
   void send_delete_esp(IsakmpSa& sa, xfrm::Spi in);

@@ -14,46 +14,51 @@ using v1::PayloadType;
 
 bool Engine::informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
   const auto& up = std::get<Up>(sa.state);
+  if (sa.informational_ids.contains(header.message_id)) return not_taken(DropReason::message_id_used);
   const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key,
                                  v1::phase2_iv(sa.transform, up.last_block, header.message_id));
   if (!clear) return not_taken(DropReason::undecryptable);
   const auto chain = v1::authenticated_chain(header, clear->body, sa.transform.hash, up.keys, {});
   if (!chain) return not_taken(DropReason::hash_mismatch);
   if (!v1::legal(v1::Step::informational, *chain)) return not_taken(DropReason::unexpected_payload);
-  heard(sa, now);
-  const bool fresh = sa.used_ids.insert(header.message_id).second;
+  sa.informational_ids.insert(header.message_id);
   const auto number = sa.number;
+  bool fresh = false;
   for (const auto& p : chain->payloads) {
     auto* still = find_sa(number);  // a Delete may have taken the ISAKMP SA away
-    if (still == nullptr) break;
-    if (p.type == PayloadType::notification) notification(*still, p.body);
-    if (p.type == PayloadType::delete_) delete_payload(*still, p.body, now);
+    if (still == nullptr) return fresh;
+    if (p.type == PayloadType::notification && notification(*still, p.body)) fresh = true;
+    if (p.type == PayloadType::delete_ && delete_payload(*still, p.body, now)) fresh = true;
   }
+  if (auto* still = find_sa(number); fresh && still != nullptr) heard(*still, now);
   return fresh;
 }
 
-void Engine::notification(IsakmpSa& sa, ByteView body) {
+bool Engine::notification(IsakmpSa& sa, ByteView body) {
   const auto n = v1::decode_notification(body);
-  if (!n) return drop(DropReason::malformed);
+  if (!n) return not_taken(DropReason::malformed);
+  const auto sequence = [&] { return wire::Reader(n->data).u32(); };
   switch (n->type) {
     case v1::notify::r_u_there: {  // RFC 3706 §5.4: the same SPI and sequence number come back
       auto ack = *n;
       ack.type = v1::notify::r_u_there_ack;
-      return send_informational(sa, PayloadType::notification, v1::encode_notification(ack));
+      send_informational(sa, PayloadType::notification, v1::encode_notification(ack));
+      return n->data.size() == 4 && is_there(sa, sequence());
     }
+    case v1::notify::r_u_there_ack: return n->data.size() == 4 && answers_our_question(sa, sequence());
     case v1::notify::initial_contact:
       // Tells of one client only, never of its siblings behind the NAT (RFC 3947 §6), and Apple's rekey
       // sends it too: nothing is deleted for it. The client's old SAs end by their lifetime.
-    case v1::notify::r_u_there_ack:
     case v1::notify::replay_status:
-    case v1::notify::responder_lifetime: return;
-    default: drop(DropReason::unsupported_notification);
+    case v1::notify::responder_lifetime: return false;
+    default: return not_taken(DropReason::unsupported_notification);
   }
 }
 
-void Engine::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
+bool Engine::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
   const auto d = v1::decode_delete(body);
-  if (!d) return drop(DropReason::malformed);
+  if (!d) return not_taken(DropReason::malformed);
+  bool deleted = false;
   const auto number = sa.number;
   const auto peer_number = std::get<Up>(sa.state).peer;
   wire::Reader in(d->spis);
@@ -61,7 +66,10 @@ void Engine::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
     while (in.left() > 0) {
       // The peer names its own inbound SPIs: our outbound ones.
       const xfrm::Spi spi(in.u32());
-      if (auto* peer = peers_.find(peer_number); peer != nullptr) delete_by_peers_spi(*peer, spi, now);
+      auto* peer = peers_.find(peer_number);
+      if (peer == nullptr) return deleted;
+      deleted = deleted || peer->child_by_out(spi) != nullptr;
+      delete_by_peers_spi(*peer, spi, now);
     }
   } else if (d->protocol == v1::protocol_isakmp && d->spi_size == 16) {
     while (in.left() > 0) {
@@ -69,18 +77,21 @@ void Engine::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
       const auto initiator = in.bytes(8);
       const auto responder = in.bytes(8);
       const auto* peer = peers_.find(peer_number);
-      if (peer == nullptr) return;
+      if (peer == nullptr) return deleted;
       for (const auto candidate : std::set(peer->isakmp_sas)) {
         const auto* named = find_sa(candidate);
         if (named != nullptr && base::equal(named->initiator, initiator) &&
-            base::equal(named->responder, responder))
+            base::equal(named->responder, responder)) {
           forget_sa(candidate, now);
+          deleted = true;
+        }
       }
-      if (find_sa(number) == nullptr) return;
+      if (find_sa(number) == nullptr) return deleted;
     }
   } else {
-    drop(DropReason::malformed);
+    return not_taken(DropReason::malformed);
   }
+  return deleted;
 }
 
 void Engine::send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView body) {

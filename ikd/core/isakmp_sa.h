@@ -10,6 +10,7 @@
 
 #include "ike/admission.h"
 #include "ike/inner_ids.h"
+#include "ike/message_ids.h"
 #include "ike/peers.h"
 #include "ike/profile.h"
 #include "ike/v1/message.h"
@@ -113,6 +114,8 @@ struct IsakmpSa {
   std::map<MessageId, QuickMode> quick_modes;
   /// M-IDs of phase 2 that were used: an old Quick Mode cannot be played back (RFC 2409 §5.5).
   std::set<MessageId> used_ids;
+  MessageIds informational_ids;            ///< the newest of its Informationals
+  std::optional<std::uint32_t> dpd_heard;  ///< sequence number of its newest R-U-THERE
 
   /// CKY-I | CKY-R: its SPI in notifications and Deletes (RFC 2408 §3.14, §3.15).
   Bytes spi() const {

@@ -185,16 +185,18 @@ void Engine::main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView datagr
 }
 
 Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication proven, base::Time now) {
-  auto* peer = peers_.adopt_or_add({.local = sa.local.address,
-                                    .remote = sa.remote,
-                                    .identity = base::to_bytes(id_body),
-                                    .psk = proven.method == AuthMethod::psk ? proven.name : std::string()},
-                                   now);
-  if (peer == nullptr) {
-    report(EventKind::no_number_left, sa, "all marks are in use or in quarantine");
+  const auto found =
+      peers_.adopt_or_add({.local = sa.local.address,
+                           .remote = sa.remote,
+                           .identity = base::to_bytes(id_body),
+                           .psk = proven.method == AuthMethod::psk ? proven.name : std::string()},
+                          now);
+  if (!found) {
+    report(EventKind::no_number_left, sa, found.error().message);
     forget_sa(sa.number, now);
     return nullptr;
   }
+  auto* peer = *found;
   const auto id = v1::decode_identification(id_body);
   peer->identity = id ? v1::describe(*id) : std::string();
   peer->authentication = std::move(proven);

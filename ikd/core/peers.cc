@@ -1,8 +1,17 @@
 #include "ike/peers.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace ike {
+namespace {
+
+/// Identities at one address and port. One is a client; others are ghosts whose port it has got, or invented.
+constexpr std::size_t most_at_endpoint = 8;
+/// Of all numbers, one address gets a quarter; where there are few, as many as a crowded NAT may need.
+constexpr std::size_t least_at_address = 64;
+
+}  // namespace
 
 base::Mark Numbering::mark_of(PeerNumber number) const {
   return base::Mark(number.value << std::countr_zero(mask));
@@ -43,6 +52,11 @@ xfrm::SaId Peer::outbound_id(xfrm::Spi spi, std::uint32_t mask) const {
 
 std::optional<PeerNumber> Peers::take_number(base::Time now) {
   // Numbers that were never used first: a fresh one cannot meet anything stale.
+  if (!unused_.empty()) {
+    const auto number = unused_.front();
+    unused_.pop_front();
+    return number;
+  }
   if (never_used_ <= numbering_.capacity) return PeerNumber(never_used_++);
   if (quarantine_.empty() || quarantine_.front().until > now) return std::nullopt;
   const auto number = quarantine_.front().number;
@@ -50,18 +64,33 @@ std::optional<PeerNumber> Peers::take_number(base::Time now) {
   return number;
 }
 
-Peer* Peers::adopt_or_add(const PeerKey& key, base::Time now) {
+bool Peers::crowded_endpoint(const PeerKey& key) const {
+  std::size_t there = 0;
+  for (auto it = by_key_.lower_bound({.local = key.local, .remote = key.remote, .identity = {}, .psk = {}});
+       it != by_key_.end() && it->first.local == key.local && it->first.remote == key.remote; ++it)
+    there += it->second.size();
+  return there >= most_at_endpoint;
+}
+
+base::Result<Peer*> Peers::adopt_or_add(const PeerKey& key, base::Time now) {
   const auto known = by_key_.find(key);
-  if (known != by_key_.end()) return &peers_.at(known->second);
+  if (known != by_key_.end()) return &peers_.at(known->second.front());
+  if (crowded_endpoint(key)) return base::fail("too many identities at this address and port");
+  const auto there = at_address_.find(key.remote.address);
+  if (there != at_address_.end() &&
+      there->second >= std::max<std::size_t>(numbering_.capacity / 4, least_at_address))
+    return base::fail("its address has a quarter of all marks already");
   const auto number = take_number(now);
-  if (!number) return nullptr;
-  by_key_.emplace(key, *number);
+  if (!number) return base::fail("all marks are in use or in quarantine");
+  by_key_[key].push_back(*number);
   auto& peer = peers_[*number];
   peer.number = *number;
   peer.key = key;
   peer.mark = numbering_.mark_of(*number);
   peer.alias = numbering_.alias_of(*number);
   peer.authenticated = now;
+  peer.admitted_at = key.remote.address;
+  ++at_address_[peer.admitted_at];
   return &peer;
 }
 
@@ -74,20 +103,44 @@ void Peers::move(PeerNumber number, const base::Endpoint& remote) {
   auto& peer = peers_.at(number);
   forget_key(peer);
   peer.remote = peer.key.remote = remote;
-  by_key_.insert_or_assign(peer.key, number);
+  by_key_[peer.key].push_back(number);
 }
 
 void Peers::forget_key(const Peer& peer) {
   const auto it = by_key_.find(peer.key);
-  if (it != by_key_.end() && it->second == peer.number) by_key_.erase(it);
+  std::erase(it->second, peer.number);
+  if (it->second.empty()) by_key_.erase(it);
+}
+
+void Peers::claim(Peer& peer, xfrm::Spi in) {
+  peer.number_used = true;
+  // Of two with one SPI the kernel refuses the second.
+  by_inbound_.try_emplace({peer.local.address, in}, peer.number);
+}
+
+void Peers::disclaim(const Peer& peer, xfrm::Spi in) {
+  const auto it = by_inbound_.find({peer.local.address, in});
+  if (it != by_inbound_.end() && it->second == peer.number) by_inbound_.erase(it);
+}
+
+Peer* Peers::by_inbound(const xfrm::SaId& sa) {
+  const auto it = by_inbound_.find({sa.destination, sa.spi});
+  return it == by_inbound_.end() ? nullptr : find(it->second);
 }
 
 void Peers::remove(PeerNumber number, base::Time now) {
   const auto it = peers_.find(number);
   if (it == peers_.end()) return;
   forget_key(it->second);
+  const auto there = at_address_.find(it->second.admitted_at);
+  if (--there->second == 0) at_address_.erase(there);
+  const bool used = it->second.number_used;
   peers_.erase(it);
-  quarantine_.push_back({number, now + numbering_.quarantine});
+  if (used) {
+    quarantine_.push_back({number, now + numbering_.quarantine});
+  } else {
+    unused_.push_back(number);
+  }
 }
 
 }  // namespace ike

@@ -88,6 +88,10 @@ struct Peer {
   base::Time last_heard;
   std::uint64_t packets_seen = 0;  ///< of the inbound SAs, at the last count
   std::uint32_t dpd_sequence = 0;
+  std::optional<std::uint32_t> dpd_asked;  ///< the sequence number that it has not answered yet
+  // As Peers keeps it.
+  base::Address admitted_at;
+  bool number_used = false;  ///< the kernel has heard of it
 
   ChildSa* child_by_in(xfrm::Spi spi);
   ChildSa* child_by_out(xfrm::Spi spi);
@@ -103,31 +107,39 @@ class Peers {
  public:
   explicit Peers(const Numbering& numbering) : numbering_(numbering) {}
 
-  /// The living peer of this key, or a new one; null when no number is free.
-  Peer* adopt_or_add(const PeerKey& key, base::Time now);
+  /// The living peer of this key, or a new one, unless no number is free or its place has too many: whoever
+  /// holds a pre-shared key can invent identities.
+  base::Result<Peer*> adopt_or_add(const PeerKey& key, base::Time now);
   Peer* find(PeerNumber number);
-  /// It is found there from now on, and no longer at its old place, which may be another's soon. Whoever
-  /// was believed there keeps all but the key.
+  /// It is found there from now on, and no longer at its old place, which may be another's soon. Somebody
+  /// else of the same name who is believed there stays the one who is found.
   void move(PeerNumber number, const base::Endpoint& remote);
+  /// The peer has, or no longer has, an inbound SA of this SPI.
+  void claim(Peer& peer, xfrm::Spi in);
+  void disclaim(const Peer& peer, xfrm::Spi in);
+  Peer* by_inbound(const xfrm::SaId& sa);
   const std::map<PeerNumber, Peer>& all() const { return peers_; }
   const Numbering& numbering() const { return numbering_; }
-  /// The number goes into quarantine.
+  /// The number goes into quarantine, if it was used.
   void remove(PeerNumber number, base::Time now);
 
  private:
   std::optional<PeerNumber> take_number(base::Time now);
-  /// Unless somebody else has taken it over.
   void forget_key(const Peer& peer);
+  bool crowded_endpoint(const PeerKey& key) const;
 
   Numbering numbering_;
   std::map<PeerNumber, Peer> peers_;
-  std::map<PeerKey, PeerNumber> by_key_;
+  std::map<PeerKey, std::vector<PeerNumber>> by_key_;  ///< whoever came there first first; never empty
+  std::map<std::pair<base::Address, xfrm::Spi>, PeerNumber> by_inbound_;
+  std::map<base::Address, std::size_t> at_address_;
   std::uint32_t never_used_ = 1;
   struct Resting {
     PeerNumber number;
     base::Time until;
   };
   std::deque<Resting> quarantine_;
+  std::deque<PeerNumber> unused_;  ///< given back as they were
 };
 
 }  // namespace ike

@@ -179,6 +179,7 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
                             .state = ChildState::answering,
                             .installed = now,
                             .lifetime = quick.lifetime});
+  peers_.claim(*peer, quick.in);
   InstallInbound effect{
       .ticket = quick.ticket, .sa = inbound_sa(*peer, quick, keys_for(quick.in)), .new_entry = {}};
   if (peer->entry_presence == Presence::absent) {

@@ -122,6 +122,8 @@ void read_ike(const Entry& section, Ike& out) {
       e.seconds(out.dpd, 0, one_day);
     else if (key == "dpd_timeout_seconds")
       e.seconds(out.dpd_timeout, 10, one_day);
+    else if (key == "silence_timeout_seconds")
+      e.seconds(out.silence_timeout, 0, one_day);
     else if (key == "max_half_open")
       e.number(out.max_half_open, 1, 1'000'000);
     else if (key == "nat_detection")

@@ -58,6 +58,7 @@ lifetime_seconds = 3600
 esp_lifetime_seconds = 1800
 dpd_seconds = 20
 dpd_timeout_seconds = 90
+silence_timeout_seconds = 600
 max_half_open = 5
 nat_detection = "echo"
 inner_ids = ["outer", "25.0.0.0/8"]
@@ -96,6 +97,7 @@ name = "bob"
   ASSERT_EQ(c->ike.proposals.size(), 2U);
   EXPECT_EQ(c->ike.proposals[1].value, "aes128-sha1-modp1024");
   EXPECT_EQ(c->ike.proposals[1].line, 9);
+  EXPECT_EQ(c->ike.silence_timeout, seconds(600));
   ASSERT_EQ(c->ike.esp_proposals.size(), 1U);
   EXPECT_EQ(c->ike.lifetime, seconds(3600));
   EXPECT_EQ(c->ike.esp_lifetime, seconds(1800));
@@ -264,6 +266,7 @@ TEST(Config, ThePackagedExampleShowsTheRealDefaults) {
   EXPECT_EQ(shown->ike.esp_lifetime, real->ike.esp_lifetime);
   EXPECT_EQ(shown->ike.dpd, real->ike.dpd);
   EXPECT_EQ(shown->ike.dpd_timeout, real->ike.dpd_timeout);
+  EXPECT_EQ(shown->ike.silence_timeout, real->ike.silence_timeout);
   EXPECT_EQ(shown->ike.max_half_open, real->ike.max_half_open);
   EXPECT_EQ(shown->l2tp.hello, real->l2tp.hello);
   EXPECT_EQ(shown->l2tp.cleartext, real->l2tp.cleartext);

@@ -154,6 +154,68 @@ TEST(Peers, NumberRestsInQuarantineBeforeItIsGivenOutAgain) {
   EXPECT_THAT(w.kernel().complaints(), IsEmpty());
 }
 
+TEST(Peers, OneThatAsksForNoIpsecSaIsGoneAfterAMinute) {
+  World w(cheap());
+  NatBox nat(nat_a);
+  auto& idle = w.add(host(2), &nat);
+  auto& working = w.add(host(3), &nat);
+  idle.main_mode(w.now());
+  working.connect(w.now());
+  w.run(55s);
+  EXPECT_THAT(w.engine().peers(), SizeIs(2));
+  w.run(10s);
+  EXPECT_THAT(w.engine().peers(), SizeIs(1));
+  EXPECT_EQ(idle.deleted_isakmp(), 1u) << "it is told";
+  EXPECT_EQ(w.disagreement(working), "");
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+TEST(Peers, NumberThatTheKernelNeverHeardOfNeedsNoRest) {
+  auto ws = cheap();
+  ws.engine.numbering.capacity = 1;
+  World w(ws);
+  NatBox nat(nat_a);
+  w.add(host(2), &nat).main_mode(w.now());
+  w.run(65s);
+  auto& b = w.add(host(3), &nat);
+  b.connect(w.now());
+  w.run(2s);
+  EXPECT_EQ(w.disagreement(b), "");
+}
+
+TEST(Peers, IdentitiesInventedAtOnePortTakeAFewNumbersOnly) {
+  World w(cheap());
+  auto& liar = w.add(without_nat());
+  for (std::uint8_t i = 0; i < 20; ++i) {
+    auto s = without_nat();
+    s.seed = i + 1u;
+    s.identity = udp_id(Address::v4(0x0a000001u + i), 0, 0);
+    liar = Initiator(s);
+    liar.connect(w.now());
+    w.run(1s);
+  }
+  EXPECT_THAT(w.engine().peers(), SizeIs(8));
+  EXPECT_EQ(w.kernel().events_of(EventKind::no_number_left), 12u);
+}
+
+TEST(Peers, OneAddressDoesNotGetAllNumbers) {
+  auto ws = cheap();
+  ws.engine.numbering.capacity = 300;
+  World w(ws);
+  NatBox crowd(nat_a), nat(nat_b);
+  for (std::uint32_t i = 0; i < 90; ++i) {
+    auto s = host(2, i + 1);
+    s.local.address = Address::v4(0xc0a80002 + i);
+    w.add(s, &crowd).connect(w.now());
+    w.run(1s);
+  }
+  EXPECT_THAT(w.engine().peers(), SizeIs(75));
+  auto& client = w.add(host(2, 500), &nat);
+  client.connect(w.now());
+  w.run(2s);
+  EXPECT_EQ(w.disagreement(client), "");
+}
+
 TEST(Peers, ClientThatComesBackFromTheSamePortKeepsItsMark) {
   Connected c;
   const auto mark = c.world.peer_of(c.client)->mark;
