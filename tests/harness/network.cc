@@ -1,6 +1,12 @@
 #include "harness/network.h"
 
 namespace harness {
+namespace {
+
+constexpr base::Duration long_after = std::chrono::seconds(7);
+constexpr base::Duration a_little_after = std::chrono::milliseconds(2500);
+
+}  // namespace
 
 base::Endpoint NatBox::outward(const base::Endpoint& inside) {
   const auto [it, fresh] = ports_.try_emplace(inside, next_port_);
@@ -31,6 +37,13 @@ base::Duration Network::travel_time() {
 }
 
 void Network::send(Datagram datagram, base::Time now) {
+  const auto fate = fates.find(sent_++);
+  if (fate != fates.end()) {
+    if (fate->second == Fate::doubled) under_way_.emplace(now + travel_time() + long_after, datagram);
+    if (fate->second == Fate::late) now += a_little_after;
+    if (fate->second != Fate::lost) under_way_.emplace(now + travel_time(), std::move(datagram));
+    return;
+  }
   if (happens(conditions.loss) || datagram.bytes.size() > conditions.largest) return;
   if (happens(conditions.duplicate)) under_way_.emplace(now + travel_time(), datagram);
   under_way_.emplace(now + travel_time(), std::move(datagram));

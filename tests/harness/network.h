@@ -46,11 +46,21 @@ struct Conditions {
   base::Duration jitter{0};
 };
 
+/// What happens to one datagram, whatever the weather.
+enum class Fate : std::uint8_t {
+  lost,
+  doubled,  ///< the second copy comes after whatever repetitions there are
+  late      ///< overtaken by its sender's repetition
+};
+
 class Network {
  public:
   explicit Network(std::uint64_t seed) : engine_(seed) {}
 
   Conditions conditions;
+  /// By the number of the datagram, in the order in which they are sent; the next one is sent().
+  std::map<std::size_t, Fate> fates;
+  std::size_t sent() const { return sent_; }
 
   void send(Datagram datagram, base::Time now);
   std::optional<base::Time> next_arrival() const;
@@ -61,6 +71,7 @@ class Network {
   base::Duration travel_time();
 
   std::mt19937_64 engine_;
+  std::size_t sent_ = 0;
   std::multimap<base::Time, Datagram> under_way_;
 };
 

@@ -1,0 +1,137 @@
+// Each message of each exchange, and each pair of them, is lost, doubled or overtaken once: both sides end
+// alike, and after the last Delete nothing is left.
+
+#include "scene.h"
+
+namespace {
+
+using namespace scene;
+using harness::Fate;
+
+constexpr std::array fates{Fate::lost, Fate::doubled, Fate::late};
+
+/// Nobody speaks but for a reason.
+WorldSettings without_dpd() {
+  auto ws = cheap();
+  ws.engine.dpd = ws.engine.silence_timeout = 0s;
+  return ws;
+}
+
+/// A part of a connection's life: what the client does, and how many datagrams that takes in calm weather.
+struct Part {
+  const char* name;
+  std::size_t messages;
+  void (*act)(Initiator&, base::Time);
+  std::size_t pairs;  ///< of SAs that the client has at the end
+};
+class EveryMessage : public ::testing::TestWithParam<Part> {};
+
+void live(const Part& part, const std::map<std::size_t, Fate>& happening) {
+  Connected c(without_dpd());
+  auto& w = c.world;
+  w.run(70s);  // what the first Quick Mode left is forgotten
+  const auto first = w.network().sent();
+  for (const auto& [number, fate] : happening) w.network().fates[first + number] = fate;
+  part.act(c.client, w.now());
+  w.run(50s);
+  EXPECT_TRUE(c.client.ike_up());
+  EXPECT_THAT(w.complaints(), IsEmpty());
+  EXPECT_THAT(w.kernel().imbalances(), IsEmpty());
+  ASSERT_THAT(c.client.children(), SizeIs(part.pairs));
+  EXPECT_EQ(w.kernel().outbound_sas(), 1u);
+  // Of two at once either may be the one that is used: the last whose message 3 came.
+  bool agreed = false;
+  for (std::size_t i = 0; i < part.pairs; ++i) agreed = agreed || w.disagreement(c.client, i).empty();
+  EXPECT_TRUE(agreed);
+  EXPECT_THAT(w.engine().peers(), SizeIs(1));
+  w.network().fates.clear();
+  while (!c.client.children().empty()) c.client.delete_esp(c.client.children()[0].in);
+  while (c.client.ike_up()) c.client.delete_isakmp();
+  w.run(60s);
+  EXPECT_TRUE(w.nothing_left());
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+void connect_with(const std::map<std::size_t, Fate>& happening) {
+  World w(cheap());
+  NatBox nat(nat_a);
+  auto& client = w.add(host(), &nat);
+  w.network().fates = happening;
+  client.connect(w.now());
+  w.run(60s);
+  EXPECT_THAT(w.complaints(), IsEmpty());
+  EXPECT_THAT(w.kernel().imbalances(), IsEmpty());
+  EXPECT_EQ(w.disagreement(client), "");
+  EXPECT_THAT(w.engine().peers(), SizeIs(1));
+  EXPECT_EQ(w.engine().half_open(), 0u);
+  EXPECT_EQ(w.kernel().sas().size(), 2u);
+}
+
+std::string words(const std::map<std::size_t, Fate>& happening) {
+  std::string out;
+  for (const auto& [number, fate] : happening)
+    out += "datagram " + std::to_string(number) +
+           (fate == Fate::lost      ? " is lost. "
+            : fate == Fate::doubled ? " comes twice. "
+                                    : " comes late. ");
+  return out;
+}
+
+template <class Run>
+void each_single_and_each_pair(std::size_t messages, Run run) {
+  const auto go = [&](const std::map<std::size_t, Fate>& happening) {
+    SCOPED_TRACE(words(happening));
+    run(happening);
+    return !::testing::Test::HasFailure();
+  };
+  for (std::size_t a = 0; a < messages; ++a) {
+    for (const auto fate_a : fates) {
+      if (!go({{a, fate_a}})) return;
+      for (std::size_t b = a + 1; b < messages; ++b) {
+        for (const auto fate_b : fates) {
+          if (!go({{a, fate_a}, {b, fate_b}})) return;
+        }
+      }
+    }
+  }
+}
+
+TEST(EveryMessage, OfAConnectionFromMainModeToQuickMode) {
+  World calm(cheap());
+  NatBox nat(nat_a);
+  calm.add(host(), &nat).connect(calm.now());
+  calm.run(60s);
+  ASSERT_EQ(calm.network().sent(), 9u) << "six of Main Mode, three of Quick Mode";
+  each_single_and_each_pair(9, connect_with);
+}
+
+TEST_P(EveryMessage, AndEachPair) {
+  const auto& part = GetParam();
+  Connected calm(without_dpd());
+  calm.world.run(70s);
+  const auto before = calm.world.network().sent();
+  part.act(calm.client, calm.world.now());
+  calm.world.run(50s);
+  ASSERT_EQ(calm.world.network().sent() - before, part.messages);
+  each_single_and_each_pair(part.messages, [&](const auto& happening) { live(part, happening); });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, EveryMessage,
+    ::testing::Values(Part{"QuickMode", 3, [](Initiator& c, base::Time now) { c.quick_mode(now); }, 2},
+                      Part{"TwoQuickModesAtOnce", 6,
+                           [](Initiator& c, base::Time now) {
+                             c.quick_mode(now);
+                             c.quick_mode(now);
+                           },
+                           3},
+                      Part{"MainMode", 6, [](Initiator& c, base::Time now) { c.rekey_ike(now); }, 1},
+                      Part{"Informational", 4,
+                           [](Initiator& c, base::Time) {
+                             c.r_u_there(1);
+                             c.r_u_there(2);
+                           },
+                           1}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+}  // namespace
