@@ -79,6 +79,30 @@ TEST(Dh, SharedSecretWithLeadingZerosKeepsItsSize) {
   EXPECT_TRUE(base::equal(key.derive(two).value().view(), key.public_value().value()));
 }
 
+// RFC 2409 §5 and RFC 5903 §7, §9: once in 256 a value or a secret begins with a zero byte, and clients
+// refuse one that is a byte short.
+TEST(Dh, LeadingZeroByteOfAValueOrASecretIsKept) {
+  for (const auto group : {Group::modp1024, Group::ecp256}) {
+    SCOPED_TRACE(static_cast<int>(group));
+    const auto size = crypto::public_value_size(group);
+    const auto peer = DhKey::generate(group).value();
+    const auto theirs = peer.public_value().value();
+    bool in_value = false, in_secret = false;
+    for (int i = 0; i < 10000 && !(in_value && in_secret); ++i) {
+      const auto key = DhKey::generate(group).value();
+      const auto value = key.public_value().value();
+      const auto secret = key.derive(theirs).value();
+      ASSERT_EQ(value.size(), size);
+      ASSERT_EQ(secret.size(), group == Group::ecp256 ? size / 2 : size);
+      if (value[0] != 0 && secret.view()[0] != 0) continue;
+      in_value = in_value || value[0] == 0;
+      in_secret = in_secret || secret.view()[0] == 0;
+      EXPECT_TRUE(base::equal(peer.derive(value).value().view(), secret.view()));
+    }
+    EXPECT_TRUE(in_value && in_secret);
+  }
+}
+
 TEST(Dh, EcpSecretIsTheXCoordinateAlone) {  // RFC 5903 §9
   const std::pair<Group, int> curves[] = {
       {Group::ecp256, NID_X9_62_prime256v1}, {Group::ecp384, NID_secp384r1}, {Group::ecp521, NID_secp521r1}};
