@@ -36,6 +36,7 @@ constexpr Row catalogue[] = {
     {EventKind::peer_lost, Severity::info, "{who} is lost: {detail}"},
     {EventKind::peer_silent, Severity::info, "{who} is given up: {detail}"},
     {EventKind::peer_moved, Severity::debug, "{who} has moved: {detail}"},
+    {EventKind::peer_replaced, Severity::info, "{who} is given up: {detail}"},
     {EventKind::peer_gone, Severity::info, "{who} is gone"},
     // Remedy: widen marks.mask and marks.alias, or wait for the quarantine.
     {EventKind::no_number_left, Severity::error, "{who} is refused: {detail}"},

@@ -119,6 +119,7 @@ void Engine::outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> res
   const bool first = !std::exchange(peer.was_up, true);
   admission_.established(peer.number, peer.remote.address);
   report(first ? EventKind::peer_up : EventKind::rekeyed, peer, "ESP " + to_string(child->suite));
+  if (first) only_self_of_device(peer.number, now);
 }
 
 void Engine::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {

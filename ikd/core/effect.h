@@ -119,8 +119,9 @@ enum class EventKind : std::uint8_t {
   sa_expired,
   peer_lost,  ///< no SA left to carry its packets; its number lives while an ISAKMP SA does
   peer_gone,
-  peer_silent,  ///< it answers no R-U-THERE
-  peer_moved,   ///< its NAT gave it another port or address
+  peer_replaced,  ///< the same device is another peer now
+  peer_silent,    ///< it answers no R-U-THERE
+  peer_moved,     ///< its NAT gave it another port or address
   no_number_left,
   kernel_refused
 };

@@ -61,7 +61,7 @@ struct Settings {
   std::uint32_t max_half_open = 1000;
   v1::NatDetection nat_detection = v1::NatDetection::truthful;
   InnerIds inner_ids;
-  std::vector<Service> services;  ///< beside L2TP
+  std::vector<Service> services;                       ///< beside L2TP
   std::map<std::string, PskPolicy, std::less<>> psks;  ///< by name
   VendorIds vendor_ids = VendorIds::all;
   Numbering numbering;
@@ -256,10 +256,13 @@ class Engine {
   void inbound_counted(const InboundCounted& counted, base::Time now);
   IsakmpSa* askable(const Peer& peer);
 
+  // reconnect.cc
+  void only_self_of_device(PeerNumber number, base::Time now);
+
   // informational.cc
   /// True when it said something that only its sender can have said just now. So do the next two.
   bool informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
-  bool notification(IsakmpSa& sa, ByteView body);
+  bool notification(IsakmpSa& sa, ByteView body, base::Time now);
   bool delete_payload(IsakmpSa& sa, ByteView body, base::Time now);
   void send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView body);
   void send_deletes(IsakmpSa& sa, const Peer& peer);

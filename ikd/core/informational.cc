@@ -27,14 +27,14 @@ bool Engine::informational(IsakmpSa& sa, const v1::Header& header, ByteView data
   for (const auto& p : chain->payloads) {
     auto* still = find_sa(number);  // a Delete may have taken the ISAKMP SA away
     if (still == nullptr) return fresh;
-    if (p.type == PayloadType::notification && notification(*still, p.body)) fresh = true;
+    if (p.type == PayloadType::notification && notification(*still, p.body, now)) fresh = true;
     if (p.type == PayloadType::delete_ && delete_payload(*still, p.body, now)) fresh = true;
   }
   if (auto* still = find_sa(number); fresh && still != nullptr) heard(*still, now);
   return fresh;
 }
 
-bool Engine::notification(IsakmpSa& sa, ByteView body) {
+bool Engine::notification(IsakmpSa& sa, ByteView body, base::Time now) {
   const auto n = v1::decode_notification(body);
   if (!n) return not_taken(DropReason::malformed);
   const auto sequence = [&] { return wire::Reader(n->data).u32(); };
@@ -48,7 +48,9 @@ bool Engine::notification(IsakmpSa& sa, ByteView body) {
     case v1::notify::r_u_there_ack: return n->data.size() == 4 && answers_our_question(sa, sequence());
     case v1::notify::initial_contact:
       // Tells of one client only, never of its siblings behind the NAT (RFC 3947 §6), and Apple's rekey
-      // sends it too: nothing is deleted for it. The client's old SAs end by their lifetime.
+      // sends it too: only another peer that is the same device for certain goes for it.
+      only_self_of_device(std::get<Up>(sa.state).peer, now);
+      return false;
     case v1::notify::replay_status:
     case v1::notify::responder_lifetime: return false;
     default: return not_taken(DropReason::unsupported_notification);

@@ -199,7 +199,7 @@ Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication prove
   auto* peer = *found;
   const auto id = v1::decode_identification(id_body);
   peer->identity = id ? v1::describe(*id) : std::string();
-  peer->authentication = std::move(proven);
+  peers_.prove(*peer, std::move(proven));
   return peer;
 }
 

@@ -104,7 +104,9 @@ void Engine::psk_found(IsakmpSa& sa, PskHit hit, base::Time now) {
                                     sa.responder, sa.initiator, sa.sa_body, our_id);
   main_mode_6(sa, {{v1::PayloadType::identification, our_id}, {v1::PayloadType::hash, hash.view()}}, hit.keys,
               hit.next_iv, state.request);
+  const auto number = peer->number;
   phase1_done(sa, std::move(hit.keys), std::move(hit.next_iv), *peer, now);
+  if (v1::says_initial_contact(*chain)) only_self_of_device(number, now);
 }
 
 Authentication Engine::psk_authentication(const NamedSkeyid& key) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace ike {
 namespace {
@@ -10,6 +11,12 @@ namespace {
 constexpr std::size_t most_at_endpoint = 8;
 /// Of all numbers, one address gets a quarter; where there are few, as many as a crowded NAT may need.
 constexpr std::size_t least_at_address = 64;
+
+/// A name for the device that was authenticated; empty where it may be one of many.
+std::string device_of(const Authentication& a) {
+  if (!a.device) return {};
+  return a.method == AuthMethod::psk ? "PSK " + a.name : "certificate " + a.certificate;
+}
 
 }  // namespace
 
@@ -112,6 +119,30 @@ void Peers::forget_key(const Peer& peer) {
   if (it->second.empty()) by_key_.erase(it);
 }
 
+void Peers::prove(Peer& peer, Authentication authentication) {
+  forget_device(peer);
+  peer.authentication = std::move(authentication);
+  if (const auto device = device_of(peer.authentication); !device.empty())
+    by_device_[device].insert(peer.number);
+}
+
+void Peers::forget_device(const Peer& peer) {
+  const auto it = by_device_.find(device_of(peer.authentication));
+  if (it == by_device_.end()) return;
+  it->second.erase(peer.number);
+  if (it->second.empty()) by_device_.erase(it);
+}
+
+std::vector<PeerNumber> Peers::others_of_device(PeerNumber number) const {
+  const auto peer = peers_.find(number);
+  if (peer == peers_.end()) return {};
+  const auto device = by_device_.find(device_of(peer->second.authentication));
+  if (device == by_device_.end()) return {};
+  std::vector<PeerNumber> out(device->second.begin(), device->second.end());
+  std::erase(out, number);
+  return out;
+}
+
 void Peers::claim(Peer& peer, xfrm::Spi in) {
   peer.number_used = true;
   // Of two with one SPI the kernel refuses the second.
@@ -132,6 +163,7 @@ void Peers::remove(PeerNumber number, base::Time now) {
   const auto it = peers_.find(number);
   if (it == peers_.end()) return;
   forget_key(it->second);
+  forget_device(it->second);
   const auto there = at_address_.find(it->second.admitted_at);
   if (--there->second == 0) at_address_.erase(there);
   const bool used = it->second.number_used;

@@ -114,6 +114,10 @@ class Peers {
   /// It is found there from now on, and no longer at its old place, which may be another's soon. Somebody
   /// else of the same name who is believed there stays the one who is found.
   void move(PeerNumber number, const base::Endpoint& remote);
+  /// What the peer has proved to be, now or anew.
+  void prove(Peer& peer, Authentication authentication);
+  /// Other peers that are the same device; none where the authentication does not mean one.
+  std::vector<PeerNumber> others_of_device(PeerNumber number) const;
   /// The peer has, or no longer has, an inbound SA of this SPI.
   void claim(Peer& peer, xfrm::Spi in);
   void disclaim(const Peer& peer, xfrm::Spi in);
@@ -126,12 +130,14 @@ class Peers {
  private:
   std::optional<PeerNumber> take_number(base::Time now);
   void forget_key(const Peer& peer);
+  void forget_device(const Peer& peer);
   bool crowded_endpoint(const PeerKey& key) const;
 
   Numbering numbering_;
   std::map<PeerNumber, Peer> peers_;
   std::map<PeerKey, std::vector<PeerNumber>> by_key_;  ///< whoever came there first first; never empty
   std::map<std::pair<base::Address, xfrm::Spi>, PeerNumber> by_inbound_;
+  std::map<std::string, std::set<PeerNumber>> by_device_;
   std::map<base::Address, std::size_t> at_address_;
   std::uint32_t never_used_ = 1;
   struct Resting {

@@ -1,5 +1,7 @@
 #include "ike/v1/payload.h"
 
+#include <algorithm>
+
 #include "wire/reader.h"
 
 namespace ike::v1 {
@@ -84,6 +86,14 @@ Decoded<Notification> decode_notification(ByteView body) {
   if (!in.ok()) return tl::unexpected(Malformed::bad_notification);
   n.data = in.rest();
   return n;
+}
+
+bool says_initial_contact(const Chain& chain) {
+  return std::ranges::any_of(chain.payloads, [](const Payload& p) {
+    const auto n = p.type == PayloadType::notification ? decode_notification(p.body)
+                                                       : Decoded<Notification>(Notification{});
+    return n && n->type == notify::initial_contact;
+  });
 }
 
 Bytes encode_notification(const Notification& n) {

@@ -120,6 +120,8 @@ struct Notification {
 };
 Decoded<Notification> decode_notification(ByteView body);
 Bytes encode_notification(const Notification& notification);
+/// RFC 2407 §4.6.3.3.
+bool says_initial_contact(const Chain& chain);
 
 /// RFC 2408 §3.15. `spis` is a whole number of SPIs of `spi_size` bytes.
 struct Delete {
