@@ -162,8 +162,8 @@ std::string peers_json(const std::vector<PeerRow>& rows) {
 }
 
 std::string peers_table(const std::vector<PeerRow>& rows) {
-  std::vector<Line> lines{
-      {"PEER", "MARK", "ADDRESS", "IDENTITY", "CLIENT", "SPI IN/OUT", "IN", "OUT", "L2TP", "USER", "PPP ADDRESS"}};
+  std::vector<Line> lines{{"PEER", "MARK", "ADDRESS", "IDENTITY", "CLIENT", "SPI IN/OUT", "IN", "OUT", "L2TP",
+                           "USER", "PPP ADDRESS"}};
   for (const auto& row : rows) lines.push_back(table_line(row));
   const auto widths = widths_of(lines);
   std::string text;

@@ -38,8 +38,8 @@ struct Peer {
   std::uint32_t mark = 0;  ///< as the kernel has it, within the mask
   std::string alias;       ///< where it appears on this host
   std::string identity;    ///< from IDii; unauthenticated beyond the PSK
-  std::string client;      ///< "windows", "apple", …: told from its first message, "unknown" if it cannot be
-  std::string psk;         ///< by name
+  std::string client;  ///< "windows", "apple", …: told from its first message, "unknown" if it cannot be
+  std::string psk;     ///< by name
   bool nat = false;
   std::string address;     ///< where its packets come from: its NAT's
   std::uint16_t port = 0;  ///< 0: no UDP encapsulation

@@ -107,10 +107,12 @@ TEST(Peers, APeerWithoutSasHasNoSpi) {
 }
 
 TEST(Peers, TheTableReads) {
-  EXPECT_EQ(peers_table(join({a_peer(1, "192.168.1.2")}, {a_tunnel(256, 11, 5)}, {a_session(256, 11, 4)})),
-            "PEER MARK  ADDRESS            IDENTITY    CLIENT     SPI IN/OUT          IN  OUT L2TP  USER  PPP "
-            "ADDRESS\n"
-            "   1 0x100 198.51.100.1:40001 192.168.1.2 strongswan c0000002/00000002 1.2k 5.6G 11/77 alice 10.99.1.1\n");
+  EXPECT_EQ(
+      peers_table(join({a_peer(1, "192.168.1.2")}, {a_tunnel(256, 11, 5)}, {a_session(256, 11, 4)})),
+      "PEER MARK  ADDRESS            IDENTITY    CLIENT     SPI IN/OUT          IN  OUT L2TP  USER  PPP "
+      "ADDRESS\n"
+      "   1 0x100 198.51.100.1:40001 192.168.1.2 strongswan c0000002/00000002 1.2k 5.6G 11/77 alice "
+      "10.99.1.1\n");
 }
 
 TEST(Peers, TheTableFits120ColumnsAndObeysNoName) {
