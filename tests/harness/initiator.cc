@@ -98,13 +98,18 @@ void Initiator::transmit(const Phase1& p, ByteView message) {
 
 // As racoon does it: by number alone, the id is everybody's 1.
 Bytes Initiator::put_together(ByteView datagram) {
-  const auto body = datagram.subspan(ike::v1::header_size + 4);
-  const auto number = body[2];
-  pieces_[number] = base::to_bytes(body.subspan(4));
-  if ((body[3] & 1) != 0) last_piece_ = number;
   Bytes out;
+  const auto chain = ike::v1::decode_chain(PayloadType::fragment, datagram.subspan(ike::v1::header_size), 1);
+  const auto piece = chain ? ike::v1::decode_fragment(chain->payloads.front().body)
+                           : ike::v1::Decoded<ike::v1::Fragment>(tl::unexpected(chain.error()));
+  if (!piece) {
+    complain("a malformed fragment");
+    return out;
+  }
+  pieces_[piece->number] = base::to_bytes(piece->data);
+  if (piece->last) last_piece_ = piece->number;
   if (pieces_.size() != last_piece_) return out;
-  for (const auto& [n, piece] : pieces_) base::append(out, piece);
+  for (const auto& [number, data] : pieces_) base::append(out, data);
   pieces_.clear();
   last_piece_ = 0;
   return out;

@@ -44,6 +44,11 @@ class Script {
       s.dh = harness::Dh::pretended;
       s.seed = i + 1;
       if (i == 1) s.pfs = crypto::Group::ecp256;
+      if (i == 2) {  // small enough that every message after the first is in pieces
+        s.vendor_ids = {base::to_bytes(ike::v1::vendor_rfc3947),
+                        base::to_bytes(ike::v1::vendor_fragmentation)};
+        s.fragment_above = 120;
+      }
       const auto outside = Address::v4(0xc6336401 + static_cast<std::uint32_t>(i % 2));
       clients_.push_back({Initiator(s), harness::NatBox(outside)});
     }

@@ -1,7 +1,9 @@
 // The ISAKMP decoders. Whatever decodes must encode back to the same bytes where the format allows it, and
 // whatever is offered is chosen from without trouble.
 
+#include "ike/profile.h"
 #include "ike/v1/exchange_table.h"
+#include "ike/v1/fragment.h"
 #include "ike/v1/identification.h"
 #include "ike/v1/message.h"
 #include "ike/v1/nat.h"
@@ -56,6 +58,9 @@ void body_of(const v1::Payload& p) {
         for (const char c : v1::describe(*id)) require(c >= 0x20 && c < 0x7f);
       }
       return;
+    case v1::PayloadType::fragment:
+      if (const auto piece = v1::decode_fragment(p.body)) require(piece->number != 0 && !piece->data.empty());
+      return;
     default: return;
   }
 }
@@ -79,6 +84,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(base::equal(chained.view(), body.first(chain->size)));
   for (const auto& p : chain->payloads) body_of(p);
   for (const auto& row : v1::exchange_table) v1::legal(row.step, *chain);
+  v1::understands_fragments(*chain);
+  if (const auto* sa = chain->find(v1::PayloadType::sa)) {
+    if (const auto offered = v1::decode_sa(sa->body))
+      require(!name_of(ike::recognise(*chain, *offered)).empty());
+  }
+  std::size_t split_bytes = 0;
+  for (const auto& piece : v1::split(in.first(header->length), 100)) split_bytes += piece.size() - 36;
+  require(split_bytes == 0 || split_bytes == header->length);
   const auto flavour = v1::choose_nat_flavour(*chain);
   v1::find_nat(*chain, flavour, crypto::Hash::sha1, header->initiator, header->responder, {}, {});
   return 0;
