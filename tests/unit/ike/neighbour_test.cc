@@ -157,7 +157,11 @@ TEST_F(Neighbour, MayWriteTheVictimsAddressOnItsOwnMessages) {
   send_from(victims_place);
   world_.run(15s);
   EXPECT_EQ(world_.disagreement(victim_), "");
-  // Wherever the bad one is believed to be now: the victim's next Main Mode is the victim's.
+  bad_.r_u_there(2);
+  send_from(victims_place);
+  world_.run(2s);
+  ASSERT_EQ(world_.peer_of(bad_)->key, world_.peer_of(victim_)->key) << "it is believed to be there";
+  // The victim's next Main Mode is the victim's all the same.
   victim_.rekey_ike(world_.now());
   world_.run(5s);
   victim_.quick_mode(world_.now());
