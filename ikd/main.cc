@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/event_log.h"
+#include "ikd/credentials.h"
 #include "ikd/daemon.h"
 #include "ikd/settings.h"
 #include "nft/ruleset.h"
@@ -39,6 +40,8 @@ int run(const Arguments& arguments) {
   if (auto fits = config::check(*config, *secrets); !fits) return complain(fits.error(), bad_configuration);
   if (auto settings = ikd::settings_from(*config); !settings)
     return complain(settings.error(), bad_configuration);
+  if (auto credentials = ikd::load_credentials(*config); !credentials)
+    return complain(credentials.error(), bad_configuration);
   if (arguments.check) return 0;
   auto daemon = ikd::Daemon::start(*config, std::move(*secrets), arguments.options);
   if (!daemon) return complain(daemon.error(), 1);

@@ -39,7 +39,8 @@ Daemon::Daemon(os::Loop& loop, const config::Config& config, const config::Secre
       options_(std::move(options)),
       accounts_(config, secrets, random_secret(32)),
       server_(settings_from(config), random_16),
-      links_(loop, config, accounts_, options_.pppd_log,
+      bindings_(loop, config, options_.run_dir + "/ikd"),
+      links_(loop, config, accounts_, bindings_, options_.pppd_log,
              [this](const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, l2tp::Ending ending) {
                server_.completed(l2tp::SessionEnded{tunnel.id, session.id, std::move(ending)},
                                  base::Clock::now());

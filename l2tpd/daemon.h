@@ -89,6 +89,7 @@ class Daemon {
   Accounts accounts_;
   std::optional<nft::PeerMap> latch_;
   l2tp::Server server_;
+  Bindings bindings_;
   Links links_;
   std::vector<std::unique_ptr<MainSocket>> main_sockets_;
   std::map<l2tp::TunnelId, Tunnel> tunnels_;

@@ -37,10 +37,12 @@ std::string words_for(const l2tp::TunnelName& tunnel) {
   return fmt::format("peer {}{}", tunnel.remote.to_string(), tunnel.mark.value == 0 ? " (clear text)" : "");
 }
 
-Links::Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, PppdLog log, Ended ended)
+Links::Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, Bindings& bindings,
+             PppdLog log, Ended ended)
     : loop_(loop),
       config_(config),
       accounts_(accounts),
+      bindings_(bindings),
       log_(log),
       on_end_(std::move(ended)),
       pool_(config) {}
@@ -60,6 +62,7 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
   const auto pid = spawn_pppd(config_.ppp, tunnel, session, kernel_session, theirs, log_);
   if (!pid) return tl::unexpected(pid.error());
   const auto it = links_.emplace(links_.end());
+  it->serial = ++last_serial_;
   it->pid = *pid;
   it->tunnel = tunnel;
   it->session = session;
@@ -147,12 +150,30 @@ void Links::log_in(Link& link, const std::string& name) {
     send(link, encode_lease(*link.status.address));  // CHAP may ask again during a link's life
     return;
   }
+  check_binding(link, *user);
+}
+
+void Links::check_binding(Link& link, const config::User& user) {
+  bindings_.ask(link.tunnel.mark, [this, serial = link.serial, &user](base::Result<Bindings::Logins> logins) {
+    const auto it = std::ranges::find(links_, serial, &Link::serial);
+    if (it == links_.end() || it->stopped) return;
+    if (!logins) return refuse(*it, user.name, logins.error().message, "Access denied");
+    if (*logins && std::ranges::find(**logins, user.name) == (*logins)->end()) {
+      const auto bound = (*logins)->empty() ? std::string("nobody") : fmt::format("'{}'", (*logins)->front());
+      return refuse(*it, user.name, fmt::format("its IPsec connection is for {} only", bound),
+                    "Access denied");
+    }
+    admit(*it, user);
+  });
+}
+
+void Links::admit(Link& link, const config::User& user) {
   // A phone that comes back from another network must not wait for its own ghost.
-  if (user->address && end_older_link(link, *user)) {
-    link.waits_for_lease = user;
+  if (user.address && end_older_link(link, user)) {
+    link.waits_for_lease = &user;
     return;
   }
-  grant(link, *user);
+  grant(link, user);
 }
 
 bool Links::end_older_link(const Link& newer, const config::User& user) {

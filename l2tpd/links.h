@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "l2tp/effect.h"
 #include "l2tpd/accounts.h"
+#include "l2tpd/bindings.h"
 #include "l2tpd/link_protocol.h"
 #include "l2tpd/pool.h"
 #include "l2tpd/pppd.h"
@@ -35,8 +36,9 @@ class Links {
  public:
   /// Called once for every link that ended by itself, not after stop().
   using Ended = std::function<void(const l2tp::TunnelName&, const l2tp::SessionName&, l2tp::Ending)>;
-  /// `config` and `accounts` outlive it.
-  Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, PppdLog log, Ended ended);
+  /// `config`, `accounts` and `bindings` outlive it.
+  Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, Bindings& bindings,
+        PppdLog log, Ended ended);
 
   /// Refuses a peer's 17th link; links that are ending count.
   base::Result<void> start(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
@@ -53,6 +55,7 @@ class Links {
 
  private:
   struct Link {
+    std::uint64_t serial = 0;  ///< no two links of a process have the same
     pid_t pid = -1;
     l2tp::TunnelName tunnel;
     l2tp::SessionName session;
@@ -72,6 +75,8 @@ class Links {
   void read(Link& link);
   void answer(Link& link, LinkRequest request);
   void log_in(Link& link, const std::string& name);
+  void check_binding(Link& link, const config::User& user);
+  void admit(Link& link, const config::User& user);
   void grant(Link& link, const config::User& user);
   void refuse(Link& link, std::string_view name, std::string_view reason, std::string_view told);
   void report_up(Link& link, const LinkUp& up);
@@ -83,6 +88,8 @@ class Links {
   os::Loop& loop_;
   const config::Config& config_;
   const Accounts& accounts_;
+  Bindings& bindings_;
+  std::uint64_t last_serial_ = 0;
   PppdLog log_;
   Ended on_end_;
   Pool pool_;

@@ -59,6 +59,24 @@ struct TryCandidates {
   PskTrial trial;
 };
 
+/// Whether the peer's certificate is good here, bears the identity, and made the signature over HASH_I.
+/// Answered by CertificateVerified.
+struct VerifyCertificate {
+  Ticket ticket;
+  AuthMethod method;
+  base::Bytes id_body;
+  std::vector<EncodedCertificate> certificates;  ///< as they came, in their order
+  base::Bytes hash;
+  base::Bytes signature;
+};
+
+/// HASH_R signed with the key of one of our certificates. Answered by Signed.
+struct Sign {
+  Ticket ticket;
+  std::size_t certificate;  ///< its place in Settings
+  base::Bytes hash;
+};
+
 /// What nft needs of a peer: the mark its packets bear, the address it has on this host, and the one it
 /// has outside.
 struct PeerEntry {
@@ -136,8 +154,9 @@ struct Event {
   std::string detail;    ///< the reason or the algorithms, in words
 };
 
-using Effect = std::variant<Send, ComputeDh, DeriveSkeyids, TryCandidates, InstallInbound, InstallOutbound,
-                            RemoveSa, MovePeer, RemovePeer, CountInbound, Event>;
+using Effect =
+    std::variant<Send, ComputeDh, DeriveSkeyids, TryCandidates, VerifyCertificate, Sign, InstallInbound,
+                 InstallOutbound, RemoveSa, MovePeer, RemovePeer, CountInbound, Event>;
 
 struct DhDone {
   Ticket ticket;
@@ -152,6 +171,14 @@ struct CandidatesTried {
   Ticket ticket;
   std::optional<PskHit> hit;
 };
+struct CertificateVerified {
+  Ticket ticket;
+  base::Result<Authentication> result;
+};
+struct Signed {
+  Ticket ticket;
+  base::Result<base::Bytes> signature;
+};
 struct Installed {
   Ticket ticket;
   base::Result<void> result;
@@ -160,6 +187,7 @@ struct InboundCounted {
   PeerNumber peer;
   std::uint64_t packets = 0;
 };
-using Completion = std::variant<DhDone, SkeyidsDone, CandidatesTried, Installed, InboundCounted>;
+using Completion = std::variant<DhDone, SkeyidsDone, CandidatesTried, CertificateVerified, Signed, Installed,
+                                InboundCounted>;
 
 }  // namespace ike

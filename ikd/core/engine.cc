@@ -44,7 +44,8 @@ constexpr std::string_view drop_names[] = {"malformed",
                                            "unsupported_exchange",
                                            "unsupported_notification",
                                            "psk_trial_limit",
-                                           "fragment_limit"};
+                                           "fragment_limit",
+                                           "unknown_identity"};
 static_assert(std::size(drop_names) == static_cast<std::size_t>(DropReason::count_));
 
 }  // namespace
@@ -174,6 +175,7 @@ void Engine::input(const base::Endpoint& from, const base::Endpoint& to, ByteVie
   if (!header) return drop(DropReason::malformed);
   const auto datagram = bytes.first(header->length);
   if (header->responder == Cookie{}) {
+    if (header->exchange == v1::Exchange::aggressive) return aggressive_1(*header, datagram, from, to, now);
     if (header->exchange != v1::Exchange::main_mode) return drop(DropReason::unsupported_exchange);
     return main_mode_1(*header, datagram, from, to, now);
   }
@@ -189,8 +191,12 @@ void Engine::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
                       const base::Endpoint& to, base::Time now) {
   using v1::Exchange;
   if (header.exchange == Exchange::main_mode) return main_mode(sa, header, datagram, from, to, now);
+  if (header.exchange == Exchange::aggressive && !settings_.aggressive.empty())
+    return aggressive(sa, header, datagram, from, to, now);
   if (header.exchange != Exchange::quick_mode && header.exchange != Exchange::informational)
     return drop(DropReason::unsupported_exchange);
+  // It has got message 2, and its message 3 was lost: it sends that again when it sees message 2 again.
+  if (std::holds_alternative<AwaitHash>(sa.state)) return send_answer(sa, sa.last.response);
   if (!std::holds_alternative<Up>(sa.state)) return drop(DropReason::wrong_state);
   if (!header.encrypted()) return drop(DropReason::not_encrypted);
   if (header.message_id.value == 0) return drop(DropReason::malformed);
@@ -225,6 +231,9 @@ void Engine::completed(Completion completion, base::Time now) {
     return skeyids_done(*sa, std::move(*skeyids), now);
   if (auto* tried = std::get_if<CandidatesTried>(&completion))
     return candidates_tried(*sa, std::move(*tried), now);
+  if (auto* verified = std::get_if<CertificateVerified>(&completion))
+    return certificate_verified(*sa, std::move(*verified));
+  if (auto* made = std::get_if<Signed>(&completion)) return signature_made(*sa, std::move(*made), now);
   auto& dh = std::get<DhDone>(completion);
   if (waiting.exchange.value == 0) return dh_done(*sa, std::move(dh));
   quick_dh_done(*sa, waiting.exchange, std::move(dh), now);

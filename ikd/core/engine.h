@@ -39,6 +39,7 @@ enum class DropReason : std::uint8_t {
   unsupported_notification,
   psk_trial_limit,
   fragment_limit,
+  unknown_identity,
   count_
 };
 std::string_view name_of(DropReason reason);
@@ -61,9 +62,14 @@ struct Settings {
   std::uint32_t max_half_open = 1000;
   v1::NatDetection nat_detection = v1::NatDetection::truthful;
   InnerIds inner_ids;
-  std::vector<Service> services;                       ///< beside L2TP
+  std::vector<Service> services;  ///< beside L2TP
+  bool accept_psks = true;
   std::map<std::string, PskPolicy, std::less<>> psks;  ///< by name
   VendorIds vendor_ids = VendorIds::all;
+  /// For Aggressive Mode, which needs them to be told apart before anything is encrypted: identity → name.
+  std::map<std::string, std::string, std::less<>> aggressive;
+  std::vector<OwnCertificate> certificates;  ///< without any, none is accepted
+  std::vector<Bytes> trusted_names;          ///< DER names of authorities, for CERTREQ
   Numbering numbering;
 };
 
@@ -73,8 +79,8 @@ struct Counters {
   std::uint64_t duplicates = 0;  ///< answered with the same bytes, or ignored while work is under way
   std::uint64_t keepalives = 0;
   std::uint64_t keepalives_sent = 0;
-  std::uint64_t moves = 0;  ///< of peers whose NAT gave them another port or address
-  std::uint64_t main_modes = 0;
+  std::uint64_t moves = 0;       ///< of peers whose NAT gave them another port or address
+  std::uint64_t main_modes = 0;  ///< and Aggressive Modes
   std::uint64_t quick_modes = 0;
   std::uint64_t authentication_failures = 0;
   std::uint64_t refused_proposals = 0;
@@ -199,6 +205,13 @@ class Engine {
   /// False when there is no room for it.
   bool admit(const Admission::Decision& decision, base::Time now);
   void no_longer_half_open(const IsakmpSa& sa);
+  /// Whether it belongs to a half-open one; then it is answered, if it has been.
+  bool repeats_message_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from);
+  void refuse_offer(const v1::SaPayload& offered, const v1::Header& header, const base::Endpoint& from,
+                    const base::Endpoint& to, base::Time now);
+  IsakmpSa& begin_half_open(const v1::Header& header, const base::Endpoint& from, const base::Endpoint& to,
+                            const v1::Chain& chain, const v1::SaPayload& offered, const v1::IkeOffer& offer,
+                            base::Time now);
 
   // main_mode_psk.cc
   void try_psks(IsakmpSa& sa, ByteView datagram, const base::Endpoint& from, const base::Endpoint& to);
@@ -207,6 +220,25 @@ class Engine {
   void candidates_tried(IsakmpSa& sa, CandidatesTried done, base::Time now);
   void psk_found(IsakmpSa& sa, PskHit hit, base::Time now);
   Authentication psk_authentication(const NamedSkeyid& key) const;
+
+  // aggressive_mode.cc
+  void aggressive_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                    const base::Endpoint& to, base::Time now);
+  void aggressive_dh_done(IsakmpSa& sa, DhDone done);
+  void aggressive_2(IsakmpSa& sa, SkeyidsDone done, base::Time now);
+  void aggressive(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                  const base::Endpoint& to, base::Time now);
+
+  // main_mode_signature.cc
+  std::vector<AuthMethod> acceptable_methods() const;
+  void note_requests(IsakmpSa& sa, const v1::Chain& chain) const;
+  /// The bodies of CERTREQ payloads for message 4.
+  std::vector<Bytes> certificate_requests(const IsakmpSa& sa) const;
+  std::size_t own_certificate_for(const IsakmpSa& sa) const;
+  void verify_signature(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                        const base::Endpoint& to);
+  void certificate_verified(IsakmpSa& sa, CertificateVerified done);
+  void signature_made(IsakmpSa& sa, Signed done, base::Time now);
 
   // quick_mode.cc
   /// True when a message was taken that had not been seen before and is authentic.
@@ -280,6 +312,7 @@ class Engine {
   TrialBudget trial_budget_;
   LastHits last_hits_;
   Fragments fragments_;
+  TokenBucket aggressive_rate_;
   std::map<Ticket, Waiting> waiting_;
   base::TimerQueue<TimerKey> timers_;
   std::deque<Effect> effects_;

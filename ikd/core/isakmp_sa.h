@@ -44,7 +44,7 @@ struct AwaitId {
   base::Address source;  ///< of message 3, and no forgery: it had our cookie
   Bytes ni, nr, g_xi, g_xr, iv;
   base::Secret g_xy;
-  LastExchange tried;  ///< the last message 5 that no pre-shared key was found for
+  LastExchange tried;  ///< the last message 5 that proved nothing
   /// Where among the candidates to go on, when that message comes again: its source had no budget left.
   std::optional<std::size_t> resume;
 };
@@ -58,12 +58,39 @@ struct TryingPsks {
   std::optional<std::size_t> next;  ///< where another one begins
   std::size_t tried = 0;            ///< and paid for
 };
+/// Message 5 is in, its certificate and signature are being verified; then ours is made.
+struct ProvingIdentity {
+  AwaitId given;
+  Ticket ticket;
+  Bytes request;
+  base::Endpoint local, remote;  ///< of the request
+  Bytes id_body;
+  base::Secret skeyid;
+  v1::SessionKeys keys;
+  Bytes next_iv;
+  Authentication proven = {};
+  std::size_t certificate = 0;  ///< of ours
+};
+/// Aggressive Mode: message 1 is in, its answer is being made.
+struct AnsweringAggressive {
+  Ticket ticket;
+  std::string psk;
+  Bytes id_body, ni, nr, g_xi, g_xr;
+  base::Secret g_xy;
+};
+/// Message 2 of Aggressive Mode is out.
+struct AwaitHash {
+  NamedSkeyid key;
+  v1::SessionKeys keys;
+  Bytes id_body, g_xi, g_xr, iv;
+};
 struct Up {
   v1::SessionKeys keys;
   Bytes last_block;  ///< of phase 1, the seed of every phase 2 IV
   PeerNumber peer;
 };
-using MainMode = std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, Up>;
+using MainMode =
+    std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, ProvingIdentity, AnsweringAggressive, AwaitHash, Up>;
 
 /// A Quick Mode in which we respond (RFC 2409 §5.5).
 struct QuickMode {
@@ -89,7 +116,9 @@ struct QuickMode {
 /// RFC 2409 §5: what a nonce may measure, and what ours do, in bytes.
 inline constexpr std::size_t smallest_nonce = 8, largest_nonce = 256, nonce_size = 32;
 
-/// Of message 5, that no pre-shared key fits: one exchange is no place for guessing.
+/// Of a stranger; the longest offers have some 2000 bytes, certificates more.
+inline constexpr std::size_t largest_message = 8192;
+/// Of message 5, that proves nothing: one exchange is no place for guessing.
 inline constexpr std::uint16_t most_failures = 200;
 
 struct IsakmpSa {
@@ -102,6 +131,8 @@ struct IsakmpSa {
   std::chrono::seconds lifetime{0};
   bool shorter_lifetime = false;
   Bytes sa_body;  ///< SAi_b, for HASH_I and HASH_R
+  AuthMethod authentication = AuthMethod::psk;
+  std::vector<Bytes> requested = {};  ///< DER names of the authorities whose certificates the peer takes
   v1::NatFlavour nat_flavour = v1::NatFlavour::none;
   Client client = Client::unknown;
   bool fragments = false;  ///< it can put a message together from fragments

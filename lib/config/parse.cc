@@ -67,7 +67,13 @@ void read_proposals(const Entry& e, std::vector<Located<std::string>>& out) {
 }
 
 void read_psk(const Entry& table, std::vector<Psk>& out) {
-  Psk psk{.name = {}, .peer = {}, .device = false, .line = table.line()};
+  Psk psk{.name = {},
+          .peer = {},
+          .device = false,
+          .bind_user = false,
+          .aggressive = false,
+          .identity = {},
+          .line = table.line()};
   for (const auto& [key, e] : table.keys()) {
     if (key == "name")
       e.name(psk.name);
@@ -75,15 +81,77 @@ void read_psk(const Entry& table, std::vector<Psk>& out) {
       e.prefix(psk.peer.emplace());
     else if (key == "device")
       e.truth(psk.device);
+    else if (key == "bind_user")
+      e.truth(psk.bind_user);
+    else if (key == "aggressive")
+      e.truth(psk.aggressive);
+    else if (key == "identity")
+      e.name(psk.identity);
     else
       e.refuse("unknown key");
   }
   table.require("name");
+  if (!psk.identity.empty() && !psk.aggressive)
+    table.refuse("identity tells keys apart in Aggressive Mode only: aggressive = true");
+  if (psk.identity.empty()) psk.identity = psk.name;
   for (const auto& other : out) {
+    if (psk.aggressive && other.aggressive && other.identity == psk.identity)
+      table.refuse(fmt::format("identity \"{}\" is there twice", psk.identity));
     if (!psk.name.empty() && other.name == psk.name)
       table.refuse(fmt::format("\"{}\" is there twice", psk.name));
   }
   out.push_back(std::move(psk));
+}
+
+void read_path(const Entry& e, std::string& out) {
+  const auto path = e.text();
+  if (!path) return;
+  if (!path->starts_with('/')) return e.refuse("must be an absolute path");
+  out = *path;
+}
+
+void read_paths(const Entry& e, std::vector<Located<std::string>>& out) {
+  for (const auto& element : e.elements())
+    read_path(element, out.emplace_back(Located<std::string>{{}, element.line()}).value);
+}
+
+void read_own_certificate(const Entry& table, std::vector<OwnCertificate>& out) {
+  auto& own = out.emplace_back(OwnCertificate{.file = {}, .key = {}, .identity = {}, .line = table.line()});
+  for (const auto& [key, e] : table.keys()) {
+    if (key == "file")
+      read_path(e, own.file);
+    else if (key == "key")
+      read_path(e, own.key);
+    else if (key == "identity")
+      e.name(own.identity);
+    else
+      e.refuse("unknown key");
+  }
+  table.require("file");
+  table.require("key");
+}
+
+void read_certificate(const Entry& table, std::vector<CertificateClass>& out) {
+  CertificateClass wanted{
+      .name = {}, .subject = {}, .issuer = {}, .san = {}, .bind_user = false, .line = table.line()};
+  for (const auto& [key, e] : table.keys()) {
+    if (key == "name")
+      e.name(wanted.name);
+    else if (key == "subject")
+      e.name(wanted.subject);
+    else if (key == "issuer")
+      e.name(wanted.issuer);
+    else if (key == "san")
+      e.name(wanted.san);
+    else if (key == "bind_user")
+      e.truth(wanted.bind_user);
+    else
+      e.refuse("unknown key");
+  }
+  table.require("name");
+  if (!wanted.name.empty() && std::ranges::find(out, wanted.name, &CertificateClass::name) != out.end())
+    table.refuse(fmt::format("\"{}\" is there twice", wanted.name));
+  out.push_back(std::move(wanted));
 }
 
 void read_nat_detection(const Entry& e, NatDetection& out) {
@@ -134,12 +202,24 @@ void read_ike(const Entry& section, Ike& out) {
       e.choice<VendorIds>(out.vendor_ids, {{"all", VendorIds::all}, {"minimal", VendorIds::minimal}});
     else if (key == "psk")
       for (const auto& table : e.elements()) read_psk(table, out.psks);
+    else if (key == "trust")
+      read_paths(e, out.trust);
+    else if (key == "revocation")
+      read_paths(e, out.revocation);
+    else if (key == "revocation_required")
+      e.truth(out.revocation_required);
+    else if (key == "own_certificate")
+      for (const auto& table : e.elements()) read_own_certificate(table, out.own_certificates);
+    else if (key == "certificate")
+      for (const auto& table : e.elements()) read_certificate(table, out.certificates);
     else
       e.refuse("unknown key");
   }
   if (out.dpd.count() > 0 && out.dpd_timeout <= out.dpd) {
     section.refuse("dpd_timeout_seconds must be longer than dpd_seconds");
   }
+  if (!out.certificates.empty() && (out.trust.empty() || out.own_certificates.empty()))
+    section.refuse("[[ike.certificate]] needs trust, and an [[ike.own_certificate]]");
 }
 
 void read_l2tp(const Entry& section, L2tp& out) {
@@ -182,13 +262,6 @@ void read_dns(const Entry& e, std::vector<base::Address>& out) {
   if (out.size() > 2) e.refuse("PPP can name two servers (RFC 1877)");
 }
 
-void read_plugin(const Entry& e, std::string& out) {
-  const auto path = e.text();
-  if (!path) return;
-  if (!path->starts_with('/')) return e.refuse("must be an absolute path");
-  out = *path;
-}
-
 void read_ppp(const Entry& section, Ppp& out) {
   std::optional<base::Address> local;
   std::optional<base::Prefix> pool;
@@ -206,7 +279,7 @@ void read_ppp(const Entry& section, Ppp& out) {
     else if (key == "idle_seconds")
       e.seconds(out.idle, 0, 30 * one_day);
     else if (key == "plugin")
-      read_plugin(e, out.plugin);
+      read_path(e, out.plugin);
     else
       e.refuse("unknown key");
   }
@@ -256,6 +329,10 @@ void compare_sections(const Config& config, Complaints& complaints, int ppp_line
     if (!addresses.insert(*user.address).second) refuse("belongs to another user already");
     if (*user.address == config.ppp.local_address) refuse("is ppp.local_address");
     if (alias.contains(*user.address)) refuse("lies in marks.alias");
+  }
+  for (const auto& psk : config.ike.psks) {
+    if (psk.bind_user && !names.contains(psk.name))
+      complaints.add(psk.line, "ike.psk.bind_user", fmt::format("there is no [[user]] \"{}\"", psk.name));
   }
 }
 

@@ -81,6 +81,18 @@ void FakeKernel::run(ike::TryCandidates e, base::Time now) {
   complete(ike::CandidatesTried{e.ticket, ike::first_fitting(e.trial)}, settings_.skeyid_delay, now);
 }
 
+void FakeKernel::run(const ike::VerifyCertificate& e, base::Time now) {
+  if (settings_.verifier == nullptr) return complain("a certificate where none was agreed on");
+  complete(ike::CertificateVerified{e.ticket, settings_.verifier->verify(e)}, settings_.skeyid_delay, now);
+}
+
+void FakeKernel::run(const ike::Sign& e, base::Time now) {
+  if (e.certificate >= settings_.own_keys.size()) return complain("a signature with a key there is not");
+  const auto& key = *settings_.own_keys[e.certificate];
+  const auto method = settings_.own_methods[e.certificate];
+  complete(ike::Signed{e.ticket, key.sign(method, e.hash)}, settings_.skeyid_delay, now);
+}
+
 void FakeKernel::check_inbound(const xfrm::Sa& sa) {
   const auto what = name_of(xfrm::id_of(sa));
   if (sa.mark) complain("inbound " + what + " has a lookup mark");

@@ -13,6 +13,8 @@
 #include "base/time.h"
 #include "harness/pretend_dh.h"
 #include "ike/effect.h"
+#include "pki/own_certificate.h"
+#include "pki/verifier.h"
 
 namespace harness {
 
@@ -24,6 +26,9 @@ struct Psk {
 struct KernelSettings {
   std::vector<Psk> psks{{"family", "swordfish"}};  ///< one name twice: its new and its old secret
   std::size_t skeyid_batch = 256;
+  const pki::Verifier* verifier = nullptr;       ///< of certificates; outlives the kernel
+  std::vector<const pki::PrivateKey*> own_keys;  ///< in the order of Settings::certificates
+  std::vector<ike::AuthMethod> own_methods;
   Dh dh = Dh::real;
   base::Duration dh_delay{0}, skeyid_delay{0}, install_delay{0};
   /// Up to so much is added to each delay, so that completions change places.
@@ -79,6 +84,8 @@ class FakeKernel {
   void run(ike::ComputeDh effect, base::Time now);
   void run(ike::DeriveSkeyids effect, base::Time now);
   void run(ike::TryCandidates effect, base::Time now);
+  void run(const ike::VerifyCertificate& effect, base::Time now);
+  void run(const ike::Sign& effect, base::Time now);
   void run(ike::InstallInbound effect, base::Time now);
   void run(ike::InstallOutbound effect, base::Time now);
   void run(const ike::RemoveSa& effect, base::Time now);

@@ -16,6 +16,7 @@
 #include "ike/v1/message.h"
 #include "ike/v1/nat.h"
 #include "ike/v1/sa_payload.h"
+#include "pki/signature.h"
 
 namespace harness {
 
@@ -32,13 +33,26 @@ struct InitiatorSettings {
   base::Endpoint local{base::Address::v4(0xc0a80102), 500};    ///< 192.168.1.2
   base::Endpoint gateway{base::Address::v4(0xcb007101), 500};  ///< 203.0.113.1
   std::string psk = "swordfish";
+  /// With signatures instead: what it proves itself with.
+  struct Certificates {
+    ike::AuthMethod method = ike::AuthMethod::rsa_signature;
+    std::vector<ike::EncodedCertificate> sent = {};
+    const pki::PrivateKey* key = nullptr;
+    std::vector<Bytes> requests{{4}};  ///< CERTREQ bodies in message 3; {4} takes any authority
+    Bytes expected_certificate = {};   ///< DER; of the gateway, which has to sign with it
+    bool damage_signature = false;
+  };
+  std::optional<Certificates> certificates = {};
   std::vector<ike::IkeTransform> ike{*ike::parse_ike_transform("aes256-sha256-modp2048")};
   std::vector<ike::EspSuite> esp{*ike::parse_esp_suite("aes256-sha1")};
   Offer offer = Offer::one_proposal;
   std::optional<crypto::Group> pfs = {};
   std::chrono::seconds ike_lifetime{28800}, esp_lifetime{3600};
-  Bytes identity = {};         ///< body of the phase 1 ID; empty: ID_IPV4_ADDR of `local`
-  Bytes idci = {}, idcr = {};  ///< empty: the addresses with 17/1701
+  Bytes identity = {};                 ///< body of the phase 1 ID; empty: ID_IPV4_ADDR of `local`
+  Bytes idci = {}, idcr = {};          ///< empty: the addresses with 17/1701
+  bool aggressive = false;             ///< with the first of `ike`
+  bool aggressive_3_in_clear = false;  ///< as racoon does it
+  bool trusts_anybody = false;         ///< does not look at HASH_R: goes on with a wrong key
   bool nat_traversal = true;
   ike::v1::NatFlavour nat_flavour = ike::v1::NatFlavour::rfc3947;
   bool nat_oa = true;
@@ -113,6 +127,9 @@ class Initiator {
   const std::vector<InitiatorChild>& children() const { return children_; }
   const InitiatorChild* child_by_in(xfrm::Spi spi) const;
   const std::vector<Notified>& notified() const { return notified_; }
+  /// The bodies of the CERTREQs in message 4, and of the CERTs in message 6.
+  const std::vector<Bytes>& certificate_requests() const { return certificate_requests_; }
+  const std::vector<Bytes>& received_certificates() const { return received_certificates_; }
   bool was_notified(std::uint16_t type) const;
   const std::vector<xfrm::Spi>& deleted_spis() const { return deleted_spis_; }
   /// Bodies of the NAT-OA payloads of the last Quick Mode.
@@ -170,6 +187,11 @@ class Initiator {
   void message_6(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram,
                  base::Time now);
   Bytes identity() const;
+  // initiator_aggressive.cc
+  void aggressive_mode(std::uint64_t serial, Phase1& p, base::Time now);
+  void aggressive_2(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram,
+                    base::Time now);
+  bool proves_itself(const ike::v1::Chain& chain, ByteView hash_r);
 
   // initiator_quick_mode.cc
   Bytes esp_offer(xfrm::Spi spi, ike::v1::EncapsulationMode mode) const;
@@ -195,6 +217,7 @@ class Initiator {
   std::deque<ike::Send> sends_;
   std::vector<InitiatorChild> children_;
   std::vector<Notified> notified_;
+  std::vector<Bytes> certificate_requests_, received_certificates_;
   std::vector<xfrm::Spi> deleted_spis_;
   std::size_t deleted_isakmp_ = 0;
   std::vector<Bytes> nat_oas_;

@@ -37,21 +37,24 @@ def configuration(ike, esp, cleartext, plugin, settings):
         "".join(toml_table(name, values) for name, values in arrays)
 
 
-def secrets():
+def secrets(psks):
     users = "".join(f'{user} = "{password_of(user)}"\n' for user in CLIENT_HOSTS)
-    return f'[psk]\nlab = "{PSK}"\n[user]\n{users}'
+    keys = "".join(f'{json.dumps(name)} = {json.dumps(secret)}\n' for name, secret in {"lab": PSK, **(psks or {})}.items())
+    return f'[psk]\n{keys}[user]\n{users}'
 
 
 class Gateway:
     kind = "sameroof"
 
-    def __init__(self, host, build, ike=None, esp=None, cleartext="off", edit_ruleset=None, settings=None):
-        """settings: further keys by table of the configuration; edit_ruleset: a function from ruleset text to
+    def __init__(self, host, build, ike=None, esp=None, cleartext="off", edit_ruleset=None, settings=None,
+                 more="", psks=None):
+        """settings: further keys by table of the configuration; more: further tables as text; psks: further secrets by
+        name; edit_ruleset: a function from ruleset text to
         ruleset text, to break it on purpose."""
         self.host, self.build, self.edit_ruleset = host, pathlib.Path(build).resolve(), edit_ruleset
         self.ikd = self.l2tpd = None
-        host.write("sameroof.toml", configuration(ike, esp, cleartext, self.build / "l2tpd/sameroof-pppd.so", settings))
-        host.write("secrets.toml", secrets())
+        host.write("sameroof.toml", configuration(ike, esp, cleartext, self.build / "l2tpd/sameroof-pppd.so", settings) + more)
+        host.write("secrets.toml", secrets(psks))
         host.write("ppp/options", "")
         self.files = ("--config", host.etc / "sameroof.toml", "--secrets", host.etc / "secrets.toml")
 

@@ -12,7 +12,10 @@ enum class Step : std::uint8_t {
   main_mode_5,
   quick_mode_1,
   quick_mode_3,
-  informational
+  informational,
+  main_mode_5_signature,
+  aggressive_1,
+  aggressive_3
 };
 
 namespace detail {
@@ -42,6 +45,14 @@ inline constexpr ExchangeRow exchange_table[] = {
     {Step::quick_mode_3, detail::set(PayloadType::hash), 0, detail::set(PayloadType::notification)},
     {Step::informational, detail::set(PayloadType::hash), 0,
      detail::set(PayloadType::notification, PayloadType::delete_)},
+    {Step::main_mode_5_signature, detail::set(PayloadType::identification, PayloadType::signature), 0,
+     detail::set(PayloadType::certificate, PayloadType::certificate_request, PayloadType::notification,
+                 PayloadType::vendor_id)},
+    {Step::aggressive_1,
+     detail::set(PayloadType::sa, PayloadType::key_exchange, PayloadType::nonce, PayloadType::identification),
+     0, detail::set(PayloadType::vendor_id, PayloadType::certificate_request)},
+    {Step::aggressive_3, detail::set(PayloadType::hash), 0,
+     detail::set(PayloadType::nat_d, PayloadType::notification, PayloadType::vendor_id)},
 };
 
 /// The drafts' NAT-D and NAT-OA stand where the RFC's do.

@@ -196,6 +196,18 @@ TEST(Config, ValuesOutOfPlaceAreRefused) {
       {"[[ike.psk]]\npeer = \"192.0.2.0/24\"\n", "line 1: ike.psk: name is missing"},
       {"[[ike.psk]]\nname = \"a\"\n[[ike.psk]]\nname = \"a\"\n", "line 3: ike.psk: \"a\" is there twice"},
       {"[[ike.psk]]\nname = 7\n", "line 2: ike.psk.name: must be a string"},
+      {"[[ike.psk]]\nname = 'a'\ndevice = 1\n", "line 3: ike.psk.device: must be true or false"},
+      {"[[ike.psk]]\nname = 'a'\nidentity = 'b'\n",
+       "line 1: ike.psk: identity tells keys apart in Aggressive Mode only: aggressive = true"},
+      {"[[ike.psk]]\nname = 'a'\naggressive = true\n[[ike.psk]]\nname = 'b'\naggressive = true\nidentity = "
+       "'a'\n",
+       "line 4: ike.psk: identity \"a\" is there twice"},
+      {"[ike]\ntrust = ['ca.pem']\n", "line 2: ike.trust: must be an absolute path"},
+      {"[ike]\ntrust = []\n", "line 2: ike.trust: must be a list with something in it"},
+      {"[[ike.own_certificate]]\nfile = '/a'\n", "line 1: ike.own_certificate: key is missing"},
+      {"[[ike.certificate]]\nsubject = 'CN=*'\n", "line 1: ike.certificate: name is missing"},
+      {"[[ike.certificate]]\nname = 'a'\n",
+       "line 1: ike: [[ike.certificate]] needs trust, and an [[ike.own_certificate]]"},
       {"[l2tp]\nlns = \"external\"\n", "line 2: l2tp.lns: \"external\" is not there yet"},
       {"[l2tp]\nlns = \"xl2tpd\"\n", "line 2: l2tp.lns: must be one of \"l2tpd\", \"external\""},
       {"[[user]]\nname = \"\"\n", "line 2: user.name: must have 1 to 255 octets and no control characters"},
@@ -274,6 +286,59 @@ TEST(Config, ThePackagedExampleShowsTheRealDefaults) {
   EXPECT_EQ(shown->ppp.mtu, real->ppp.mtu);
   EXPECT_EQ(shown->ppp.idle, real->ppp.idle);
   EXPECT_EQ(shown->ppp.plugin, real->ppp.plugin);
+}
+
+TEST(Config, AuthenticationIsReadInFull) {
+  const auto c = parse(R"([ike]
+trust = ["/a/ca.pem"]
+revocation = ["/a/ca.crl"]
+revocation_required = true
+[[ike.psk]]
+name = "alice"
+device = true
+bind_user = true
+aggressive = true
+identity = "alice@example.com"
+[[ike.own_certificate]]
+file = "/a/gw.pem"
+key = "/a/gw.key"
+identity = "vpn.example"
+[[ike.certificate]]
+name = "laptops"
+subject = "CN=*, O=Example"
+issuer = "CN=Laptops"
+san = "*.laptops.example"
+bind_user = true
+[ppp]
+local_address = "10.0.0.1"
+pool = "10.0.1.0/24"
+[[user]]
+name = "alice"
+)",
+                       "sameroof.toml");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(c->ike.trust.at(0).value, "/a/ca.pem");
+  EXPECT_EQ(c->ike.revocation.at(0).line, 3);
+  EXPECT_TRUE(c->ike.revocation_required);
+  const auto& psk = c->ike.psks.at(0);
+  EXPECT_TRUE(psk.device && psk.bind_user && psk.aggressive);
+  EXPECT_EQ(psk.identity, "alice@example.com");
+  EXPECT_EQ(c->ike.own_certificates.at(0).identity, "vpn.example");
+  EXPECT_EQ(c->ike.own_certificates.at(0).key, "/a/gw.key");
+  const auto& wanted = c->ike.certificates.at(0);
+  EXPECT_EQ(wanted.subject, "CN=*, O=Example");
+  EXPECT_EQ(wanted.issuer, "CN=Laptops");
+  EXPECT_EQ(wanted.san, "*.laptops.example");
+  EXPECT_TRUE(wanted.bind_user);
+}
+
+TEST(Config, AKeyThatIsBoundToNobodyIsRefused) {
+  const auto c = parse(
+      "[[ike.psk]]\nname = \"bob\"\nbind_user = true\n[ppp]\nlocal_address = \"10.0.0.1\"\n"
+      "pool = \"10.0.1.0/24\"\n",
+      "sameroof.toml");
+  ASSERT_FALSE(c);
+  EXPECT_EQ(c.error().message, "sameroof.toml: line 1: ike.psk.bind_user: there is no [[user]] \"bob\"");
 }
 
 }  // namespace

@@ -79,7 +79,8 @@ TEST_F(Shell, AHangupDoesNotEndIt) {
 
 TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {
   const Accounts accounts(config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows")));
-  Links links(loop_, config_, accounts, PppdLog::syslog_only,
+  Bindings bindings(loop_, config_, folder_ + "/ikd");
+  Links links(loop_, config_, accounts, bindings, PppdLog::syslog_only,
               [](const l2tp::TunnelName&, const l2tp::SessionName&, const l2tp::Ending&) {});
   const auto call = [&](const char* peer, std::uint16_t tunnel) {
     const l2tp::TunnelName name{.id = l2tp::TunnelId(tunnel),
