@@ -10,8 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint8_t protocol_udp = 17;
-constexpr std::uint16_t l2tp_port = 1701;
 constexpr auto linger = 10s;         // of an old inbound SA after its Delete
 constexpr auto lost_after = 5s;      // a peer that replaces its SAs by deleting first has done it by then
 constexpr auto kernel_slack = 120s;  // the kernel's own limit is a safety net behind our timer
@@ -36,9 +34,9 @@ xfrm::Sa Engine::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspT
   // nft has turned the source into the alias by the time the selector is looked at (kernel.md §1).
   sa.selector = {.source = host(peer.alias),
                  .destination = host(peer.local.address),
-                 .protocol = protocol_udp,
+                 .protocol = quick.service.protocol,
                  .source_port = std::nullopt,
-                 .destination_port = l2tp_port};
+                 .destination_port = quick.service.port};
   sa.transform = std::move(keys);
   if (peer.nat) sa.encap = xfrm::Encap{.source_port = peer.remote.port, .destination_port = natt_port};
   sa.set_mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
@@ -52,19 +50,19 @@ xfrm::Sa Engine::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::Esp
   sa.source = peer.local.address;
   sa.destination = peer.alias;
   sa.spi = quick.out;
-  sa.selector = outbound_policy(peer).selector;
+  sa.selector = outbound_policy(peer, quick.service).selector;
   if (peer.nat) sa.encap = xfrm::Encap{.source_port = natt_port, .destination_port = peer.remote.port};
   sa.mark = std::exchange(sa.set_mark, std::nullopt);
   sa.mapping_interval = std::nullopt;
   return sa;
 }
 
-xfrm::Policy Engine::outbound_policy(const Peer& peer) const {
+xfrm::Policy Engine::outbound_policy(const Peer& peer, const Service& service) const {
   xfrm::Policy policy;
   policy.selector = {.source = {peer.local.address, 32},
                      .destination = {peer.alias, 32},
-                     .protocol = protocol_udp,
-                     .source_port = l2tp_port,
+                     .protocol = service.protocol,
+                     .source_port = service.port,
                      .destination_port = std::nullopt};
   policy.direction = xfrm::Direction::out;
   policy.mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
@@ -87,7 +85,7 @@ void Engine::installed(const Waiting& waiting, base::Result<void> result, base::
   auto* peer = peers_.find(waiting.peer);
   if (peer == nullptr) return;
   if (*waiting.installs == xfrm::Direction::out) {
-    settle(peer->policy_presence, result.has_value());
+    settle(peer->policy_presence(waiting.service), result.has_value());
     return outbound_installed(*peer, waiting.in, std::move(result), now);
   }
   settle(peer->entry_presence, result.has_value());
@@ -110,7 +108,7 @@ void Engine::outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> res
   // Make before break: from here on we send on the new pair; the old one goes on receiving until the peer
   // deletes it or its lifetime ends.
   for (auto& old : peer.children) {
-    if (old.state != ChildState::active) continue;
+    if (old.state != ChildState::active || old.service != child->service) continue;
     old.state = ChildState::superseded;
     effects_.emplace_back(RemoveSa{peer.outbound_id(old.out, settings_.numbering.mask)});
   }
@@ -151,8 +149,9 @@ void Engine::delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now) {
   const auto in = child->in;
   // What was sent on an old pair before the Delete may still be on its way. An active one is old when its
   // successor is about to come: the Delete may overtake message 3, and is faster than the kernel.
-  const bool has_successor = std::ranges::any_of(peer.children, [](const ChildSa& c) {
-    return c.state == ChildState::answering || c.state == ChildState::installing;
+  const bool has_successor = std::ranges::any_of(peer.children, [&](const ChildSa& c) {
+    return c.service == child->service &&
+           (c.state == ChildState::answering || c.state == ChildState::installing);
   });
   if (child->state == ChildState::superseded || (child->state == ChildState::active && has_successor)) {
     timers_.set({TimerKind::inbound_linger, peer.number.value, in.value}, now + linger);
@@ -169,8 +168,10 @@ void Engine::peer_maybe_gone(PeerNumber number, base::Time now) {
   timers_.cancel({TimerKind::dpd, number.value});
   timers_.cancel({TimerKind::move, number.value});
   timers_.cancel({TimerKind::keepalive, number.value});
-  RemovePeer effect{.entry = peer->entry(), .policy = {}};
-  if (peer->policy_presence != Presence::absent) effect.policy = xfrm::id_of(outbound_policy(*peer));
+  RemovePeer effect{.entry = peer->entry(), .policies = {}};
+  for (const auto& [service, presence] : peer->policies) {
+    if (presence != Presence::absent) effect.policies.push_back(xfrm::id_of(outbound_policy(*peer, service)));
+  }
   if (peer->entry_presence != Presence::absent) effects_.emplace_back(std::move(effect));
   report(EventKind::peer_gone, *peer, {});
   admission_.gone(number);

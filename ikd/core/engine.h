@@ -59,7 +59,7 @@ struct Settings {
   std::uint32_t max_half_open = 1000;
   v1::NatDetection nat_detection = v1::NatDetection::truthful;
   InnerIds inner_ids;
-  std::vector<Service> services;  ///< beside L2TP
+  std::vector<Service> services;                       ///< beside L2TP
   std::map<std::string, PskPolicy, std::less<>> psks;  ///< by name
   VendorIds vendor_ids = VendorIds::all;
   Numbering numbering;
@@ -136,6 +136,7 @@ class Engine {
     std::optional<xfrm::Direction> installs = {};
     PeerNumber peer = {};
     xfrm::Spi in = {};
+    Service service = {};
   };
   struct CookieHash {
     std::size_t operator()(const Cookie& c) const;
@@ -223,7 +224,7 @@ class Engine {
   // children.cc
   xfrm::Sa inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
   xfrm::Sa outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
-  xfrm::Policy outbound_policy(const Peer& peer) const;
+  xfrm::Policy outbound_policy(const Peer& peer, const Service& service) const;
   void make_room(Peer& peer, base::Time now);
   void installed(const Waiting& waiting, base::Result<void> result, base::Time now);
   void outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> result, base::Time now);

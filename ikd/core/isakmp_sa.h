@@ -72,6 +72,7 @@ struct QuickMode {
   Bytes iv;
   Bytes ni, nr, idci, idcr;
   EspSuite suite;
+  Service service;
   v1::EncapsulationMode mode = v1::EncapsulationMode::transport;
   Bytes sa_body;  ///< of our answer
   xfrm::Spi in, out;

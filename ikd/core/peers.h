@@ -15,6 +15,7 @@
 #include "ike/effect.h"
 #include "ike/profile.h"
 #include "ike/proposal.h"
+#include "ike/service.h"
 
 namespace ike {
 
@@ -45,6 +46,7 @@ enum class ChildState : std::uint8_t {
 struct ChildSa {
   xfrm::Spi in, out;
   EspSuite suite;
+  Service service;  ///< the one that it admits
   ChildState state = ChildState::answering;
   base::Time installed;
   std::chrono::seconds lifetime{0};
@@ -79,7 +81,7 @@ struct Peer {
   std::set<SaNumber> isakmp_sas;
   std::vector<ChildSa> children;
   Presence entry_presence = Presence::absent;
-  Presence policy_presence = Presence::absent;
+  std::map<Service, Presence> policies;
   bool was_up = false;
   // Its NAT gave it another place (RFC 3947 §7).
   std::optional<base::Endpoint> next_remote;  ///< where it will be believed to be next; see nat_life.cc
@@ -92,6 +94,9 @@ struct Peer {
   ChildSa* child_by_in(xfrm::Spi spi);
   ChildSa* child_by_out(xfrm::Spi spi);
   const ChildSa* active() const;
+  Presence& policy_presence(const Service& service) {
+    return policies.try_emplace(service, Presence::absent).first->second;
+  }
   xfrm::Reqid reqid() const { return xfrm::Reqid(mark.value); }
   PeerEntry entry() const { return {.mark = mark, .alias = alias, .home = remote.address}; }
   xfrm::SaId inbound_id(xfrm::Spi spi) const;

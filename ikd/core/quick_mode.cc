@@ -83,6 +83,7 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   quick.idci = base::to_bytes(ids[0]);
   quick.idcr = base::to_bytes(ids[1]);
   quick.suite = offer->suite;
+  quick.service = *service;
   quick.mode = mode;
   quick.out = offer->spi;
   quick.in = new_spi();
@@ -176,6 +177,7 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
   peer->children.push_back({.in = quick.in,
                             .out = quick.out,
                             .suite = quick.suite,
+                            .service = quick.service,
                             .state = ChildState::answering,
                             .installed = now,
                             .lifetime = quick.lifetime});
@@ -257,7 +259,8 @@ bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& head
   auto* child = peer == nullptr ? nullptr : peer->child_by_in(quick.in);
   if (child == nullptr) return not_taken(DropReason::wrong_state);
   // Another Quick Mode is bringing the policy, and may fail: message 2 and 3 will be repeated.
-  if (peer->policy_presence == Presence::installing) return not_taken(DropReason::quick_mode_limit);
+  auto& policy = peer->policy_presence(quick.service);
+  if (policy == Presence::installing) return not_taken(DropReason::quick_mode_limit);
   answer(sa, quick.last, datagram, {});
   timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
   timers_.set({TimerKind::quick_forget, sa.number.value, header.message_id.value}, now + remember_done);
@@ -268,13 +271,14 @@ bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& head
                                   .exchange = header.message_id,
                                   .installs = xfrm::Direction::out,
                                   .peer = peer->number,
-                                  .in = quick.in});
+                                  .in = quick.in,
+                                  .service = quick.service});
   InstallOutbound effect{.ticket = ticket,
                          .sa = outbound_sa(*peer, quick, std::exchange(quick.outbound_keys, {})),
                          .new_policy = {}};
-  if (peer->policy_presence == Presence::absent) {
-    effect.new_policy = outbound_policy(*peer);
-    peer->policy_presence = Presence::installing;
+  if (policy == Presence::absent) {
+    effect.new_policy = outbound_policy(*peer, quick.service);
+    policy = Presence::installing;
   }
   effects_.emplace_back(std::move(effect));
   return true;

@@ -7,7 +7,6 @@
 namespace harness {
 namespace {
 
-constexpr std::uint16_t l2tp_port = 1701;
 constexpr std::uint16_t natt_port = 4500;
 
 std::string name_of(const xfrm::SaId& id) {
@@ -92,8 +91,9 @@ void FakeKernel::check_inbound(const xfrm::Sa& sa) {
   const auto entry = entries_.find(base::Mark(sa.set_mark->value));
   if (entry == entries_.end()) return complain("inbound " + what + " without map elements");
   if (!is_host(sa.selector.source, entry->second.alias) ||
-      !is_host(sa.selector.destination, sa.destination) || sa.selector.protocol != 17 ||
-      sa.selector.source_port || sa.selector.destination_port != l2tp_port)
+      !is_host(sa.selector.destination, sa.destination) || sa.selector.source_port ||
+      !sa.selector.destination_port ||
+      !settings_.served.contains({sa.selector.protocol, *sa.selector.destination_port}))
     complain("inbound " + what + " admits other than the alias's L2TP");
 }
 
@@ -108,8 +108,7 @@ void FakeKernel::check_outbound(const xfrm::Sa& sa) {
   if (sa.destination != entry->second.alias) complain("outbound " + what + " does not lead to the alias");
   const bool has_policy = std::ranges::any_of(policies_, [&](const auto& p) {
     return p.second.mark == sa.mark && p.second.reqid == sa.reqid &&
-           is_host(p.second.selector.destination, sa.destination) &&
-           p.second.selector.source_port == l2tp_port;
+           is_host(p.second.selector.destination, sa.destination) && p.second.selector == sa.selector;
   });
   if (!has_policy) complain("outbound " + what + " without a policy");
 }
@@ -180,7 +179,7 @@ void FakeKernel::run(const ike::RemovePeer& e, base::Time) {
     if (sa.reqid.value == e.entry.mark.value) complain("removes a peer that has an SA: " + name_of(id));
   }
   entries_.erase(e.entry.mark);
-  if (e.policy) policies_.erase(*e.policy);
+  for (const auto& policy : e.policies) policies_.erase(policy);
 }
 
 void FakeKernel::run(const ike::CountInbound& e, base::Time now) {
@@ -228,7 +227,8 @@ std::vector<std::string> FakeKernel::imbalances() const {
   for (const auto& [mark, pair] : pairs) {
     const auto who = "mark " + std::to_string(mark);
     if (pair.second == 0) out.push_back(who + " has an inbound SA and none back");
-    if (pair.second > 1) out.push_back(who + " has several outbound SAs");
+    if (pair.second > static_cast<int>(settings_.served.size()))
+      out.push_back(who + " has several outbound SAs of one service");
     if (pair.first == 0) out.push_back(who + " has an outbound SA alone");
     if (!entries_.contains(base::Mark(mark))) out.push_back(who + " has SAs and no map elements");
     const bool has_policy = std::ranges::any_of(

@@ -30,6 +30,8 @@ struct KernelSettings {
   base::Duration jitter{0};
   /// Of installations, in [0, 1].
   double refuse_chance = 0;
+  /// Protocols and ports that SAs may admit.
+  std::set<std::pair<std::uint8_t, std::uint16_t>> served{{17, 1701}};
   std::uint64_t seed = 1;
 };
 

@@ -44,6 +44,7 @@ class Script {
       s.dh = harness::Dh::pretended;
       s.seed = i + 1;
       if (i == 1) s.pfs = crypto::Group::ecp256;
+      if (i == 2) s.nat_flavour = ike::v1::NatFlavour::draft_03;
       const auto outside = Address::v4(0xc6336401 + static_cast<std::uint32_t>(i % 2));
       clients_.push_back({Initiator(s), harness::NatBox(outside)});
     }
@@ -166,6 +167,19 @@ class Script {
     if ((what & 1) != 0) kernel_.refuse_inbound(1);
     if ((what & 2) != 0) kernel_.refuse_outbound(1);
     if ((what & 4) != 0) clients_[what % clients].nat.rebind();
+    if ((what & 8) != 0) mapping();
+  }
+
+  /// The kernel says that a peer's ESP comes from somewhere else, or says it of an SA that is nobody's.
+  void mapping() {
+    xfrm::Mapping m{.sa = {}, .reqid = xfrm::Reqid(in_.u8()), .old_source = {}, .new_source = {}};
+    m.new_source = {Address::v4(0xc6336401u + in_.u8() % 4), in_.u16()};
+    if (!engine_.peers().empty()) {
+      const auto& peer = engine_.peers().begin()->second;
+      if (!peer.children.empty()) m.sa = peer.inbound_id(peer.children.back().in);
+      if (in_.u8() % 4 != 0) m.reqid = peer.reqid();
+    }
+    engine_.mapped(m, now_);
   }
 
   void odd() {
