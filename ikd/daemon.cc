@@ -111,8 +111,8 @@ void Daemon::receive(os::UdpSocket& socket) {
 
 void Daemon::kernel_events() {
   const auto outcome = events_->receive([this](const xfrm::Event& event) {
-    if (const auto* expire = std::get_if<xfrm::Expire>(&event); expire != nullptr && expire->hard)
-      engine_.expired(expire->sa, now());
+    if (const auto* expire = std::get_if<xfrm::Expire>(&event); expire != nullptr)
+      expire->hard ? engine_.expired(expire->sa, now()) : engine_.nearly_expired(expire->sa, now());
     if (const auto* mapping = std::get_if<xfrm::Mapping>(&event)) engine_.mapped(*mapping, now());
   });
   if (outcome == nl::Socket::Events::lost) compare_with_kernel();
@@ -151,6 +151,8 @@ void Daemon::perform(ike::Send& send) {
       !(*listener)->socket.send(send.bytes, send.from.address, send.to, std::nullopt))
     ++send_failures_;
 }
+
+void Daemon::perform(ike::MakeKeyPair& request) { workers_.submit(std::move(request)); }
 
 void Daemon::perform(ike::ComputeDh& request) { workers_.submit(std::move(request)); }
 
@@ -192,6 +194,11 @@ void Daemon::perform(ike::CountInbound& request) {
   for (const auto& sa : request.sas)
     counted.packets += broker_.statistics(sa).value_or(xfrm::SaStatistics{}).packets;
   engine_.completed(counted, now());
+}
+
+void Daemon::perform(ike::LookForTraffic& request) {
+  const auto seen = broker_.statistics(request.sa).value_or(xfrm::SaStatistics{});
+  engine_.completed(ike::TrafficSeen{request.ticket, seen.packets}, now());
 }
 
 void Daemon::perform(ike::Event& event) {

@@ -42,6 +42,7 @@ class Daemon {
   /// Carries out what the core wants until it wants nothing more.
   void drain();
   void perform(ike::Send& send);
+  void perform(ike::MakeKeyPair& request);
   void perform(ike::ComputeDh& request);
   void perform(ike::DeriveSkeyids& request);
   void perform(ike::TryCandidates& request);
@@ -51,6 +52,7 @@ class Daemon {
   void perform(ike::MovePeer& request);
   void perform(ike::RemovePeer& request);
   void perform(ike::CountInbound& request);
+  void perform(ike::LookForTraffic& request);
   void perform(ike::Event& event);
 
   // status.cc

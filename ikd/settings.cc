@@ -35,6 +35,7 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
     return tl::unexpected(ok.error());
   out.ike_lifetime = config.ike.lifetime;
   out.esp_lifetime = config.ike.esp_lifetime;
+  out.esp_kilobytes = config.ike.esp_kilobytes;
   out.dpd = config.ike.dpd;
   out.dpd_timeout = config.ike.dpd_timeout;
   out.silence_timeout = config.ike.silence_timeout;

@@ -8,6 +8,20 @@
 #include <sys/eventfd.h>
 
 namespace ikd {
+namespace {
+
+ike::KeyPairMade run(const ike::MakeKeyPair& request) {
+  return {request.ticket, crypto::make_key_pair(request.group)};
+}
+
+ike::DhDone run(ike::ComputeDh& request) {
+  if (!request.own) return {request.ticket, crypto::respond(request.group, request.peer_public_value)};
+  auto shared = request.own->key.derive(request.peer_public_value);
+  if (!shared) return {request.ticket, tl::unexpected(shared.error())};
+  return {request.ticket, crypto::DhResult{std::move(request.own->public_value), std::move(*shared)}};
+}
+
+}  // namespace
 
 Workers::Workers(unsigned threads, std::size_t most_waiting, const Keys& keys)
     : keys_(keys), most_waiting_(most_waiting), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -40,8 +54,8 @@ void Workers::submit(Job job) {
 }
 
 ike::Completion Workers::perform(Job& job) const {
-  if (const auto* dh = std::get_if<ike::ComputeDh>(&job))
-    return ike::DhDone{dh->ticket, crypto::respond(dh->group, dh->peer_public_value)};
+  if (const auto* make = std::get_if<ike::MakeKeyPair>(&job)) return run(*make);
+  if (auto* dh = std::get_if<ike::ComputeDh>(&job)) return run(*dh);
   if (const auto* derive = std::get_if<ike::DeriveSkeyids>(&job)) return keys_.derive(*derive);
   auto& attempt = std::get<ike::TryCandidates>(job);
   return ike::CandidatesTried{attempt.ticket, ike::first_fitting(attempt.trial)};

@@ -15,7 +15,7 @@
 
 namespace ikd {
 
-using Job = std::variant<ike::ComputeDh, ike::DeriveSkeyids, ike::TryCandidates>;
+using Job = std::variant<ike::MakeKeyPair, ike::ComputeDh, ike::DeriveSkeyids, ike::TryCandidates>;
 
 class Workers {
  public:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ike/engine.h"
+#include "ike/lifetimes.h"
 
 namespace ike {
 namespace {
@@ -12,9 +13,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint8_t protocol_udp = 17;
 constexpr std::uint16_t l2tp_port = 1701;
-constexpr auto linger = 10s;         // of an old inbound SA after its Delete
-constexpr auto lost_after = 5s;      // a peer that replaces its SAs by deleting first has done it by then
-constexpr auto kernel_slack = 120s;  // the kernel's own limit is a safety net behind our timer
+constexpr auto lost_after = 5s;  // a peer that replaces its SAs by deleting first has done it by then
 constexpr std::size_t most_children = 8;
 
 /// Only one installation brings what the peer lacks; its outcome decides.
@@ -42,7 +41,7 @@ xfrm::Sa Engine::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspT
   sa.transform = std::move(keys);
   if (peer.nat) sa.encap = xfrm::Encap{.source_port = peer.remote.port, .destination_port = natt_port};
   sa.set_mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
-  sa.lifetimes.hard.time = quick.lifetime + kernel_slack;
+  sa.lifetimes = kernel_limits(quick.lifetime, quick.kilobytes, settings_.esp_kilobytes);
   if (peer.nat) sa.mapping_interval = 10s;
   return sa;
 }
@@ -107,15 +106,7 @@ void Engine::outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> res
     return forget_child(peer, in, now);
   }
   ++counters_.quick_modes;
-  // Make before break: from here on we send on the new pair; the old one goes on receiving until the peer
-  // deletes it or its lifetime ends.
-  for (auto& old : peer.children) {
-    if (old.state != ChildState::active) continue;
-    old.state = ChildState::superseded;
-    effects_.emplace_back(RemoveSa{peer.outbound_id(old.out, settings_.numbering.mask)});
-  }
-  child->state = ChildState::active;
-  timers_.set({TimerKind::child_end, peer.number.value, in.value}, now + child->lifetime);
+  became_active(peer, *child, now);
   const bool first = !std::exchange(peer.was_up, true);
   admission_.established(peer.number, peer.remote.address);
   report(first ? EventKind::peer_up : EventKind::rekeyed, peer, "ESP " + to_string(child->suite));
@@ -126,16 +117,19 @@ void Engine::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
   const auto* child = peer.child_by_in(in);
   if (child == nullptr) return;
   effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
-  if (child->state == ChildState::installing || child->state == ChildState::active)
+  if (child->state == ChildState::installing || child->state == ChildState::active ||
+      child->state == ChildState::standby)
     effects_.emplace_back(RemoveSa{peer.outbound_id(child->out, settings_.numbering.mask)});
   forget_child(peer, in, now);
 }
 
 void Engine::forget_child(Peer& peer, xfrm::Spi in, base::Time now) {
-  timers_.cancel({TimerKind::child_end, peer.number.value, in.value});
-  timers_.cancel({TimerKind::inbound_linger, peer.number.value, in.value});
+  for (const auto kind :
+       {TimerKind::child_renew, TimerKind::child_retire, TimerKind::child_end, TimerKind::inbound_linger})
+    timers_.cancel({kind, peer.number.value, in.value});
   peers_.disclaim(peer, in);
   std::erase_if(peer.children, [in](const ChildSa& c) { return c.in == in; });
+  promote(peer, now);
   if (peer.children.empty()) timers_.set({TimerKind::peer_lost, peer.number.value}, now + lost_after);
   peer_maybe_gone(peer.number, now);
 }
@@ -148,16 +142,26 @@ void Engine::linger_over(Peer& peer, xfrm::Spi in, base::Time now) {
 }
 
 void Engine::delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now) {
-  const auto* child = peer.child_by_out(spi);
+  auto* child = peer.child_by_out(spi);
   if (child == nullptr || child->state == ChildState::answering) return;
   const auto in = child->in;
+  // A Delete of an old pair says that our message 3 for the new one has arrived.
+  confirm_all_but(peer, in, now);
+  child = peer.child_by_in(in);
+  const auto another = [&](auto... states) {
+    return std::ranges::any_of(peer.children,
+                               [&](const ChildSa& c) { return c.in != in && ((c.state == states) || ...); });
+  };
+  const bool has_rival = child->state == ChildState::active && another(ChildState::standby);
+  if (has_rival || child->state == ChildState::standby) {
+    supersede(peer, *child);
+    promote(peer, now);
+  }
   // What was sent on an old pair before the Delete may still be on its way. An active one is old when its
   // successor is about to come: the Delete may overtake message 3, and is faster than the kernel.
-  const bool has_successor = std::ranges::any_of(peer.children, [](const ChildSa& c) {
-    return c.state == ChildState::answering || c.state == ChildState::installing;
-  });
+  const bool has_successor = another(ChildState::answering, ChildState::confirming, ChildState::installing);
   if (child->state == ChildState::superseded || (child->state == ChildState::active && has_successor)) {
-    timers_.set({TimerKind::inbound_linger, peer.number.value, in.value}, now + linger);
+    timers_.set({TimerKind::inbound_linger, peer.number.value, in.value}, now + inbound_linger);
     return;
   }
   report(EventKind::sa_deleted, peer, "the peer deleted it");
@@ -172,6 +176,7 @@ void Engine::peer_maybe_gone(PeerNumber number, base::Time now) {
   timers_.cancel({TimerKind::move, number.value});
   timers_.cancel({TimerKind::keepalive, number.value});
   timers_.cancel({TimerKind::first_child, number.value});
+  if (peer->reaching.value != 0) forget_sa(peer->reaching, now);
   RemovePeer effect{.entry = peer->entry(), .policy = {}};
   if (peer->policy_presence != Presence::absent) effect.policy = xfrm::id_of(outbound_policy(*peer));
   if (peer->entry_presence != Presence::absent) effects_.emplace_back(std::move(effect));

@@ -35,11 +35,18 @@ struct Send {
   base::Bytes bytes;
 };
 
-/// A key pair of ours and the shared secret with the peer's value. Answered by DhDone.
+/// A key pair of ours, before the peer's value is known. Answered by KeyPairMade.
+struct MakeKeyPair {
+  Ticket ticket;
+  crypto::Group group;
+};
+
+/// A key pair of ours, unless there is one, and the shared secret with the peer's value. Answered by DhDone.
 struct ComputeDh {
   Ticket ticket;
   crypto::Group group;
   base::Bytes peer_public_value;
+  std::optional<crypto::KeyPair> own = {};
 };
 
 /// SKEYID for pre-shared keys that this peer may hold (RFC 2409 §5). Answered by SkeyidsDone.
@@ -108,6 +115,12 @@ struct CountInbound {
   std::vector<xfrm::SaId> sas;
 };
 
+/// Whether packets have come through this SA. Answered by TrafficSeen.
+struct LookForTraffic {
+  Ticket ticket;
+  xfrm::SaId sa;
+};
+
 enum class EventKind : std::uint8_t {
   proposal_refused,
   authentication_failed,
@@ -115,6 +128,7 @@ enum class EventKind : std::uint8_t {
   peer_authenticated,
   peer_up,
   rekeyed,
+  rekey_failed,  ///< one that we began; the old keys serve on
   sa_deleted,
   sa_expired,
   peer_lost,  ///< no SA left to carry its packets; its number lives while an ISAKMP SA does
@@ -136,8 +150,14 @@ struct Event {
   std::string detail;    ///< the reason or the algorithms, in words
 };
 
-using Effect = std::variant<Send, ComputeDh, DeriveSkeyids, TryCandidates, InstallInbound, InstallOutbound,
-                            RemoveSa, MovePeer, RemovePeer, CountInbound, Event>;
+using Effect =
+    std::variant<Send, MakeKeyPair, ComputeDh, DeriveSkeyids, TryCandidates, InstallInbound, InstallOutbound,
+                 RemoveSa, MovePeer, RemovePeer, CountInbound, LookForTraffic, Event>;
+
+struct KeyPairMade {
+  Ticket ticket;
+  base::Result<crypto::KeyPair> result;
+};
 
 struct DhDone {
   Ticket ticket;
@@ -160,6 +180,11 @@ struct InboundCounted {
   PeerNumber peer;
   std::uint64_t packets = 0;
 };
-using Completion = std::variant<DhDone, SkeyidsDone, CandidatesTried, Installed, InboundCounted>;
+struct TrafficSeen {
+  Ticket ticket;
+  std::uint64_t packets = 0;
+};
+using Completion =
+    std::variant<KeyPairMade, DhDone, SkeyidsDone, CandidatesTried, Installed, InboundCounted, TrafficSeen>;
 
 }  // namespace ike

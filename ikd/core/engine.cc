@@ -52,7 +52,7 @@ static_assert(std::size(drop_names) == static_cast<std::size_t>(DropReason::coun
 std::string_view name_of(DropReason reason) { return drop_names[static_cast<std::size_t>(reason)]; }
 
 std::size_t Engine::CookieHash::operator()(const Cookie& c) const {
-  std::size_t out = 0;  // responder cookies are our own random bytes
+  std::size_t out = 0;  // these cookies are our own random bytes
   std::memcpy(&out, c.data(), std::min(sizeof out, c.size()));
   return out;
 }
@@ -73,6 +73,18 @@ std::optional<Effect> Engine::next_effect() {
 IsakmpSa* Engine::find_sa(SaNumber number) {
   const auto it = sas_.find(number);
   return it == sas_.end() ? nullptr : &it->second;
+}
+
+IsakmpSa* Engine::find_sa(const v1::Header& header) {
+  if (const auto known = by_responder_cookie_.find(header.responder); known != by_responder_cookie_.end()) {
+    auto* sa = find_sa(known->second);
+    if (sa != nullptr && sa->initiator == header.initiator) return sa;
+  }
+  const auto ours = by_initiator_cookie_.find(header.initiator);
+  auto* sa = ours == by_initiator_cookie_.end() ? nullptr : find_sa(ours->second);
+  // The peer chooses its cookie with message 2.
+  const bool fits = sa != nullptr && (sa->responder == header.responder || sa->responder == Cookie{});
+  return fits ? sa : nullptr;
 }
 
 const IsakmpSa* Engine::isakmp_sa(SaNumber number) const {
@@ -111,16 +123,22 @@ Bytes Engine::random_of(std::size_t size) {
   return out;
 }
 
+std::uint32_t Engine::random_number() {
+  std::uint32_t number = 0;
+  random_({reinterpret_cast<std::uint8_t*>(&number), sizeof number});
+  return number;
+}
+
 MessageId Engine::new_message_id() {
   std::uint32_t id = 0;
-  while (id == 0) random_({reinterpret_cast<std::uint8_t*>(&id), sizeof id});
+  while (id == 0) id = random_number();
   return MessageId(id);
 }
 
 xfrm::Spi Engine::new_spi() {
   // 1 to 255 are reserved (RFC 4303 §2.1). A clash with an SPI in use is refused by the kernel.
   std::uint32_t spi = 0;
-  while (spi < 256) random_({reinterpret_cast<std::uint8_t*>(&spi), sizeof spi});
+  while (spi < 256) spi = random_number();
   return xfrm::Spi(spi);
 }
 
@@ -178,9 +196,8 @@ void Engine::input(const base::Endpoint& from, const base::Endpoint& to, ByteVie
     return main_mode_1(*header, datagram, from, to, now);
   }
   // By cookies alone: a peer's address and port may change at any time (RFC 3947 §4).
-  const auto known = by_responder_cookie_.find(header->responder);
-  auto* sa = known == by_responder_cookie_.end() ? nullptr : find_sa(known->second);
-  if (sa == nullptr || sa->initiator != header->initiator) return drop(DropReason::unknown_cookies);
+  auto* sa = find_sa(*header);
+  if (sa == nullptr) return drop(DropReason::unknown_cookies);
   if (header->next == v1::PayloadType::fragment) return fragment(*sa, datagram, from, to, now);
   dispatch(*sa, *header, datagram, from, to, now);
 }
@@ -188,7 +205,10 @@ void Engine::input(const base::Endpoint& from, const base::Endpoint& to, ByteVie
 void Engine::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                       const base::Endpoint& to, base::Time now) {
   using v1::Exchange;
-  if (header.exchange == Exchange::main_mode) return main_mode(sa, header, datagram, from, to, now);
+  if (header.exchange == Exchange::main_mode) {
+    if (sa.role == Role::initiator) return initiated_main_mode(sa, header, datagram, now);
+    return main_mode(sa, header, datagram, from, to, now);
+  }
   if (header.exchange != Exchange::quick_mode && header.exchange != Exchange::informational)
     return drop(DropReason::unsupported_exchange);
   if (!std::holds_alternative<Up>(sa.state)) return drop(DropReason::wrong_state);
@@ -221,13 +241,20 @@ void Engine::completed(Completion completion, base::Time now) {
   }
   auto* sa = find_sa(waiting.sa);
   if (sa == nullptr) return;
+  const bool main_mode = waiting.exchange.value == 0, ours = sa->role == Role::initiator;
   if (auto* skeyids = std::get_if<SkeyidsDone>(&completion))
-    return skeyids_done(*sa, std::move(*skeyids), now);
+    return ours ? send_main_mode_5(*sa, std::move(*skeyids), now)
+                : skeyids_done(*sa, std::move(*skeyids), now);
   if (auto* tried = std::get_if<CandidatesTried>(&completion))
     return candidates_tried(*sa, std::move(*tried), now);
+  if (const auto* seen = std::get_if<TrafficSeen>(&completion))
+    return traffic_seen(*sa, waiting.exchange, *seen, now);
+  if (auto* made = std::get_if<KeyPairMade>(&completion))
+    return main_mode ? send_main_mode_3(*sa, std::move(*made), now)
+                     : quick_key_pair_made(*sa, waiting.exchange, std::move(*made), now);
   auto& dh = std::get<DhDone>(completion);
-  if (waiting.exchange.value == 0) return dh_done(*sa, std::move(dh));
-  quick_dh_done(*sa, waiting.exchange, std::move(dh), now);
+  if (!main_mode) return quick_dh_done(*sa, waiting.exchange, std::move(dh), now);
+  return ours ? derive_skeyid(*sa, std::move(dh), now) : dh_done(*sa, std::move(dh));
 }
 
 void Engine::timeout(base::Time now) {
@@ -240,8 +267,15 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
   const MessageId exchange(key.part);
   auto* sa = find_sa(sa_number);
   auto* peer = peers_.find(peer_number);
+  auto* quick = sa != nullptr && sa->quick_modes.contains(exchange) ? &sa->quick_modes.at(exchange) : nullptr;
   switch (key.kind) {
     case TimerKind::half_open: return forget_sa(sa_number, now);
+    case TimerKind::main_resend:
+      if (sa != nullptr) resend_request(*sa, now);
+      return;
+    case TimerKind::isakmp_renew:
+      if (sa != nullptr) renew_isakmp_sa(*sa, now);
+      return;
     case TimerKind::isakmp_end:
       if (sa != nullptr) {
         const auto cookies = sa->spi();
@@ -252,11 +286,20 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
       }
       return;
     case TimerKind::quick_resend:
-      if (sa != nullptr && sa->quick_modes.contains(exchange))
-        send_quick_mode_2(*sa, exchange, sa->quick_modes.at(exchange), now);
+      if (quick == nullptr) return;
+      if (quick->role == Role::initiator) return resend_quick_mode_1(*sa, exchange, *quick, now);
+      return send_quick_mode_2(*sa, exchange, *quick, now);
+    case TimerKind::quick_confirm:
+      if (quick != nullptr) look_for_traffic(*sa, exchange, *quick, now);
       return;
     case TimerKind::quick_forget:
       if (sa != nullptr) sa->quick_modes.erase(exchange);
+      return;
+    case TimerKind::child_renew:
+      if (peer != nullptr) renew_child(*peer, xfrm::Spi(key.part), now);
+      return;
+    case TimerKind::child_retire:
+      if (peer != nullptr) retire(*peer, xfrm::Spi(key.part), now);
       return;
     case TimerKind::child_end:
       if (peer == nullptr) return;
@@ -294,9 +337,16 @@ void Engine::forget_sa(SaNumber number, base::Time now) {
     const auto id = sa->quick_modes.begin()->first;
     abandon_quick_mode(*sa, id, now);
   }
-  if (up == nullptr) no_longer_half_open(*sa);
-  timers_.cancel({TimerKind::isakmp_end, number.value});
-  by_responder_cookie_.erase(sa->responder);
+  if (up == nullptr && sa->role == Role::responder) no_longer_half_open(*sa);
+  for (const auto kind : {TimerKind::isakmp_end, TimerKind::isakmp_renew, TimerKind::main_resend})
+    timers_.cancel({kind, number.value});
+  if (auto* reached = peers_.find(sa->rekeys); reached != nullptr && reached->reaching == number)
+    reached->reaching = {};
+  if (sa->role == Role::initiator) {
+    by_initiator_cookie_.erase(sa->initiator);
+  } else {
+    by_responder_cookie_.erase(sa->responder);
+  }
   fragments_.forget(number);
   watch_fragments();
   sas_.erase(number);
@@ -331,10 +381,10 @@ void Engine::shut_down(base::Time now) {
 }
 
 void Engine::expired(const xfrm::SaId& id, base::Time now) {
-  auto* owner = peers_.by_inbound(id);
-  if (owner == nullptr) return;
-  report(EventKind::sa_expired, *owner, "the kernel's limit is reached");
-  remove_child(*owner, id.spi, now);
+  const auto [peer, child] = find_child(id);
+  if (child == nullptr) return;
+  report(EventKind::sa_expired, *peer, "the kernel's limit is reached");
+  remove_child(*peer, child->in, now);
 }
 
 }  // namespace ike

@@ -54,6 +54,7 @@ struct Settings {
   std::vector<EspSuite> esp_suites = default_esp_suites();
   std::chrono::seconds ike_lifetime{28800};  ///< the longest we agree to
   std::chrono::seconds esp_lifetime{28800};
+  std::uint64_t esp_kilobytes = 0;        ///< an ESP SA that has carried so much is renewed; zero: any amount
   std::chrono::seconds dpd{60};           ///< silence before R-U-THERE; zero: never ask
   std::chrono::seconds dpd_timeout{300};  ///< silence before a peer that was asked is given up
   /// Silence before a peer is given up that cannot be asked; zero: never.
@@ -91,10 +92,14 @@ class Engine {
   /// Early and repeated calls do nothing.
   void timeout(base::Time now);
   void completed(Completion completion, base::Time now);
-  /// The kernel dropped an inbound SA (hard limit).
+  /// The kernel dropped an SA (hard limit).
   void expired(const xfrm::SaId& sa, base::Time now);
   /// The kernel decrypted a packet that came from somewhere else (kernel.md §5).
   void mapped(const xfrm::Mapping& mapping, base::Time now);
+  /// The kernel warns that an SA has carried most of what it may (soft limit): time for a new pair.
+  void nearly_expired(const xfrm::SaId& sa, base::Time now);
+  /// Opens a connection to another gateway, as the initiator of both phases.
+  void connect(Connection connection, base::Time now);
   /// Deletes for every SA of the peer; false when there is no such peer.
   bool terminate(PeerNumber peer, std::string_view why, base::Time now);
   /// The same for all peers; the half-open vanish.
@@ -113,9 +118,14 @@ class Engine {
  private:
   enum class TimerKind : std::uint8_t {
     half_open,       ///< a Main Mode that never ended
+    main_resend,     ///< our Main Mode's last message again, or give up
+    isakmp_renew,    ///< no client has renewed the ISAKMP SA, and its end is near
     isakmp_end,      ///< the ISAKMP SA's lifetime is over
-    quick_resend,    ///< message 2 again, or give up
+    quick_resend,    ///< message 1 or 2 again, or give up
+    quick_confirm,   ///< has anything come through the pair that our message 3 announced?
     quick_forget,    ///< duplicates of message 3 are no longer expected
+    child_renew,     ///< no client has renewed an ESP SA pair, and its end is near
+    child_retire,    ///< a pair that we replaced is to be deleted
     child_end,       ///< an ESP SA pair's lifetime is over
     inbound_linger,  ///< packets on their way of a deleted pair have arrived by now
     fragments,       ///< a message that came in part has no hope any more
@@ -160,6 +170,7 @@ class Engine {
   void report(EventKind kind, const IsakmpSa& sa, std::string detail);
   Ticket new_ticket(Waiting waiting);
   MessageId new_message_id();
+  std::uint32_t random_number();
   Bytes random_of(std::size_t size);
   xfrm::Spi new_spi();
   v1::Header reply_header(const IsakmpSa& sa, v1::Exchange exchange, MessageId id) const;
@@ -173,6 +184,20 @@ class Engine {
   void bury(const Peer& peer, base::Time now);
   void timer_due(const TimerKey& key, base::Time now);
   IsakmpSa* find_sa(SaNumber number);
+  IsakmpSa* find_sa(const v1::Header& header);
+
+  // initiate_main_mode.cc
+  void open_main_mode(Connection connection, PeerNumber rekeys, bool then_quick_mode, base::Time now);
+  void request(IsakmpSa& sa, Bytes message, base::Time now);
+  void resend_request(IsakmpSa& sa, base::Time now);
+  void initiated_main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
+  void take_main_mode_2(IsakmpSa& sa, const v1::Header& header, ByteView datagram);
+  void send_main_mode_3(IsakmpSa& sa, KeyPairMade made, base::Time now);
+  void take_main_mode_4(IsakmpSa& sa, const v1::Header& header, ByteView datagram);
+  void derive_skeyid(IsakmpSa& sa, DhDone done, base::Time now);
+  void send_main_mode_5(IsakmpSa& sa, SkeyidsDone done, base::Time now);
+  void take_main_mode_6(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
+  Peer* peer_reached(IsakmpSa& sa, ByteView id_body, const NamedSkeyid& key, base::Time now);
 
   // fragmentation.cc
   void fragment(IsakmpSa& sa, ByteView datagram, const base::Endpoint& from, const base::Endpoint& to,
@@ -222,6 +247,35 @@ class Engine {
   bool refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why);
   void abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now);
   void quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time now);
+
+  void install_outbound(IsakmpSa& sa, MessageId id, QuickMode& quick, Peer& peer, base::Time now);
+
+  // initiate_quick_mode.cc
+  void open_quick_mode(IsakmpSa& sa, base::Time now);
+  void send_quick_mode_1(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
+  void resend_quick_mode_1(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
+  void quick_key_pair_made(IsakmpSa& sa, MessageId id, KeyPairMade made, base::Time now);
+  bool take_quick_mode_2(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
+                         base::Time now);
+  void send_quick_mode_3(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
+  void look_for_traffic(const IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
+  void traffic_seen(IsakmpSa& sa, MessageId id, const TrafficSeen& seen, base::Time now);
+  /// Whether or not the peer has shown it: the new pair carries what we send from now on.
+  void confirm(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
+
+  // rekey.cc
+  void renew_child(Peer& peer, xfrm::Spi in, base::Time now);
+  void renew_isakmp_sa(const IsakmpSa& sa, base::Time now);
+  void reach(Peer& peer, bool then_quick_mode, base::Time now);
+  IsakmpSa* newest_isakmp_sa(const Peer& peer);
+  void became_active(Peer& peer, ChildSa& child, base::Time now);
+  void supersede(Peer& peer, ChildSa& old);
+  /// A pair on standby carries what we send when the active one has gone.
+  void promote(Peer& peer, base::Time now);
+  void retire(Peer& peer, xfrm::Spi in, base::Time now);
+  void confirm_all_but(Peer& peer, xfrm::Spi in, base::Time now);
+  bool being_renewed(const Peer& peer);
+  std::pair<Peer*, ChildSa*> find_child(const xfrm::SaId& id);
 
   // children.cc
   xfrm::Sa inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
@@ -274,7 +328,8 @@ class Engine {
   Random random_;
   Peers peers_;
   std::map<SaNumber, IsakmpSa> sas_;
-  std::unordered_map<Cookie, SaNumber, CookieHash> by_responder_cookie_;
+  std::unordered_map<Cookie, SaNumber, CookieHash> by_responder_cookie_;  ///< of those that the peer began
+  std::unordered_map<Cookie, SaNumber, CookieHash> by_initiator_cookie_;  ///< of those that we began
   std::map<std::pair<Cookie, base::Endpoint>, SaNumber> half_open_;
   Admission admission_;
   TrialBudget trial_budget_;

@@ -1,5 +1,5 @@
 #pragma once
-// An ISAKMP SA as the responder sees it, from its first message to its end.
+// An ISAKMP SA from its first message to its end, whichever side began.
 
 #include <map>
 #include <optional>
@@ -13,6 +13,7 @@
 #include "ike/message_ids.h"
 #include "ike/peers.h"
 #include "ike/profile.h"
+#include "ike/terms.h"
 #include "ike/v1/message.h"
 #include "ike/v1/nat.h"
 #include "ike/v1/sa_payload.h"
@@ -29,6 +30,8 @@ struct LastExchange {
   Bytes request_digest;
   Bytes response;
 };
+
+enum class Role : std::uint8_t { responder, initiator };
 
 // Main Mode, one struct a state with exactly what is known in it.
 
@@ -58,16 +61,53 @@ struct TryingPsks {
   std::optional<std::size_t> next;  ///< where another one begins
   std::size_t tried = 0;            ///< and paid for
 };
+
+// The same as initiator.
+
+/// Message 1 is out.
+struct SentSa {};
+/// Message 2 is in, our key pair is being made.
+struct MakingKeyPair {
+  Ticket ticket;
+};
+/// Message 3 is out.
+struct SentKe {
+  crypto::KeyPair own;
+  Bytes ni;
+};
+/// Message 4 is in, the shared secret and then SKEYID are being computed.
+struct Deriving {
+  Ticket ticket;
+  Bytes ni, nr, g_xi, g_xr;
+  base::Secret g_xy;
+};
+/// Message 5 is out.
+struct SentId {
+  NamedSkeyid key;
+  v1::SessionKeys keys;
+  Bytes g_xi, g_xr, iv;
+};
+
 struct Up {
   v1::SessionKeys keys;
   Bytes last_block;  ///< of phase 1, the seed of every phase 2 IV
   PeerNumber peer;
 };
-using MainMode = std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, Up>;
+using MainMode =
+    std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, SentSa, MakingKeyPair, SentKe, Deriving, SentId, Up>;
 
-/// A Quick Mode in which we respond (RFC 2409 §5.5).
+/// A Quick Mode (RFC 2409 §5.5).
 struct QuickMode {
-  enum class Stage : std::uint8_t { await_dh, await_inbound, await_hash3, done };
+  enum class Stage : std::uint8_t {
+    await_key_pair,  ///< we initiate, with PFS
+    await_message2,  ///< we initiate, message 1 is out
+    await_dh,
+    await_inbound,
+    await_hash3,  ///< we respond, message 2 is out
+    confirming,   ///< we initiate, message 3 is out and has no answer: does the peer use the pair?
+    done
+  };
+  Role role = Role::responder;
   Stage stage = Stage::await_dh;
   Ticket ticket;
   Bytes iv;
@@ -77,13 +117,30 @@ struct QuickMode {
   Bytes sa_body;  ///< of our answer
   xfrm::Spi in, out;
   std::chrono::seconds lifetime{0};
-  bool shorter_lifetime = false;  ///< than the peer asked: say RESPONDER-LIFETIME
-  std::size_t nat_oas = 0;        ///< NAT-OA payloads that the peer sent
+  std::optional<std::uint64_t> kilobytes;
+  std::optional<crypto::Group> pfs;
+  std::optional<xfrm::Spi> replaces;  ///< the pair that is active as it begins, by inbound SPI
+  bool shorter_lifetime = false;      ///< than the peer asked: say RESPONDER-LIFETIME
+  std::size_t nat_oas = 0;            ///< NAT-OA payloads that the peer sent, in its first Quick Mode
   Bytes g_xr;
   base::Secret g_xy;
   xfrm::EspTransform outbound_keys;
-  std::uint8_t sent = 0;  ///< how often message 2 went out
+  std::uint8_t sent = 0;  ///< how often our last message went out
   LastExchange last;
+  // As initiator.
+  std::optional<crypto::KeyPair> own;
+  std::uint8_t looks = 0;  ///< for traffic on the new pair, in vain
+
+  EspTerms terms() const {
+    const bool ours = role == Role::initiator;
+    return {.suite = suite,
+            .lifetime = lifetime,
+            .kilobytes = kilobytes,
+            .pfs = pfs,
+            .our_id = ours ? idci : idcr,
+            .their_id = ours ? idcr : idci,
+            .nat_oas = nat_oas};
+  }
 };
 
 /// RFC 2409 §5: what a nonce may measure, and what ours do, in bytes.
@@ -94,6 +151,7 @@ inline constexpr std::uint16_t most_failures = 200;
 
 struct IsakmpSa {
   SaNumber number;
+  Role role = Role::responder;
   Cookie initiator{}, responder{};
   base::Endpoint local, remote;
   /// Where message 1 came from: what a repeated message 1 is found by.
@@ -113,9 +171,18 @@ struct IsakmpSa {
   LastExchange last;
   std::map<MessageId, QuickMode> quick_modes;
   /// M-IDs of phase 2 that were used: an old Quick Mode cannot be played back (RFC 2409 §5.5).
-  std::set<MessageId> used_ids;
+  MessageIds used_ids;
   MessageIds informational_ids;            ///< the newest of its Informationals
   std::optional<std::uint32_t> dpd_heard;  ///< sequence number of its newest R-U-THERE
+  // As initiator, until it is up.
+  std::optional<Connection> connection;  ///< what it is for
+  bool then_quick_mode = false;
+  PeerNumber rekeys;      ///< the peer that it is to be the next ISAKMP SA of; zero: a new one
+  std::uint8_t sent = 0;  ///< how often our last message went out
+
+  IkeTerms terms() const {
+    return {.transform = transform, .lifetime = lifetime, .nat_flavour = nat_flavour, .dpd = dpd};
+  }
 
   /// CKY-I | CKY-R: its SPI in notifications and Deletes (RFC 2408 §3.14, §3.15).
   Bytes spi() const {

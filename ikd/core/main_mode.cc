@@ -4,6 +4,7 @@
 
 #include "crypto/cipher.h"
 #include "ike/engine.h"
+#include "ike/lifetimes.h"
 #include "ike/v1/identification.h"
 
 namespace ike {
@@ -222,14 +223,20 @@ void Engine::main_mode_6(IsakmpSa& sa, std::vector<Payload> payloads, const v1::
 
 void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, Peer& peer, base::Time now) {
   ++counters_.main_modes;
-  peer.local = sa.local;
-  peer.remote = sa.remote;
-  nat_found(peer, sa.nat, now);
-  peer.client = sa.client;
+  if (sa.role == Role::responder) no_longer_half_open(sa);
+  if (sa.role == Role::responder || sa.rekeys.value == 0) {
+    peer.local = sa.local;
+    peer.remote = sa.remote;
+    nat_found(peer, sa.nat, now);
+    peer.client = sa.client;
+  } else if (sa.local == peer.local) {
+    sa.remote = peer.remote;  // it may have moved while we called it
+  }
+  if (!peer.ike_terms) peer.ike_terms = sa.terms();
   const auto number = sa.number;
   sa.state = Up{.keys = std::move(keys), .last_block = std::move(last_block), .peer = peer.number};
   sa.sa_body = {};
-  no_longer_half_open(sa);
+  timers_.set({TimerKind::isakmp_renew, number.value}, now + soft_time(sa.lifetime, random_number()));
   timers_.set({TimerKind::isakmp_end, number.value}, now + sa.lifetime);
   const bool fresh = peer.isakmp_sas.empty() && peer.children.empty();
   peer.isakmp_sas.insert(number);

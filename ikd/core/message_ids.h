@@ -16,12 +16,14 @@ class MessageIds {
   static constexpr std::size_t kept = 4096;
 
   bool contains(v1::MessageId id) const { return known_.contains(id.value); }
-  void insert(v1::MessageId id) {
-    if (!known_.insert(id.value).second) return;
+  /// False when it was known.
+  bool insert(v1::MessageId id) {
+    if (!known_.insert(id.value).second) return false;
     order_.push_back(id.value);
-    if (order_.size() < 2 * kept) return;
+    if (order_.size() < 2 * kept) return true;
     for (std::size_t i = 0; i < kept; ++i) known_.erase(order_[i]);
     order_.erase(order_.begin(), order_.begin() + kept);
+    return true;
   }
   /// It may come again: nothing has been done for it.
   void erase(v1::MessageId id) {

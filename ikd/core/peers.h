@@ -15,6 +15,7 @@
 #include "ike/effect.h"
 #include "ike/profile.h"
 #include "ike/proposal.h"
+#include "ike/terms.h"
 
 namespace ike {
 
@@ -36,9 +37,11 @@ struct Numbering {
 
 enum class ChildState : std::uint8_t {
   answering,   ///< inbound installed or being installed, message 3 awaited
+  confirming,  ///< ours: inbound installed, message 3 is out, nothing has come through it yet
   installing,  ///< message 3 is in, the outbound SA is being installed
   active,      ///< both directions
-  superseded,  ///< a newer one carries what we send
+  standby,     ///< both directions, but it has a rival: both ends renewed at once
+  superseded,  ///< inbound only: a newer one carries what we send
 };
 
 /// A pair of ESP SAs.
@@ -48,6 +51,10 @@ struct ChildSa {
   ChildState state = ChildState::answering;
   base::Time installed;
   std::chrono::seconds lifetime{0};
+  std::optional<std::uint64_t> kilobytes = {};
+  bool ours = false;                       ///< we initiated its Quick Mode
+  std::optional<xfrm::Spi> replaces = {};  ///< what was active when its Quick Mode began, by inbound SPI
+  base::Bytes least_nonce = {};            ///< of its Quick Mode's two
 };
 
 /// Of a peer's map elements and its policy, which come with its first SAs.
@@ -84,6 +91,10 @@ struct Peer {
   // Its NAT gave it another place (RFC 3947 §7).
   std::optional<base::Endpoint> next_remote;  ///< where it will be believed to be next; see nat_life.cc
   base::Time moved;                           ///< the last time
+  /// What our own rekeys offer: of its first ISAKMP SA and its first pair.
+  std::optional<IkeTerms> ike_terms;
+  std::optional<EspTerms> esp_terms;
+  SaNumber reaching;  ///< a Main Mode of ours that is under way to it
   // Dead peer detection (RFC 3706).
   base::Time last_heard;
   std::uint64_t packets_seen = 0;  ///< of the inbound SAs, at the last count

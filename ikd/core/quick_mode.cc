@@ -1,5 +1,6 @@
-// Quick Mode as responder (RFC 2409 §5.5): one pair of ESP SAs in transport mode. The inbound SA stands
-// before message 2 leaves, so that no ESP arrives unknown; the outbound one follows message 3.
+// Quick Mode (RFC 2409 §5.5) as responder, and what both roles share: one pair of ESP SAs in transport mode.
+// The inbound SA stands before message 2 leaves, so that no ESP arrives unknown; the outbound one follows
+// message 3.
 
 #include <utility>
 
@@ -19,7 +20,11 @@ constexpr auto first_resend = 2s;
 constexpr std::uint8_t most_sent = 4;  // message 2: 2 + 4 + 8 + 16 s
 constexpr auto remember_done = 60s;    // a late duplicate of message 3 is still known
 constexpr std::size_t most_quick_modes = 4;
-constexpr std::size_t most_used_ids = 10000;
+
+std::optional<xfrm::Spi> active_pair(const Peer* peer) {
+  const auto* child = peer == nullptr ? nullptr : peer->active();
+  return child == nullptr ? std::nullopt : std::optional(child->in);
+}
 
 }  // namespace
 
@@ -28,6 +33,7 @@ bool Engine::quick_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagra
   if (known == sa.quick_modes.end()) return quick_mode_1(sa, header, datagram, now);
   auto& quick = known->second;
   if (answer_duplicate(sa, quick.last, datagram)) return false;
+  if (quick.role == Role::initiator) return take_quick_mode_2(sa, quick, header, datagram, now);
   if (quick.stage != QuickMode::Stage::await_hash3) return not_taken(DropReason::wrong_state);
   return quick_mode_3(sa, quick, header, datagram, now);
 }
@@ -49,7 +55,7 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
     return not_taken(DropReason::malformed);
   const auto unfinished = std::ranges::count_if(
       sa.quick_modes, [](const auto& entry) { return entry.second.stage != QuickMode::Stage::done; });
-  if (static_cast<std::size_t>(unfinished) >= most_quick_modes || sa.used_ids.size() >= most_used_ids)
+  if (static_cast<std::size_t>(unfinished) >= most_quick_modes)
     return not_taken(DropReason::quick_mode_limit);
   sa.used_ids.insert(id);
 
@@ -87,6 +93,9 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   quick.out = offer->spi;
   quick.in = new_spi();
   quick.lifetime = std::min(offer->lifetime.value_or(settings_.esp_lifetime), settings_.esp_lifetime);
+  quick.kilobytes = offer->kilobytes;
+  quick.pfs = offer->group;
+  quick.replaces = active_pair(peers_.find(std::get<Up>(sa.state).peer));
   quick.shorter_lifetime = offer->lifetime.value_or(0s) > quick.lifetime;
   if (mode != v1::EncapsulationMode::transport) quick.nat_oas = chain->count(v1::nat_oa_of(sa.nat_flavour));
   auto proposal = offer->proposal;
@@ -166,6 +175,7 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
     return v1::derive_keymat(sa.transform.hash, up.keys.skeyid_d, quick.g_xy.view(), spi, quick.ni, quick.nr,
                              quick.suite);
   };
+  const bool ours = quick.role == Role::initiator;
   quick.outbound_keys = keys_for(quick.out);
   quick.stage = QuickMode::Stage::await_inbound;
   quick.ticket = new_ticket({.sa = sa.number,
@@ -176,9 +186,13 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
   peer->children.push_back({.in = quick.in,
                             .out = quick.out,
                             .suite = quick.suite,
-                            .state = ChildState::answering,
+                            .state = ours ? ChildState::confirming : ChildState::answering,
                             .installed = now,
-                            .lifetime = quick.lifetime});
+                            .lifetime = quick.lifetime,
+                            .kilobytes = quick.kilobytes,
+                            .ours = ours,
+                            .replaces = quick.replaces,
+                            .least_nonce = std::min(quick.ni, quick.nr)});
   peers_.claim(*peer, quick.in);
   InstallInbound effect{
       .ticket = quick.ticket, .sa = inbound_sa(*peer, quick, keys_for(quick.in)), .new_entry = {}};
@@ -200,6 +214,7 @@ void Engine::inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> re
     if (wanted) forget_child(*peer, quick.in, now);
   }
   if (!result || !wanted) return abandon_quick_mode(sa, id, now);
+  if (quick.role == Role::initiator) return send_quick_mode_3(sa, id, quick, now);
   quick.stage = QuickMode::Stage::await_hash3;
   send_quick_mode_2(sa, id, quick, now);
 }
@@ -261,33 +276,40 @@ bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& head
   if (peer->policy_presence == Presence::installing) return not_taken(DropReason::quick_mode_limit);
   answer(sa, quick.last, datagram, {});
   timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
-  timers_.set({TimerKind::quick_forget, sa.number.value, header.message_id.value}, now + remember_done);
+  if (!peer->esp_terms) peer->esp_terms = quick.terms();
+  install_outbound(sa, header.message_id, quick, *peer, now);
+  return true;
+}
+
+void Engine::install_outbound(IsakmpSa& sa, MessageId id, QuickMode& quick, Peer& peer, base::Time now) {
+  timers_.set({TimerKind::quick_forget, sa.number.value, id.value}, now + remember_done);
   quick.stage = QuickMode::Stage::done;
   quick.g_xy = {};
-  child->state = ChildState::installing;
+  peer.child_by_in(quick.in)->state = ChildState::installing;
   const auto ticket = new_ticket({.sa = sa.number,
-                                  .exchange = header.message_id,
+                                  .exchange = id,
                                   .installs = xfrm::Direction::out,
-                                  .peer = peer->number,
+                                  .peer = peer.number,
                                   .in = quick.in});
   InstallOutbound effect{.ticket = ticket,
-                         .sa = outbound_sa(*peer, quick, std::exchange(quick.outbound_keys, {})),
+                         .sa = outbound_sa(peer, quick, std::exchange(quick.outbound_keys, {})),
                          .new_policy = {}};
-  if (peer->policy_presence == Presence::absent) {
-    effect.new_policy = outbound_policy(*peer);
-    peer->policy_presence = Presence::installing;
+  if (peer.policy_presence == Presence::absent) {
+    effect.new_policy = outbound_policy(peer);
+    peer.policy_presence = Presence::installing;
   }
   effects_.emplace_back(std::move(effect));
-  return true;
 }
 
 void Engine::abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now) {
   const auto it = sa.quick_modes.find(id);
   if (it == sa.quick_modes.end()) return;
+  // The peer believes in the pair since our message 3.
+  if (it->second.stage == QuickMode::Stage::confirming) confirm(sa, id, it->second, now);
   const bool finished = it->second.stage == QuickMode::Stage::done;
   const auto in = it->second.in;
-  timers_.cancel({TimerKind::quick_resend, sa.number.value, id.value});
-  timers_.cancel({TimerKind::quick_forget, sa.number.value, id.value});
+  for (const auto kind : {TimerKind::quick_resend, TimerKind::quick_confirm, TimerKind::quick_forget})
+    timers_.cancel({kind, sa.number.value, id.value});
   sa.quick_modes.erase(it);
   if (finished) return;
   auto* peer = peers_.find(std::get<Up>(sa.state).peer);

@@ -194,6 +194,14 @@ base::Result<base::Secret> DhKey::derive(ByteView peer_public_value) const {
   return shared;
 }
 
+base::Result<KeyPair> make_key_pair(Group group) {
+  auto key = DhKey::generate(group);
+  if (!key) return tl::unexpected(key.error());
+  auto public_value = key->public_value();
+  if (!public_value) return tl::unexpected(public_value.error());
+  return KeyPair{std::move(*key), std::move(*public_value)};
+}
+
 base::Result<DhResult> respond(Group group, ByteView peer_public_value) {
   auto key = DhKey::generate(group);
   if (!key) return tl::unexpected(key.error());

@@ -38,6 +38,13 @@ class DhKey {
   Key key_;
 };
 
+/// What an initiator sends and keeps until the peer's value comes.
+struct KeyPair {
+  DhKey key;
+  base::Bytes public_value;
+};
+base::Result<KeyPair> make_key_pair(Group group);
+
 /// What a responder computes at once from the initiator's KE.
 struct DhResult {
   base::Bytes public_value;

@@ -72,9 +72,10 @@ struct Ike {
   std::vector<Located<std::string>> esp_proposals;  ///< "aes256gcm16", "aes128-sha1"; empty for "default"
   std::chrono::seconds lifetime{28800};             ///< the longest accepted
   std::chrono::seconds esp_lifetime{28800};         ///< the longest accepted
-  std::chrono::seconds dpd{60};                     ///< silence before R-U-THERE; zero: never ask
-  std::chrono::seconds dpd_timeout{300};            ///< silence before the peer is forgotten
-  std::chrono::seconds silence_timeout{900};        ///< the same where it cannot be asked; zero: never
+  std::uint64_t esp_kilobytes = 0;            ///< an ESP SA that carried so much is renewed; zero: never
+  std::chrono::seconds dpd{60};               ///< silence before R-U-THERE; zero: never ask
+  std::chrono::seconds dpd_timeout{300};      ///< silence before the peer is forgotten
+  std::chrono::seconds silence_timeout{900};  ///< the same where it cannot be asked; zero: never
   std::uint32_t max_half_open = 1000;
   NatDetection nat_detection = NatDetection::truthful;
   InnerIds inner_ids;

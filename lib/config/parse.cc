@@ -106,6 +106,13 @@ void read_inner_ids(const Entry& e, InnerIds& out) {
   }
 }
 
+void read_kilobytes(const Entry& e, std::uint64_t& out) {
+  constexpr std::int64_t least = 1000, most = std::int64_t{1} << 40;
+  const auto value = e.integer(0, most);
+  if (value && *value != 0 && *value < least) return e.refuse("must be 0 or at least 1000");
+  if (value) out = static_cast<std::uint64_t>(*value);
+}
+
 void read_ike(const Entry& section, Ike& out) {
   for (const auto& [key, e] : section.keys()) {
     if (key == "listen")
@@ -118,6 +125,8 @@ void read_ike(const Entry& section, Ike& out) {
       e.seconds(out.lifetime, 300, 7 * one_day);
     else if (key == "esp_lifetime_seconds")
       e.seconds(out.esp_lifetime, 120, 7 * one_day);
+    else if (key == "esp_kilobytes")
+      read_kilobytes(e, out.esp_kilobytes);
     else if (key == "dpd_seconds")
       e.seconds(out.dpd, 0, one_day);
     else if (key == "dpd_timeout_seconds")

@@ -51,11 +51,28 @@ bool FakeKernel::refused(int& planned) {
          std::uniform_real_distribution<double>(0, 1)(engine_) < settings_.refuse_chance;
 }
 
+void FakeKernel::run(ike::MakeKeyPair e, base::Time now) {
+  // A pretended pair has a real key, too, since its type has no other; nobody uses it.
+  auto made = crypto::make_key_pair(settings_.dh == Dh::real ? e.group : crypto::Group::curve25519);
+  if (settings_.dh == Dh::pretended) {
+    made->public_value.resize(crypto::public_value_size(e.group));
+    random_(made->public_value);
+  }
+  complete(ike::KeyPairMade{e.ticket, std::move(made)}, settings_.dh_delay, now);
+}
+
+base::Result<crypto::DhResult> FakeKernel::shared_secret(ike::ComputeDh& e) {
+  if (!e.own && settings_.dh == Dh::real) return crypto::respond(e.group, e.peer_public_value);
+  if (!e.own) return pretend_respond(e.group, e.peer_public_value, random_);
+  auto shared = settings_.dh == Dh::real ? e.own->key.derive(e.peer_public_value)
+                                         : pretend_shared(e.group, e.own->public_value, e.peer_public_value);
+  if (!shared) return tl::unexpected(shared.error());
+  return crypto::DhResult{std::move(e.own->public_value), std::move(*shared)};
+}
+
 void FakeKernel::run(ike::ComputeDh e, base::Time now) {
   ++computed_dh_;
-  auto result = settings_.dh == Dh::real
-                    ? crypto::respond(e.group, e.peer_public_value)
-                    : base::Result<crypto::DhResult>(pretend_respond(e.group, e.peer_public_value, random_));
+  auto result = shared_secret(e);
   complete(ike::DhDone{e.ticket, std::move(result)}, settings_.dh_delay, now);
 }
 
@@ -146,6 +163,8 @@ void FakeKernel::run(ike::InstallOutbound e, base::Time now) {
   if (e.new_policy) policies_.emplace(xfrm::id_of(*e.new_policy), *e.new_policy);
   check_outbound(e.sa);
   excused_.erase(id);
+  std::erase_if(outbound_order_, [this](const xfrm::SaId& old) { return !sas_.contains(old); });
+  outbound_order_.push_back(id);
   sas_.emplace(id, std::move(e.sa));
   complete(ike::Installed{e.ticket, {}}, settings_.install_delay, now);
 }
@@ -191,6 +210,11 @@ void FakeKernel::run(const ike::CountInbound& e, base::Time now) {
   complete(counted, base::Duration(0), now);
 }
 
+void FakeKernel::run(const ike::LookForTraffic& e, base::Time now) {
+  const auto count = packets_.find(e.sa.spi);
+  complete(ike::TrafficSeen{e.ticket, count == packets_.end() ? 0 : count->second}, base::Duration(0), now);
+}
+
 void FakeKernel::expire(const xfrm::SaId& id) {
   sas_.erase(id);
   excused_.insert(id);
@@ -206,6 +230,13 @@ const xfrm::Sa* FakeKernel::inbound(xfrm::Spi spi) const {
 const xfrm::Sa* FakeKernel::outbound(base::Mark mark, xfrm::Spi spi) const {
   for (const auto& [id, sa] : sas_) {
     if (id.mark && id.mark->value == mark.value && id.spi == spi) return &sa;
+  }
+  return nullptr;
+}
+
+const xfrm::Sa* FakeKernel::newest_outbound() const {
+  for (auto id = outbound_order_.rbegin(); id != outbound_order_.rend(); ++id) {
+    if (const auto it = sas_.find(*id); it != sas_.end()) return &it->second;
   }
   return nullptr;
 }

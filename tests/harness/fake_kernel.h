@@ -53,6 +53,8 @@ class FakeKernel {
   const std::map<xfrm::SaId, xfrm::Sa>& sas() const { return sas_; }
   const xfrm::Sa* inbound(xfrm::Spi spi) const;
   const xfrm::Sa* outbound(base::Mark mark, xfrm::Spi spi) const;
+  /// What the kernel sends on, whoever the peer; null when there is none.
+  const xfrm::Sa* newest_outbound() const;
   std::size_t inbound_sas() const;
   std::size_t outbound_sas() const { return sas_.size() - inbound_sas(); }
   const std::map<base::Mark, ike::PeerEntry>& entries() const { return entries_; }
@@ -76,6 +78,8 @@ class FakeKernel {
   void complain(std::string what) { complaints_.push_back(std::move(what)); }
   void complete(ike::Completion completion, base::Duration delay, base::Time now);
   bool refused(int& planned);
+  base::Result<crypto::DhResult> shared_secret(ike::ComputeDh& effect);
+  void run(ike::MakeKeyPair effect, base::Time now);
   void run(ike::ComputeDh effect, base::Time now);
   void run(ike::DeriveSkeyids effect, base::Time now);
   void run(ike::TryCandidates effect, base::Time now);
@@ -85,6 +89,7 @@ class FakeKernel {
   void run(const ike::MovePeer& effect, base::Time now);
   void run(const ike::RemovePeer& effect, base::Time now);
   void run(const ike::CountInbound& effect, base::Time now);
+  void run(const ike::LookForTraffic& effect, base::Time now);
   void run(ike::Event effect, base::Time) { events_.push_back(std::move(effect)); }
   void run(const ike::Send&, base::Time) { complain("a datagram is no matter of the kernel"); }
   void check_inbound(const xfrm::Sa& sa);
@@ -96,6 +101,7 @@ class FakeKernel {
   std::multimap<base::Time, ike::Completion> completions_;
   int refuse_inbound_ = 0, refuse_outbound_ = 0;
   std::map<xfrm::SaId, xfrm::Sa> sas_;
+  std::vector<xfrm::SaId> outbound_order_;  ///< as they were installed; some may have gone
   /// Refused or expired, but the responder may not know yet: removing them is no error.
   std::set<xfrm::SaId> excused_;
   std::map<base::Mark, ike::PeerEntry> entries_;

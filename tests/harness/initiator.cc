@@ -86,6 +86,14 @@ ike::v1::Header Initiator::header(const Phase1& p, Exchange exchange, MessageId 
   return h;
 }
 
+base::Endpoint Initiator::here(const Phase1& p) const {
+  return {settings_.local.address, p.nat ? natt_port : settings_.local.port};
+}
+
+base::Endpoint Initiator::there(const Phase1& p) const {
+  return {settings_.gateway.address, p.nat ? natt_port : settings_.gateway.port};
+}
+
 void Initiator::transmit(const Phase1& p, ByteView message) {
   // Message 1 comes before anybody has said that it understands fragments.
   if (settings_.fragment_above == 0 || message.size() <= settings_.fragment_above || p.responder == Cookie{})
@@ -116,12 +124,9 @@ Bytes Initiator::put_together(ByteView datagram) {
 }
 
 void Initiator::transmit_datagram(const Phase1& p, ByteView message) {
-  const std::uint16_t port = p.nat ? natt_port : settings_.local.port;
   Bytes out(p.nat ? non_esp_marker : 0);
   base::append(out, message);
-  sends_.push_back({{settings_.local.address, port},
-                    {settings_.gateway.address, p.nat ? natt_port : settings_.gateway.port},
-                    std::move(out)});
+  sends_.push_back({here(p), there(p), std::move(out)});
 }
 
 base::Duration Initiator::patience(int sent) const {

@@ -43,7 +43,8 @@ struct InitiatorSettings {
   ike::v1::NatFlavour nat_flavour = ike::v1::NatFlavour::rfc3947;
   bool nat_oa = true;
   Contact contact = Contact::none;
-  bool dpd = true;  ///< says that it understands R-U-THERE
+  bool dpd = true;              ///< says that it understands R-U-THERE
+  bool rekeys_on_4500 = false;  ///< a later Main Mode begins where the first one ended (Apple)
   bool answers_dpd = true;
   std::vector<Bytes> vendor_ids = {};  ///< of message 1; empty: as `nat_traversal` and `dpd` say
   /// SA payloads' bodies as a certain client writes them, of what `ike` and `esp` say; none: our own writing.
@@ -170,6 +171,9 @@ class Initiator {
   void message_6(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram,
                  base::Time now);
   Bytes identity() const;
+  /// Both ends as they are on the wire at this moment, but for NATs.
+  base::Endpoint here(const Phase1& p) const;
+  base::Endpoint there(const Phase1& p) const;
 
   // initiator_quick_mode.cc
   Bytes esp_offer(xfrm::Spi spi, ike::v1::EncapsulationMode mode) const;

@@ -41,7 +41,9 @@ void Initiator::connect(base::Time now) {
 
 void Initiator::main_mode(base::Time now) {
   const auto serial = ++last_serial_;
+  const bool on_4500 = settings_.rekeys_on_4500 && floated();
   auto& p = phases_[serial];
+  p.nat = on_4500;
   random_(p.initiator);
   p.initiator[0] |= 1;
   p.sa_body = settings_.ike_sa.empty() ? ike_offer(settings_) : settings_.ike_sa;
@@ -73,8 +75,8 @@ void Initiator::message_2(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   p.g_xi = key_pair(p.transform.group, p.dh);
   std::vector<Payload> payloads{{PayloadType::key_exchange, p.g_xi}, {PayloadType::nonce, p.ni}};
   const auto hash = p.transform.hash;
-  const auto about_it = v1::nat_d(hash, p.initiator, p.responder, settings_.gateway);
-  const auto about_us = v1::nat_d(hash, p.initiator, p.responder, settings_.local);
+  const auto about_it = v1::nat_d(hash, p.initiator, p.responder, there(p));
+  const auto about_us = v1::nat_d(hash, p.initiator, p.responder, here(p));
   if (settings_.nat_traversal) {
     payloads.push_back({v1::nat_d_of(settings_.nat_flavour), about_it});
     payloads.push_back({v1::nat_d_of(settings_.nat_flavour), about_us});
@@ -104,8 +106,7 @@ void Initiator::message_4(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   if (settings_.nat_traversal) {
     const auto flavour = settings_.nat_flavour;
     if (chain->count(v1::nat_d_of(flavour)) < 2) complain("message 4 has no NAT-D");
-    p.finding = v1::find_nat(*chain, flavour, p.transform.hash, p.initiator, p.responder, settings_.local,
-                             settings_.gateway);
+    p.finding = v1::find_nat(*chain, flavour, p.transform.hash, p.initiator, p.responder, here(p), there(p));
     p.nat = p.finding.any();
   }
   send_message_5(serial, p, now);

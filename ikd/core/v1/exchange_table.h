@@ -1,5 +1,5 @@
 #pragma once
-// Which payloads a message may and must carry, as data: one row a message that a responder receives
+// Which payloads a message may and must carry, as data: one row a message
 // (RFC 2409 §5.4, §5.5, §5.7; RFC 3947 §3.2, §5.2).
 
 #include "ike/v1/payload.h"
@@ -8,9 +8,13 @@ namespace ike::v1 {
 
 enum class Step : std::uint8_t {
   main_mode_1,
+  main_mode_2,
   main_mode_3,
+  main_mode_4,
   main_mode_5,
+  main_mode_6,
   quick_mode_1,
+  quick_mode_2,
   quick_mode_3,
   informational
 };
@@ -32,11 +36,19 @@ struct ExchangeRow {
 
 inline constexpr ExchangeRow exchange_table[] = {
     {Step::main_mode_1, detail::set(PayloadType::sa), 0, detail::set(PayloadType::vendor_id)},
+    {Step::main_mode_2, detail::set(PayloadType::sa), 0, detail::set(PayloadType::vendor_id)},
     {Step::main_mode_3, detail::set(PayloadType::key_exchange, PayloadType::nonce), 0,
+     detail::set(PayloadType::nat_d, PayloadType::vendor_id, PayloadType::certificate_request)},
+    {Step::main_mode_4, detail::set(PayloadType::key_exchange, PayloadType::nonce), 0,
      detail::set(PayloadType::nat_d, PayloadType::vendor_id, PayloadType::certificate_request)},
     {Step::main_mode_5, detail::set(PayloadType::identification, PayloadType::hash), 0,
      detail::set(PayloadType::notification, PayloadType::vendor_id, PayloadType::certificate_request)},
+    {Step::main_mode_6, detail::set(PayloadType::identification, PayloadType::hash), 0,
+     detail::set(PayloadType::notification, PayloadType::vendor_id)},
     {Step::quick_mode_1, detail::set(PayloadType::hash, PayloadType::sa, PayloadType::nonce),
+     detail::set(PayloadType::key_exchange),
+     detail::set(PayloadType::identification, PayloadType::nat_oa, PayloadType::notification)},
+    {Step::quick_mode_2, detail::set(PayloadType::hash, PayloadType::sa, PayloadType::nonce),
      detail::set(PayloadType::key_exchange),
      detail::set(PayloadType::identification, PayloadType::nat_oa, PayloadType::notification)},
     {Step::quick_mode_3, detail::set(PayloadType::hash), 0, detail::set(PayloadType::notification)},

@@ -288,7 +288,7 @@ Bytes encode_attributes(const IkeTransform& t, std::chrono::seconds lifetime) {
 }
 
 Bytes encode_attributes(const EspSuite& s, EncapsulationMode mode, std::chrono::seconds lifetime,
-                        std::optional<Group> pfs) {
+                        std::optional<Group> pfs, std::optional<std::uint64_t> kilobytes) {
   namespace attr = esp_attribute;
   wire::Writer out;
   if (pfs) put_attribute(out, attr::group, static_cast<std::uint16_t>(*pfs));
@@ -305,6 +305,10 @@ Bytes encode_attributes(const EspSuite& s, EncapsulationMode mode, std::chrono::
   if (s.key_bits != 0) put_attribute(out, attr::key_length, s.key_bits);
   put_attribute(out, attr::life_type, life_seconds);
   put_attribute(out, attr::life_duration, static_cast<std::uint64_t>(lifetime.count()));
+  if (kilobytes) {
+    put_attribute(out, attr::life_type, life_kilobytes);
+    put_attribute(out, attr::life_duration, std::min<std::uint64_t>(*kilobytes, 0xffffffff));
+  }
   return out.take();
 }
 
@@ -316,6 +320,14 @@ Bytes encode_lifetime(std::uint16_t type_attribute, std::uint16_t duration_attri
   out.u16(4);
   out.u32(static_cast<std::uint32_t>(lifetime.count()));
   return out.take();
+}
+
+std::optional<std::chrono::seconds> decode_lifetime(std::uint16_t type_attribute,
+                                                    std::uint16_t duration_attribute, ByteView data) {
+  auto attributes = decode_attributes(data);
+  if (!attributes) return std::nullopt;
+  const Transform carrier{.attributes = std::move(*attributes), .raw_attributes = data};
+  return lifetimes(carrier, type_attribute, duration_attribute).time;
 }
 
 std::uint8_t esp_transform_id(const EspSuite& suite) {

@@ -89,10 +89,14 @@ std::optional<EspOffer> choose(const SaPayload& offered, const std::vector<EspSu
 /// for the round trip. The bytes live in `attributes_out`.
 Bytes encode_attributes(const IkeTransform& transform, std::chrono::seconds lifetime);
 Bytes encode_attributes(const EspSuite& suite, EncapsulationMode mode, std::chrono::seconds lifetime,
-                        std::optional<crypto::Group> pfs);
+                        std::optional<crypto::Group> pfs,
+                        std::optional<std::uint64_t> kilobytes = std::nullopt);
 /// The data of a RESPONDER-LIFETIME (RFC 2407 §4.6.3.1): seconds, under the attribute numbers of its phase.
 Bytes encode_lifetime(std::uint16_t type_attribute, std::uint16_t duration_attribute,
                       std::chrono::seconds lifetime);
+/// The seconds of a RESPONDER-LIFETIME; none when it has none.
+std::optional<std::chrono::seconds> decode_lifetime(std::uint16_t type_attribute,
+                                                    std::uint16_t duration_attribute, ByteView data);
 /// The transform identifier of an ESP suite (RFC 2407 §4.4.4).
 std::uint8_t esp_transform_id(const EspSuite& suite);
 

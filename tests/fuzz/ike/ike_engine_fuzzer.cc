@@ -179,8 +179,8 @@ class Script {
     if (what % 4 == 1 && !engine_.peers().empty())
       return void(engine_.terminate(engine_.peers().begin()->first, "the script says so", now_));
     if (what % 4 == 2 && !kernel_.sas().empty()) {
-      const auto id = kernel_.sas().begin()->first;
-      if (id.mark) return;
+      const auto id = what % 8 < 4 ? kernel_.sas().begin()->first : kernel_.sas().rbegin()->first;
+      if (what % 16 < 8) return engine_.nearly_expired(id, now_);
       kernel_.expire(id);
       return engine_.expired(id, now_);
     }

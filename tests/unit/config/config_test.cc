@@ -56,6 +56,7 @@ proposals = ["aes256-sha256-modp2048",
 esp_proposals = ["aes256gcm16"]
 lifetime_seconds = 3600
 esp_lifetime_seconds = 1800
+esp_kilobytes = 250000
 dpd_seconds = 20
 dpd_timeout_seconds = 90
 silence_timeout_seconds = 600
@@ -101,6 +102,7 @@ name = "bob"
   ASSERT_EQ(c->ike.esp_proposals.size(), 1U);
   EXPECT_EQ(c->ike.lifetime, seconds(3600));
   EXPECT_EQ(c->ike.esp_lifetime, seconds(1800));
+  EXPECT_EQ(c->ike.esp_kilobytes, 250000u);
   EXPECT_EQ(c->ike.dpd, seconds(20));
   EXPECT_EQ(c->ike.dpd_timeout, seconds(90));
   EXPECT_EQ(c->ike.max_half_open, 5U);
@@ -191,6 +193,7 @@ TEST(Config, ValuesOutOfPlaceAreRefused) {
       {"[ike]\nvendor_ids = \"none\"\n", "line 2: ike.vendor_ids: must be one of \"all\", \"minimal\""},
       {"[ike]\ndpd_seconds = 60\ndpd_timeout_seconds = 60\n",
        "line 1: ike: dpd_timeout_seconds must be longer than dpd_seconds"},
+      {"[ike]\nesp_kilobytes = 5\n", "line 2: ike.esp_kilobytes: must be 0 or at least 1000"},
       {"ike = 3\n", "line 1: ike: must be a table: [ike]"},
       {"[ike]\npsk = \"x\"\n", "line 2: ike.psk: must be a list with something in it"},
       {"[[ike.psk]]\npeer = \"192.0.2.0/24\"\n", "line 1: ike.psk: name is missing"},

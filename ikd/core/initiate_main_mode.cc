@@ -1,0 +1,261 @@
+// Main Mode with a pre-shared key, as initiator (RFC 2409 §5.4, RFC 3947 §3 and §4): for a peer whose
+// ISAKMP SA has gone or is about to go, towards where it is now, and for a connection of our own.
+
+#include <utility>
+
+#include "ike/engine.h"
+#include "ike/v1/identification.h"
+#include "ike/v1/vendor_ids.h"
+
+namespace ike {
+namespace {
+
+using namespace std::chrono_literals;
+using v1::Exchange;
+using v1::Payload;
+using v1::PayloadType;
+using v1::Step;
+
+constexpr auto first_resend = 2s;
+constexpr std::uint8_t most_sent = 4;  // 2 + 4 + 8 + 16 s
+constexpr std::size_t largest_message = 8192;
+
+Bytes offer(const IkeTerms& terms) {
+  constexpr std::uint8_t key_ike = 1;  // RFC 2407 §4.4.2
+  const auto attributes = v1::encode_attributes(terms.transform, terms.lifetime);
+  const v1::Transform transform{.number = 1, .id = key_ike, .attributes = {}, .raw_attributes = attributes};
+  return v1::encode_sa(
+      {.doi = 1,
+       .situation = 1,
+       .proposals = {{.number = 1, .protocol = v1::protocol_isakmp, .spi = {}, .transforms = {transform}}}});
+}
+
+/// The same name; clients differ in the protocol and port they put beside it from one exchange to the next.
+bool same_identity(ByteView a, ByteView b) {
+  const auto first = v1::decode_identification(a), second = v1::decode_identification(b);
+  return first && second && first->type == second->type && base::equal(first->data, second->data);
+}
+
+}  // namespace
+
+void Engine::connect(Connection connection, base::Time now) {
+  open_main_mode(std::move(connection), PeerNumber(0), true, now);
+}
+
+void Engine::open_main_mode(Connection connection, PeerNumber rekeys, bool then_quick_mode, base::Time now) {
+  const SaNumber number(++last_sa_);
+  auto& sa = sas_[number];
+  sa.number = number;
+  sa.role = Role::initiator;
+  sa.budget.lift();  // nobody but us has begun it
+  do {
+    random_(sa.initiator);
+  } while (sa.initiator == Cookie{} || by_initiator_cookie_.contains(sa.initiator));
+  by_initiator_cookie_.emplace(sa.initiator, number);
+  sa.local = connection.local;
+  sa.remote = connection.remote;
+  sa.transform = connection.ike.transform;
+  sa.lifetime = std::min(connection.ike.lifetime, settings_.ike_lifetime);
+  sa.sa_body = offer(connection.ike);
+  sa.rekeys = rekeys;
+  sa.then_quick_mode = then_quick_mode;
+  if (auto* peer = peers_.find(rekeys); peer != nullptr) peer->reaching = number;
+  sa.state = SentSa{};
+  std::vector<Payload> payloads{{PayloadType::sa, sa.sa_body}};
+  if (connection.ike.nat_flavour != v1::NatFlavour::none)
+    payloads.push_back({PayloadType::vendor_id, v1::vendor_of(connection.ike.nat_flavour)});
+  payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  sa.connection = std::move(connection);
+  request(sa, v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads), now);
+}
+
+void Engine::request(IsakmpSa& sa, Bytes message, base::Time now) {
+  sa.last.response = std::move(message);
+  sa.sent = 0;
+  resend_request(sa, now);
+}
+
+void Engine::resend_request(IsakmpSa& sa, base::Time now) {
+  if (sa.sent == most_sent) {
+    if (const auto* peer = peers_.find(sa.rekeys); peer != nullptr)
+      report(EventKind::rekey_failed, *peer, "it does not answer our Main Mode");
+    return forget_sa(sa.number, now);
+  }
+  send(sa.local, sa.remote, sa.last.response);
+  timers_.set({TimerKind::main_resend, sa.number.value}, now + first_resend * (1 << sa.sent));
+  ++sa.sent;
+}
+
+void Engine::initiated_main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
+  if (header.message_id.value != 0 || datagram.size() > largest_message) return drop(DropReason::malformed);
+  if (std::holds_alternative<SentId>(sa.state)) return take_main_mode_6(sa, header, datagram, now);
+  if (header.encrypted()) return drop(DropReason::wrong_state);
+  if (std::holds_alternative<SentSa>(sa.state)) return take_main_mode_2(sa, header, datagram);
+  if (std::holds_alternative<SentKe>(sa.state)) return take_main_mode_4(sa, header, datagram);
+  drop(DropReason::wrong_state);  // repeated, as a rule
+}
+
+void Engine::take_main_mode_2(IsakmpSa& sa, const v1::Header& header, ByteView datagram) {
+  const auto chain = v1::decode_chain(header.next, datagram.subspan(v1::header_size));
+  if (!chain) return drop(DropReason::malformed);
+  if (!v1::legal(Step::main_mode_2, *chain)) return drop(DropReason::unexpected_payload);
+  const auto answered = v1::decode_sa(chain->find(PayloadType::sa)->body);
+  const auto chosen = answered ? v1::choose(*answered, {sa.transform}) : std::nullopt;
+  if (!chosen || header.responder == Cookie{}) return drop(DropReason::malformed);
+  sa.responder = header.responder;
+  sa.lifetime = std::min(sa.lifetime, chosen->lifetime.value_or(sa.lifetime));
+  const auto flavour = sa.connection->ike.nat_flavour;
+  const bool taken = flavour != v1::NatFlavour::none && v1::has_vendor(*chain, v1::vendor_of(flavour));
+  sa.nat_flavour = taken ? flavour : v1::NatFlavour::none;
+  sa.dpd = v1::has_vendor(*chain, v1::vendor_dpd);
+  timers_.cancel({TimerKind::main_resend, sa.number.value});
+  const auto ticket = new_ticket({.sa = sa.number, .exchange = {}});
+  sa.state = MakingKeyPair{ticket};
+  effects_.emplace_back(MakeKeyPair{ticket, sa.transform.group});
+}
+
+void Engine::send_main_mode_3(IsakmpSa& sa, KeyPairMade made, base::Time now) {
+  const auto* state = std::get_if<MakingKeyPair>(&sa.state);
+  if (state == nullptr || state->ticket != made.ticket) return;
+  if (!made.result) return forget_sa(sa.number, now);
+  SentKe next{.own = std::move(*made.result), .ni = random_of(nonce_size)};
+  std::vector<Payload> payloads{{PayloadType::key_exchange, next.own.public_value},
+                                {PayloadType::nonce, next.ni}};
+  auto about_peer = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.remote);
+  const auto about_us = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.local);
+  // What echo can do for an initiator: the peer takes UDP encapsulation in any case.
+  if (settings_.nat_detection == v1::NatDetection::echo) about_peer = random_of(about_peer.size());
+  if (sa.nat_flavour != v1::NatFlavour::none) {
+    payloads.push_back({v1::nat_d_of(sa.nat_flavour), about_peer});
+    payloads.push_back({v1::nat_d_of(sa.nat_flavour), about_us});
+  }
+  auto message = v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads);
+  sa.state = std::move(next);
+  request(sa, std::move(message), now);
+}
+
+void Engine::take_main_mode_4(IsakmpSa& sa, const v1::Header& header, ByteView datagram) {
+  const auto chain = v1::decode_chain(header.next, datagram.subspan(v1::header_size));
+  if (!chain) return drop(DropReason::malformed);
+  if (!v1::legal(Step::main_mode_4, *chain)) return drop(DropReason::unexpected_payload);
+  const auto ke = chain->find(PayloadType::key_exchange)->body;
+  const auto nr = chain->find(PayloadType::nonce)->body;
+  if (ke.size() != crypto::public_value_size(sa.transform.group) || nr.size() < smallest_nonce ||
+      nr.size() > largest_nonce)
+    return drop(DropReason::malformed);
+  sa.nat = v1::find_nat(*chain, sa.nat_flavour, sa.transform.hash, sa.initiator, sa.responder, sa.local,
+                        sa.remote);
+  sa.nat.pretended = settings_.nat_detection == v1::NatDetection::echo && !sa.nat.about_us.empty();
+  timers_.cancel({TimerKind::main_resend, sa.number.value});
+  auto& state = std::get<SentKe>(sa.state);
+  const auto ticket = new_ticket({.sa = sa.number, .exchange = {}});
+  Deriving next{.ticket = ticket,
+                .ni = std::move(state.ni),
+                .nr = base::to_bytes(nr),
+                .g_xi = state.own.public_value,
+                .g_xr = base::to_bytes(ke),
+                .g_xy = {}};
+  effects_.emplace_back(ComputeDh{.ticket = ticket,
+                                  .group = sa.transform.group,
+                                  .peer_public_value = next.g_xr,
+                                  .own = std::move(state.own)});
+  sa.state = std::move(next);
+}
+
+void Engine::derive_skeyid(IsakmpSa& sa, DhDone done, base::Time now) {
+  auto* state = std::get_if<Deriving>(&sa.state);
+  if (state == nullptr || state->ticket != done.ticket) return;
+  if (!done.result) {
+    report(EventKind::authentication_failed, sa, done.result.error().message);
+    return forget_sa(sa.number, now);
+  }
+  state->g_xy = std::move(done.result->shared);
+  state->ticket = new_ticket({.sa = sa.number, .exchange = {}});
+  effects_.emplace_back(DeriveSkeyids{.ticket = state->ticket,
+                                      .hash = sa.transform.hash,
+                                      .ni = state->ni,
+                                      .nr = state->nr,
+                                      .peer = sa.remote.address,
+                                      .names = {sa.connection->psk}});
+}
+
+void Engine::send_main_mode_5(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
+  auto* state = std::get_if<Deriving>(&sa.state);
+  if (state == nullptr || state->ticket != done.ticket) return;
+  if (done.candidates.empty()) {
+    report(EventKind::authentication_failed, sa, "its pre-shared key is not configured any more");
+    return forget_sa(sa.number, now);
+  }
+  // While its secret is being changed, the one that the peer has used.
+  const auto* peer = peers_.find(sa.rekeys);
+  auto known = std::ranges::find(done.candidates, peer == nullptr ? 0 : peer->authentication.secret,
+                                 &NamedSkeyid::secret);
+  if (known == done.candidates.end()) known = done.candidates.begin();
+  auto keys = v1::derive_session_keys(sa.transform, known->skeyid, state->g_xy, sa.initiator, sa.responder);
+  SentId next{.key = std::move(*known),
+              .keys = std::move(keys),
+              .g_xi = std::move(state->g_xi),
+              .g_xr = std::move(state->g_xr),
+              .iv = {}};
+  next.iv = v1::phase1_iv(sa.transform, next.g_xi, next.g_xr);
+  // RFC 3947 §4: both ports change to 4500 when there is a NAT; a rekey is there already.
+  if (sa.nat.any() && sa.local.port == ike_port) {
+    sa.local.port = natt_port;
+    if (sa.remote.port == ike_port) sa.remote.port = natt_port;
+  }
+  const auto id_body = v1::encode_identification(v1::identification_of(sa.local.address));
+  const auto hash = v1::phase1_hash(sa.transform.hash, next.key.skeyid, next.g_xi, next.g_xr, sa.initiator,
+                                    sa.responder, sa.sa_body, id_body);
+  auto message =
+      v1::encode_encrypted(reply_header(sa, Exchange::main_mode, MessageId(0)),
+                           {{PayloadType::identification, id_body}, {PayloadType::hash, hash.view()}},
+                           sa.transform, next.keys.encryption_key, next.iv);
+  sa.state = std::move(next);
+  request(sa, std::move(message), now);
+}
+
+void Engine::take_main_mode_6(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
+  if (!header.encrypted()) return drop(DropReason::not_encrypted);  // message 4 once more, as a rule
+  auto& state = std::get<SentId>(sa.state);
+  const auto clear = v1::decrypt(header, datagram, sa.transform, state.keys.encryption_key, state.iv);
+  if (!clear) return drop(DropReason::undecryptable);
+  const auto chain = v1::decode_chain(header.next, clear->body);
+  if (!chain || !v1::legal(Step::main_mode_6, *chain)) return drop(DropReason::undecryptable);
+  const auto id_body = chain->find(PayloadType::identification)->body;
+  const auto expected = v1::phase1_hash(sa.transform.hash, state.key.skeyid, state.g_xr, state.g_xi,
+                                        sa.responder, sa.initiator, sa.sa_body, id_body);
+  if (!base::same_in_constant_time(chain->find(PayloadType::hash)->body, expected.view()))
+    return drop(DropReason::hash_mismatch);
+  const auto number = sa.number;
+  auto* peer = peer_reached(sa, id_body, state.key, now);
+  if (peer == nullptr) return forget_sa(number, now);
+  for (const auto& payload : chain->payloads) {
+    if (payload.type != PayloadType::notification) continue;
+    const auto n = v1::decode_notification(payload.body);
+    if (!n || n->type != v1::notify::responder_lifetime) continue;
+    const auto theirs =
+        v1::decode_lifetime(v1::ike_attribute::life_type, v1::ike_attribute::life_duration, n->data);
+    if (theirs) sa.lifetime = std::min(sa.lifetime, *theirs);
+  }
+  timers_.cancel({TimerKind::main_resend, number.value});
+  peer->reaching = {};
+  if (!peer->esp_terms) peer->esp_terms = sa.connection->esp;
+  sa.connection.reset();
+  phase1_done(sa, std::move(state.keys), clear->next_iv, *peer, now);
+  auto* up = find_sa(number);
+  if (up != nullptr && up->then_quick_mode) open_quick_mode(*up, now);
+}
+
+Peer* Engine::peer_reached(IsakmpSa& sa, ByteView id_body, const NamedSkeyid& key, base::Time now) {
+  const auto id = v1::decode_identification(id_body);
+  if (!id) return nullptr;
+  if (sa.rekeys.value != 0) {
+    auto* peer = peers_.find(sa.rekeys);
+    if (peer == nullptr || same_identity(peer->key.identity, id_body)) return peer;
+    report(EventKind::rekey_failed, *peer, "where it was answers " + v1::describe(*id));
+    return nullptr;
+  }
+  return authenticated(sa, id_body, psk_authentication(key), now);
+}
+
+}  // namespace ike

@@ -1,0 +1,155 @@
+// When new keys are due and the client has not asked for them, and which of several pairs carries what we
+// send. Make before break: an old pair receives until its Delete or its end, whoever replaced it.
+
+#include "ike/engine.h"
+#include "ike/lifetimes.h"
+
+namespace ike {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto try_again = 15s;          // an attempt that failed leaves the pair as it is
+constexpr auto look_again = 5s;          // while the client's own renewal is under way
+constexpr auto ike_try_again = 40s;      // after all repetitions of a Main Mode
+constexpr auto retire_after = 10s;       // the peer sends on the new pair by then
+constexpr auto rival_rest = 30s;         // the peer may decide otherwise, and has said so by then
+constexpr base::Duration at_once = 60s;  // a first message that had to be repeated is not older
+
+/// Both ends have renewed the same pair at once. Which of the two stays is not for one end to decide: both
+/// stand until one of them is deleted. The peer may have begun before it knew of ours, however late its
+/// message 1 came.
+bool rivals(const ChildSa& old, const ChildSa& fresh) {
+  if (old.ours == fresh.ours) return false;
+  return fresh.replaces != old.in || (old.ours && fresh.installed - old.installed < at_once);
+}
+
+}  // namespace
+
+std::pair<Peer*, ChildSa*> Engine::find_child(const xfrm::SaId& id) {
+  if (id.mark) {
+    const auto number = settings_.numbering.number_of(base::Mark(id.mark->value));
+    auto* peer = number ? peers_.find(*number) : nullptr;
+    if (peer == nullptr || peer->alias != id.destination) return {};
+    return {peer, peer->child_by_out(id.spi)};
+  }
+  auto* owner = peers_.by_inbound(id);
+  if (owner == nullptr) return {};
+  return {owner, owner->child_by_in(id.spi)};
+}
+
+void Engine::nearly_expired(const xfrm::SaId& id, base::Time now) {
+  const auto [peer, child] = find_child(id);
+  if (child != nullptr) renew_child(*peer, child->in, now);
+}
+
+bool Engine::being_renewed(const Peer& peer) {
+  const bool coming = std::ranges::any_of(peer.children, [](const ChildSa& c) {
+    return c.state == ChildState::answering || c.state == ChildState::confirming ||
+           c.state == ChildState::installing;
+  });
+  if (coming || peer.reaching.value != 0) return true;
+  return std::ranges::any_of(peer.isakmp_sas, [this](SaNumber number) {
+    const auto* sa = find_sa(number);
+    return sa != nullptr && std::ranges::any_of(sa->quick_modes, [](const auto& entry) {
+             return entry.second.role == Role::initiator && entry.second.stage != QuickMode::Stage::done;
+           });
+  });
+}
+
+void Engine::renew_child(Peer& peer, xfrm::Spi in, base::Time now) {
+  const auto* child = peer.child_by_in(in);
+  if (child == nullptr || child->state != ChildState::active || !peer.esp_terms) return;
+  const TimerKey again{TimerKind::child_renew, peer.number.value, in.value};
+  if (being_renewed(peer)) return timers_.set(again, now + look_again);
+  timers_.set(again, now + try_again);
+  if (auto* sa = newest_isakmp_sa(peer); sa != nullptr) return open_quick_mode(*sa, now);
+  reach(peer, true, now);
+}
+
+void Engine::renew_isakmp_sa(const IsakmpSa& sa, base::Time now) {
+  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  // The client's newer one replaces it already, or there is nothing that needs one.
+  if (peer == nullptr || newest_isakmp_sa(*peer) != &sa || peer->children.empty()) return;
+  timers_.set({TimerKind::isakmp_renew, sa.number.value}, now + ike_try_again);
+  if (peer->reaching.value == 0) reach(*peer, false, now);
+}
+
+void Engine::reach(Peer& peer, bool then_quick_mode, base::Time now) {
+  if (!peer.ike_terms || peer.key.psk.empty()) return;
+  open_main_mode({.local = peer.local,
+                  .remote = peer.remote,
+                  .psk = peer.key.psk,
+                  .ike = *peer.ike_terms,
+                  .esp = peer.esp_terms.value_or(EspTerms{})},
+                 peer.number, then_quick_mode, now);
+}
+
+IsakmpSa* Engine::newest_isakmp_sa(const Peer& peer) {
+  return peer.isakmp_sas.empty() ? nullptr : find_sa(*peer.isakmp_sas.rbegin());
+}
+
+void Engine::became_active(Peer& peer, ChildSa& child, base::Time now) {
+  child.state = ChildState::active;
+  for (auto& old : peer.children) {
+    if (&old == &child || (old.state != ChildState::active && old.state != ChildState::standby)) continue;
+    if (!rivals(old, child)) {
+      supersede(peer, old);
+      // Whoever replaces a pair deletes it.
+      if (child.ours)
+        timers_.set({TimerKind::child_retire, peer.number.value, old.in.value}, now + retire_after);
+    } else if (old.state == ChildState::active) {
+      // As IKEv2 has it (RFC 7296 §2.8.1): the pair with the lowest nonce is redundant, and who began it
+      // deletes it. A client that does not know this rule loses nothing: both pairs stand both ways.
+      auto& redundant = old.least_nonce < child.least_nonce ? old : child;
+      redundant.state = ChildState::standby;
+      timers_.cancel({TimerKind::child_renew, peer.number.value, redundant.in.value});
+      if (redundant.ours)
+        timers_.set({TimerKind::child_retire, peer.number.value, redundant.in.value}, now + rival_rest);
+    }
+  }
+  timers_.set({TimerKind::child_end, peer.number.value, child.in.value}, now + child.lifetime);
+  if (child.state == ChildState::active)
+    timers_.set({TimerKind::child_renew, peer.number.value, child.in.value},
+                child.installed + soft_time(child.lifetime, random_number()));
+}
+
+void Engine::supersede(Peer& peer, ChildSa& old) {
+  old.state = ChildState::superseded;
+  timers_.cancel({TimerKind::child_renew, peer.number.value, old.in.value});
+  effects_.emplace_back(RemoveSa{peer.outbound_id(old.out, settings_.numbering.mask)});
+}
+
+void Engine::promote(Peer& peer, base::Time now) {
+  if (peer.active() != nullptr) return;
+  const auto standby =
+      std::ranges::find(peer.children.rbegin(), peer.children.rend(), ChildState::standby, &ChildSa::state);
+  if (standby == peer.children.rend()) return;
+  standby->state = ChildState::active;
+  timers_.cancel({TimerKind::child_retire, peer.number.value, standby->in.value});
+  timers_.set({TimerKind::child_renew, peer.number.value, standby->in.value},
+              std::max(now, standby->installed + soft_time(standby->lifetime, random_number())));
+}
+
+void Engine::retire(Peer& peer, xfrm::Spi in, base::Time now) {
+  auto* child = peer.child_by_in(in);
+  auto* sa = newest_isakmp_sa(peer);
+  if (child == nullptr || child->state == ChildState::active || peer.active() == nullptr || sa == nullptr)
+    return;
+  if (child->state == ChildState::standby) supersede(peer, *child);
+  send_delete_esp(*sa, in);
+  const TimerKey lingering{TimerKind::inbound_linger, peer.number.value, in.value};
+  if (!timers_.is_set(lingering)) timers_.set(lingering, now + inbound_linger);
+}
+
+void Engine::confirm_all_but(Peer& peer, xfrm::Spi in, base::Time now) {
+  for (const auto number : peer.isakmp_sas) {
+    auto* sa = find_sa(number);
+    if (sa == nullptr) continue;
+    for (auto& [id, quick] : sa->quick_modes) {
+      if (quick.stage == QuickMode::Stage::confirming && quick.in != in) confirm(*sa, id, quick, now);
+    }
+  }
+}
+
+}  // namespace ike
