@@ -2,10 +2,9 @@
 
 #include "ike/v1/keymat.h"
 
-#include <fstream>
-#include <map>
-
 #include <gtest/gtest.h>
+
+#include "../vector_file.h"
 
 namespace {
 
@@ -42,20 +41,8 @@ v1::Cookie cookie(unsigned first) {
   return out;
 }
 
-std::map<std::string, std::string> vectors() {
-  std::map<std::string, std::string> out;
-  std::ifstream in(SAMEROOF_SOURCE_DIR "/tests/vectors/ike/keymat.txt");
-  std::string name, equals, value;
-  for (std::string line; std::getline(in, line);) {
-    const auto at = line.find(" = ");
-    if (line.starts_with('#') || at == std::string::npos) continue;
-    out[line.substr(0, at)] = line.substr(at + 3);
-  }
-  return out;
-}
-
 TEST(Keymat, AgreesWithAnIndependentComputation) {
-  auto expected = vectors();
+  auto expected = vectors::of("ike/keymat.txt");
   std::size_t compared = 0;
   for (const auto& c : cases) {
     SCOPED_TRACE(c.name);
