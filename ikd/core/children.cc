@@ -123,6 +123,12 @@ void Engine::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
   forget_child(peer, in, now);
 }
 
+void Engine::end_child(Peer& peer, xfrm::Spi in, std::string why, base::Time now) {
+  report(EventKind::sa_expired, peer, std::move(why));
+  if (auto* sa = newest_isakmp_sa(peer); sa != nullptr) send_delete_esp(*sa, in);
+  remove_child(peer, in, now);
+}
+
 void Engine::forget_child(Peer& peer, xfrm::Spi in, base::Time now) {
   for (const auto kind :
        {TimerKind::child_renew, TimerKind::child_retire, TimerKind::child_end, TimerKind::inbound_linger})

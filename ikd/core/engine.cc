@@ -135,11 +135,12 @@ MessageId Engine::new_message_id() {
   return MessageId(id);
 }
 
-xfrm::Spi Engine::new_spi() {
-  // 1 to 255 are reserved (RFC 4303 §2.1). A clash with an SPI in use is refused by the kernel.
-  std::uint32_t spi = 0;
-  while (spi < 256) spi = random_number();
-  return xfrm::Spi(spi);
+xfrm::Spi Engine::new_spi(const base::Address& local) {
+  // 1 to 255 are reserved (RFC 4303 §2.1). A clash with an SPI of another program's is refused by the kernel.
+  xfrm::Spi spi;
+  while (spi.value < 256 || peers_.by_inbound({.destination = local, .spi = spi, .mark = {}}) != nullptr)
+    spi = xfrm::Spi(random_number());
+  return spi;
 }
 
 v1::Header Engine::reply_header(const IsakmpSa& sa, v1::Exchange exchange, MessageId id) const {
@@ -302,9 +303,8 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
       if (peer != nullptr) retire(*peer, xfrm::Spi(key.part), now);
       return;
     case TimerKind::child_end:
-      if (peer == nullptr) return;
-      report(EventKind::sa_expired, *peer, "its lifetime is over");
-      return remove_child(*peer, xfrm::Spi(key.part), now);
+      if (peer != nullptr) end_child(*peer, xfrm::Spi(key.part), "its lifetime is over", now);
+      return;
     case TimerKind::inbound_linger:
       if (peer != nullptr) linger_over(*peer, xfrm::Spi(key.part), now);
       return;
@@ -382,9 +382,7 @@ void Engine::shut_down(base::Time now) {
 
 void Engine::expired(const xfrm::SaId& id, base::Time now) {
   const auto [peer, child] = find_child(id);
-  if (child == nullptr) return;
-  report(EventKind::sa_expired, *peer, "the kernel's limit is reached");
-  remove_child(*peer, child->in, now);
+  if (child != nullptr) end_child(*peer, child->in, "the kernel's limit is reached", now);
 }
 
 }  // namespace ike

@@ -172,7 +172,7 @@ class Engine {
   MessageId new_message_id();
   std::uint32_t random_number();
   Bytes random_of(std::size_t size);
-  xfrm::Spi new_spi();
+  xfrm::Spi new_spi(const base::Address& local);
   v1::Header reply_header(const IsakmpSa& sa, v1::Exchange exchange, MessageId id) const;
   static bool same_request(const LastExchange& last, ByteView datagram);
   bool answer_duplicate(IsakmpSa& sa, const LastExchange& last, ByteView datagram);
@@ -239,6 +239,7 @@ class Engine {
   bool quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
   bool quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
                     base::Time now);
+  void forget_done_quick_modes(IsakmpSa& sa);
   std::optional<v1::EspOffer> choose_offer(IsakmpSa& sa, const v1::Chain& chain, v1::EncapsulationMode mode);
   void install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
@@ -285,6 +286,8 @@ class Engine {
   void installed(const Waiting& waiting, base::Result<void> result, base::Time now);
   void outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> result, base::Time now);
   void remove_child(Peer& peer, xfrm::Spi in, base::Time now);
+  /// Its time is over, or its bytes are; the peer may count otherwise, and is told.
+  void end_child(Peer& peer, xfrm::Spi in, std::string why, base::Time now);
   /// Without a word to the kernel, which has no inbound SA of it.
   void forget_child(Peer& peer, xfrm::Spi in, base::Time now);
   void linger_over(Peer& peer, xfrm::Spi in, base::Time now);

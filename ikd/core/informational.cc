@@ -99,7 +99,9 @@ bool Engine::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
 void Engine::send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView body) {
   const auto* up = std::get_if<Up>(&sa.state);
   if (up == nullptr) return;
-  const auto id = new_message_id();
+  auto id = new_message_id();
+  // Known from now on: what comes back to us would be as authentic as what the peer sends.
+  while (!sa.informational_ids.insert(id)) id = new_message_id();
   auto iv = v1::phase2_iv(sa.transform, up->last_block, id);
   const auto message = v1::encode_phase2(reply_header(sa, Exchange::informational, id), {{type, body}},
                                          sa.transform, up->keys, {}, iv);

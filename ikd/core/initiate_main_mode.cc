@@ -59,7 +59,10 @@ void Engine::open_main_mode(Connection connection, PeerNumber rekeys, bool then_
   sa.sa_body = offer(connection.ike);
   sa.rekeys = rekeys;
   sa.then_quick_mode = then_quick_mode;
-  if (auto* peer = peers_.find(rekeys); peer != nullptr) peer->reaching = number;
+  if (auto* peer = peers_.find(rekeys); peer != nullptr) {
+    peer->reaching = number;
+    sa.client = peer->client;
+  }
   sa.state = SentSa{};
   std::vector<Payload> payloads{{PayloadType::sa, sa.sa_body}};
   if (connection.ike.nat_flavour != v1::NatFlavour::none)
@@ -238,7 +241,7 @@ void Engine::take_main_mode_6(IsakmpSa& sa, const v1::Header& header, ByteView d
     if (theirs) sa.lifetime = std::min(sa.lifetime, *theirs);
   }
   timers_.cancel({TimerKind::main_resend, number.value});
-  peer->reaching = {};
+  if (peer->reaching == number) peer->reaching = {};
   if (!peer->esp_terms) peer->esp_terms = sa.connection->esp;
   sa.connection.reset();
   phase1_done(sa, std::move(state.keys), clear->next_iv, *peer, now);

@@ -30,11 +30,11 @@ void Engine::open_quick_mode(IsakmpSa& sa, base::Time now) {
   if (peer == nullptr || !peer->esp_terms) return;
   const auto& terms = *peer->esp_terms;
   auto id = new_message_id();
-  while (sa.used_ids.contains(id) || sa.quick_modes.contains(id)) id = new_message_id();
+  while (!sa.used_ids.insert(id)) id = new_message_id();
   auto& quick = sa.quick_modes[id];
   quick.role = Role::initiator;
   quick.ni = random_of(nonce_size);
-  quick.in = new_spi();
+  quick.in = new_spi(peer->local.address);
   quick.idci = terms.our_id;
   quick.idcr = terms.their_id;
   quick.suite = terms.suite;
@@ -109,7 +109,6 @@ bool Engine::take_quick_mode_2(IsakmpSa& sa, QuickMode& quick, const v1::Header&
   if (!clear) return not_taken(DropReason::undecryptable);
   const auto chain = v1::authenticated_chain(header, clear->body, sa.transform.hash, up.keys, quick.ni);
   if (!chain) return not_taken(DropReason::hash_mismatch);
-  heard(sa, now);
   if (!v1::legal(Step::quick_mode_2, *chain)) return not_taken(DropReason::unexpected_payload);
   // The IDs that come back are not compared: behind a NAT some clients put other addresses there
   // (clients.md §1), and our selectors do not depend on them.
@@ -125,6 +124,7 @@ bool Engine::take_quick_mode_2(IsakmpSa& sa, QuickMode& quick, const v1::Header&
   // again.
   if (peer == nullptr || peer->entry_presence == Presence::installing)
     return not_taken(DropReason::quick_mode_limit);
+  heard(sa, now);
   answer(sa, quick.last, datagram, {});
   timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
   quick.iv = clear->next_iv;

@@ -20,6 +20,7 @@ constexpr auto first_resend = 2s;
 constexpr std::uint8_t most_sent = 4;  // message 2: 2 + 4 + 8 + 16 s
 constexpr auto remember_done = 60s;    // a late duplicate of message 3 is still known
 constexpr std::size_t most_quick_modes = 4;
+constexpr std::size_t most_remembered = 16;
 
 std::optional<xfrm::Spi> active_pair(const Peer* peer) {
   const auto* child = peer == nullptr ? nullptr : peer->active();
@@ -47,7 +48,6 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   if (!clear) return not_taken(DropReason::undecryptable);
   const auto chain = v1::authenticated_chain(header, clear->body, sa.transform.hash, up.keys, {});
   if (!chain) return not_taken(DropReason::hash_mismatch);
-  heard(sa, now);
   if (!v1::legal(Step::quick_mode_1, *chain)) return not_taken(DropReason::unexpected_payload);
   const auto ni = chain->find(PayloadType::nonce)->body;
   if (ni.size() < smallest_nonce || ni.size() > largest_nonce ||
@@ -58,6 +58,8 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   if (static_cast<std::size_t>(unfinished) >= most_quick_modes)
     return not_taken(DropReason::quick_mode_limit);
   sa.used_ids.insert(id);
+  heard(sa, now);  // and not before: what is dropped above can be played back for ever
+  forget_done_quick_modes(sa);
 
   std::vector<ByteView> ids;
   for (const auto& p : chain->payloads) {
@@ -91,7 +93,7 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   quick.suite = offer->suite;
   quick.mode = mode;
   quick.out = offer->spi;
-  quick.in = new_spi();
+  quick.in = new_spi(sa.local.address);
   quick.lifetime = std::min(offer->lifetime.value_or(settings_.esp_lifetime), settings_.esp_lifetime);
   quick.kilobytes = offer->kilobytes;
   quick.pfs = offer->group;
@@ -111,6 +113,18 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
     effects_.emplace_back(ComputeDh{quick.ticket, *offer->group, base::to_bytes(ke->body)});
   }
   return true;
+}
+
+/// A client that renews its keys without a pause: a late duplicate of a message 3 is dropped by its message
+/// id just as well.
+void Engine::forget_done_quick_modes(IsakmpSa& sa) {
+  if (sa.quick_modes.size() < most_remembered) return;
+  std::erase_if(sa.quick_modes, [&](const auto& entry) {
+    const auto& [id, quick] = entry;
+    if (quick.role != Role::responder || quick.stage != QuickMode::Stage::done) return false;
+    timers_.cancel({TimerKind::quick_forget, sa.number.value, id.value});
+    return true;
+  });
 }
 
 std::optional<v1::EspOffer> Engine::choose_offer(IsakmpSa& sa, const v1::Chain& chain,
@@ -166,7 +180,7 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
   if (peer->entry_presence == Presence::installing) {
     // Another Quick Mode is bringing the map elements, and may fail: the peer's repetition comes in time.
     drop(DropReason::quick_mode_limit);
-    sa.used_ids.erase(id);
+    if (quick.role == Role::responder) sa.used_ids.erase(id);
     sa.quick_modes.erase(id);
     return;
   }

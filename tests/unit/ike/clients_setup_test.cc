@@ -142,6 +142,19 @@ TEST(Preference, IsOursWhateverTheClientsOrderIs) {
   }
 }
 
+TEST(Android, IsOneAlsoInAnIsakmpSaThatWeBegan) {
+  Connected c(with_modp1024(), harness::speaking_like(harness::android_7(1), host()));
+  const auto* peer = c.world.peer_of(c.client);
+  ASSERT_NE(peer, nullptr);
+  ASSERT_EQ(peer->client, ike::Client::android);
+  c.client.delete_isakmp();
+  c.world.run(1s);
+  c.world.engine().nearly_expired(peer->inbound_id(peer->active()->in), c.world.now());
+  const auto* ours = c.world.engine().isakmp_sa(peer->reaching);
+  ASSERT_NE(ours, nullptr);
+  EXPECT_EQ(ours->client, ike::Client::android) << "or it may be given sha256 by the next Quick Mode";
+}
+
 TEST(Android, IsRefusedWithAReasonWhereOnlySha256IsConfigured) {
   auto ws = with_modp1024();
   ws.engine.esp_suites = esp_suites({"aes256-sha256", "aes128-sha256"});

@@ -126,14 +126,26 @@ TEST(Delete, IsakmpSaThatReachedItsLifetimeSaysGoodbye) {
   EXPECT_EQ(c.world.disagreement(c.client), "");
 }
 
-TEST(Delete, HardLimitOfTheKernelEndsThePair) {
+TEST(Delete, PairThatReachedItsLifetimeSaysGoodbye) {
+  Connected c;  // its client has not renewed it, answers no renewal of ours, and may count the time otherwise
+  const auto ours = spis_of(c.client).out;
+  c.world.run(3595s);
+  EXPECT_THAT(c.client.deleted_spis(), IsEmpty());
+  c.world.run(10s);
+  EXPECT_THAT(c.client.deleted_spis(), ::testing::ElementsAre(ours));
+  EXPECT_THAT(c.world.kernel().sas(), IsEmpty());
+}
+
+TEST(Delete, HardLimitOfTheKernelEndsThePairAndTellsThePeer) {
   Connected c;
+  const auto ours = spis_of(c.client).out;
   const auto id = xfrm::id_of(*c.world.kernel().inbound(c.client.children()[0].out));
   c.world.kernel().expire(id);
   c.world.engine().expired(id, c.world.now());
   c.world.run(1s);
   EXPECT_THAT(c.world.kernel().sas(), IsEmpty());
   EXPECT_EQ(c.world.kernel().events_of(EventKind::sa_expired), 1u);
+  EXPECT_THAT(c.client.deleted_spis(), ::testing::ElementsAre(ours));
   EXPECT_THAT(c.world.complaints(), IsEmpty());
 }
 

@@ -146,6 +146,14 @@ TEST_F(Neighbour, MayUseTheVictimsMessageIds) {
     if (d.to.port == 4500 && h && h->message_id.value != 0) bad_.quick_mode_with(h->message_id, world_.now());
   }
   expect_untouched();
+  // Nor does it use up what the victim has not used yet.
+  const ike::v1::MessageId next(0x5eed);
+  bad_.quick_mode_with(next, world_.now());
+  world_.run(2s);
+  victim_.quick_mode_with(next, world_.now());
+  world_.run(2s);
+  ASSERT_THAT(victim_.children(), SizeIs(2));
+  EXPECT_EQ(world_.disagreement(victim_, 1), "");
 }
 
 TEST_F(Neighbour, MayWriteTheVictimsAddressOnItsOwnMessages) {

@@ -172,6 +172,22 @@ TEST(Rekey, ClientThatRekeysEveryTwoSecondsIsServedForever) {
   EXPECT_THAT(c.world.complaints(), IsEmpty());
 }
 
+TEST(Rekey, ClientThatRekeysWithoutAPauseFillsNoMemory) {
+  Connected c;
+  for (int i = 0; i < 200; ++i) {
+    c.client.quick_mode(c.world.now());
+    c.world.run(100ms);
+    c.client.delete_esp(c.client.children()[0].in);
+  }
+  const auto* peer = c.world.peer_of(c.client);
+  ASSERT_NE(peer, nullptr);
+  EXPECT_LE(c.world.engine().isakmp_sa(*peer->isakmp_sas.begin())->quick_modes.size(), 20u);
+  EXPECT_EQ(c.world.disagreement(c.client), "");
+  c.world.run(120s);
+  EXPECT_EQ(c.world.kernel().sas().size(), 2u);
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
 TEST(Rekey, ClientThatNeverDeletesKeepsItsNewestPairs) {
   Connected c;
   for (std::size_t i = 1; i < 30; ++i) {
