@@ -51,13 +51,13 @@ control::Session row_of(const l2tp::Tunnel& tunnel, const l2tp::Session& session
   return row;
 }
 
-/// Tunnels that only go on acknowledging a StopCCN are not worth a row.
-bool worth_a_row(const l2tp::Tunnel& tunnel) { return !tunnel.lingering(); }
+/// Neither waiting for SCCCN, which may never come, nor only acknowledging a StopCCN any more.
+bool stands(const l2tp::Tunnel& tunnel) { return tunnel.established_at() && !tunnel.lingering(); }
 
 Json tunnels_of(const l2tp::Server& server) {
   auto rows = Json::array();
   for (const auto& [id, tunnel] : server.tunnels()) {
-    if (worth_a_row(tunnel)) rows.push_back(control::to_json(row_of(tunnel)));
+    if (stands(tunnel)) rows.push_back(control::to_json(row_of(tunnel)));
   }
   return {{"tunnels", std::move(rows)}};
 }
@@ -79,11 +79,14 @@ control::Status status_of(const l2tp::Server& server, const Links& links, const 
   out.uptime_seconds = seconds_since(started);
   std::uint64_t sessions = 0;
   std::uint64_t tunnels = 0;
+  std::uint64_t half_open = 0;
   for (const auto& [id, tunnel] : server.tunnels()) {
     sessions += tunnel.sessions().size();
-    tunnels += worth_a_row(tunnel);
+    tunnels += stands(tunnel);
+    half_open += !tunnel.established_at();
   }
   out.gauges = {{"tunnels", tunnels},
+                {"half_open", half_open},
                 {"sessions", sessions},
                 {"pppd", links.size()},
                 {"addresses_in_use", links.pool().in_use()}};

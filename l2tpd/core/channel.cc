@@ -9,8 +9,7 @@ using namespace std::chrono_literals;
 
 // §5.8: doubled each time, capped at 8 s.
 constexpr std::array<base::Duration, 6> waits{1s, 2s, 4s, 8s, 8s, 8s};
-constexpr base::Duration dozing_wait = 30s;
-constexpr unsigned dozing_sends = 15;  // 31 s and nine times 30 s more: five minutes
+constexpr base::Duration later_wait = 30s;
 /// A peer that asks for answers and acknowledges none must not fill our memory with them.
 constexpr std::size_t most_queued = 64;
 
@@ -19,25 +18,25 @@ constexpr std::size_t most_queued = 64;
 void Channel::set_peer(TunnelId peer, std::uint16_t window) {
   peer_ = peer;
   peer_window_ = std::max<std::uint16_t>(window, 1);
+  slow_start_threshold_ = peer_window_;
 }
 
-void Channel::send(SessionId to, Bytes body, Patience patience, base::Time now) {
+void Channel::send(SessionId to, Bytes body, base::Time now, base::Duration patience) {
   if (queue_.size() >= most_queued) failed_ = true;
   if (failed_) return;
-  queue_.push_back({to, std::move(body), patience, 0});
+  queue_.push_back({to, std::move(body), patience});
   pump(now);
 }
 
 void Channel::send_last(Bytes body, base::Time now) {
-  while (!queue_.empty() && queue_.back().times_sent == 0) queue_.pop_back();
+  queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(sent_), queue_.end());
   // Patience ends here: what the peer has not answered so far must not keep a closing tunnel for minutes.
-  for (auto& message : queue_) {
-    message.patience = Patience::usual;
-    message.times_sent = 0;
-  }
-  queue_.push_back({SessionId(), std::move(body), Patience::usual, 0});
+  for (auto& message : queue_) message.patience = usual_patience;
+  timeouts_ = 0;
+  queue_.push_back({SessionId(), std::move(body), usual_patience});
+  sent_ = in_flight_ = queue_.size();
   for (std::size_t i = 0; i < queue_.size(); ++i) transmit(i);
-  deadline_ = now + waits[0];
+  wait(waits[0], now);
 }
 
 Arrival Channel::receive(const Header& header, base::Time now) {
@@ -71,32 +70,30 @@ void Channel::acknowledge() {
   if (!ack_owed_) return;
   ack_owed_ = false;
   // Android refuses a ZLB that is not exactly 12 bytes or whose Ns is not the next one.
-  std::uint16_t sent = 0;
-  for (const auto& message : queue_) sent = static_cast<std::uint16_t>(sent + (message.times_sent > 0));
-  const SeqNo next_ns(static_cast<std::uint16_t>(first_.value() + sent));
+  const SeqNo next_ns(static_cast<std::uint16_t>(first_.value() + sent_));
   outbox_.push_back(
       encode(Header{.tunnel = peer_, .session = {}, .ns = next_ns, .nr = expected_, .body = {}}));
 }
 
 void Channel::repeat() {
-  for (std::size_t i = 0; i < queue_.size() && queue_[i].times_sent > 0; ++i) {
-    const auto counted = queue_[i].times_sent;
-    transmit(i);
-    queue_[i].times_sent = counted;  // the peer's haste must not shorten our patience
-  }
+  for (std::size_t i = 0; i < in_flight_; ++i) transmit(i);
 }
 
 void Channel::timeout(base::Time now) {
   if (failed_ || !deadline_ || *deadline_ > now) return;
-  const auto& front = queue_.front();
-  if (front.times_sent >= (front.patience == Patience::dozing ? dozing_sends : waits.size())) {
+  ++timeouts_;
+  if (timeouts_ >= waits.size() && now - waiting_since_ >= queue_.front().patience) {
     failed_ = true;
     deadline_.reset();
     return;
   }
+  // Appendix A. What was on its way is taken for lost, and follows the first as that is acknowledged.
+  slow_start_threshold_ = std::max<std::uint16_t>(congestion_window_ / 2, 1);
   congestion_window_ = 1;
+  acknowledged_in_window_ = 0;
+  in_flight_ = 1;
   transmit(0);
-  deadline_ = now + *wait_after_front();
+  wait(timeouts_ < waits.size() ? waits[timeouts_] : later_wait, now);
 }
 
 std::optional<Bytes> Channel::next_datagram() {
@@ -107,45 +104,54 @@ std::optional<Bytes> Channel::next_datagram() {
 }
 
 bool Channel::take_ack(SeqNo nr, base::Time now) {
-  std::uint16_t in_flight = 0;
-  while (in_flight < queue_.size() && queue_[in_flight].times_sent > 0) ++in_flight;
   const auto acknowledged = first_.distance_to(nr);
   if (nr.precedes(first_)) return true;  // an older message come late: it says nothing new
-  if (acknowledged > in_flight) return false;
+  if (acknowledged > sent_) return false;
   if (acknowledged == 0) return true;
   queue_.erase(queue_.begin(), queue_.begin() + acknowledged);
   first_ = nr;
-  congestion_window_ = static_cast<std::uint16_t>(
-      std::min<unsigned>(peer_window_, congestion_window_ + unsigned{acknowledged}));
+  sent_ -= acknowledged;
+  in_flight_ -= std::min<std::size_t>(in_flight_, acknowledged);
+  timeouts_ = 0;
+  widen(acknowledged);
   deadline_.reset();
   // What is still in flight starts to be waited for anew.
-  if (acknowledged < in_flight) deadline_ = now + waits[0];
+  if (in_flight_ > 0) wait(waits[0], now);
   pump(now);
   return true;
 }
 
+void Channel::widen(std::uint16_t acknowledged) {
+  for (; acknowledged > 0 && congestion_window_ < peer_window_; --acknowledged) {
+    if (congestion_window_ < slow_start_threshold_) {
+      ++congestion_window_;
+    } else if (++acknowledged_in_window_ >= congestion_window_) {
+      acknowledged_in_window_ = 0;  // 1/CWND for each, in whole numbers
+      ++congestion_window_;
+    }
+  }
+}
+
 void Channel::pump(base::Time now) {
   if (failed_) return;
-  for (std::size_t i = 0; i < queue_.size() && i < congestion_window_; ++i) {
-    if (queue_[i].times_sent > 0) continue;
-    transmit(i);
-    if (!deadline_) deadline_ = now + *wait_after_front();
+  for (; in_flight_ < queue_.size() && in_flight_ < congestion_window_; ++in_flight_) {
+    transmit(in_flight_);
+    sent_ = std::max(sent_, in_flight_ + 1);
+    if (!deadline_) wait(waits[0], now);
   }
 }
 
 void Channel::transmit(std::size_t index) {
-  auto& message = queue_[index];
-  ++message.times_sent;
+  const auto& message = queue_[index];
   const SeqNo ns(static_cast<std::uint16_t>(first_.value() + index));
   outbox_.push_back(encode(
       Header{.tunnel = peer_, .session = message.to, .ns = ns, .nr = expected_, .body = message.body}));
   ack_owed_ = false;
 }
 
-std::optional<base::Duration> Channel::wait_after_front() const {
-  if (queue_.empty() || queue_.front().times_sent == 0) return std::nullopt;
-  const auto sent = queue_.front().times_sent;
-  return sent <= waits.size() ? waits[sent - 1] : dozing_wait;
+void Channel::wait(base::Duration how_long, base::Time now) {
+  if (timeouts_ == 0) waiting_since_ = now;
+  deadline_ = now + how_long;
 }
 
 }  // namespace l2tp

@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "base/secret.h"
 #include "base/time.h"
 #include "l2tp/types.h"
 
@@ -29,15 +30,15 @@ struct SessionName {
 
 enum class Via {
   tunnel_socket,
-  main_socket  ///< the tunnel's socket is closed already: a late acknowledgement
+  main_socket  ///< the tunnel has no socket yet, or no more: late acknowledgements
 };
 struct Send {
   TunnelName tunnel;
-  Via via = Via::tunnel_socket;
+  Via via = Via::main_socket;
   Bytes bytes;
 };
-/// A socket bound to `tunnel.local`, connected to `tunnel.remote`, with the mark (kernel.md §3). Comes before
-/// the first Send of its tunnel; answered by TunnelFailed when it cannot be had.
+/// SCCCN has come: a socket bound to `tunnel.local`, connected to `tunnel.remote`, with the mark (kernel.md
+/// §3). Answered by TunnelFailed when it cannot be had, as are the next two.
 struct OpenTunnelSocket {
   TunnelName tunnel;
 };
@@ -52,7 +53,7 @@ struct AddLatch {
 struct RemoveLatch {
   TunnelName tunnel;
 };
-/// SCCCN has come: the socket is handed to the kernel.
+/// The socket is handed to the kernel. Comes after the two above.
 struct KernelTunnelUp {
   TunnelName tunnel;
   std::string host_name;
@@ -98,19 +99,29 @@ using Completion = std::variant<TunnelFailed, SessionEnded>;
 struct Limits {
   /// A client has one; a few more may still be closing.
   std::size_t tunnels_per_mark = 16;
-  /// Clear-text peers all have mark zero: they are limited together, and each address by tunnels_per_mark.
-  std::size_t clear_text_tunnels = 1000;
-  std::size_t half_open = 2000;
+  /// In clear text an address may be a NAT with an office behind it.
+  std::size_t tunnels_per_address = 256;
+  std::size_t clear_text_tunnels = 4000;
+  /// Without SCCCN so far, of IPsec peers and again in clear text. The oldest give way to new ones.
+  std::size_t half_open = 1000;
+  /// Of one IPsec peer, or of one address and port. Few, for in clear text each is a tunnel id more that a
+  /// forger's SCCCN may guess.
+  std::size_t half_open_per_peer = 4;
   std::size_t sessions_per_tunnel = 4;
+  /// A tunnel costs the kernel and us some milliseconds: a peer may open so many at once, then one a second.
+  unsigned tunnels_at_once = 100;
 };
 
 struct Settings {
   std::string host_name = "sameroof";
   std::string vendor_name = "Sameroof";
   std::uint16_t receive_window = 8;
-  /// Silence after which a HELLO asks whether the peer lives; zero: never. Phones in doze answer late
-  /// (Patience::dozing).
+  /// Shared with every peer, who must then prove that it has it (RFC 2661 §5.1.1). Empty: no authentication.
+  base::Secret secret;
+  /// Silence after which a HELLO asks whether the peer lives; zero: never.
   base::Duration hello_interval = std::chrono::seconds(60);
+  /// How long an answer to it may take: phones in doze answer late.
+  base::Duration hello_patience = std::chrono::seconds(300);
   /// How long a tunnel may take from SCCRQ to SCCCN, and a session from ICRQ to ICCN.
   base::Duration setup_time = std::chrono::seconds(60);
   /// §5.7: how long a closed tunnel goes on acknowledging, a full cycle of retransmissions.

@@ -70,7 +70,7 @@ bool take_attribute(Attribute attribute, ByteView value, Message& out) {
 }
 
 std::optional<GeneralError> judge(const Avp& avp, Message& out) {
-  // §4.1 and §4.3: reserved bits, foreign vendors, unknown types, and hidden values we have no secret for.
+  // §4.1 and §4.3: reserved bits, foreign vendors, unknown types, and values that are hidden from us.
   if (avp.reserved != 0 || avp.vendor != 0 || avp.type > last_attribute || avp.hidden)
     return GeneralError::unknown_mandatory_avp;
   if (!take_attribute(static_cast<Attribute>(avp.type), avp.value, out)) return GeneralError::length_wrong;
@@ -153,6 +153,7 @@ Bytes encode(const Header& header) {
 std::string Fault::sentence() const {
   const auto name =
       vendor == 0 ? fmt::format("AVP {}", attribute) : fmt::format("AVP {} of vendor {}", attribute, vendor);
+  if (hidden) return name + " is hidden and cannot be read";
   switch (error) {
     case GeneralError::length_wrong: return name + " has the wrong length";
     case GeneralError::value_out_of_range: return name + " has a value out of range";
@@ -163,8 +164,9 @@ std::string Fault::sentence() const {
 Message decode(ByteView body) {
   Message out;
   bool first = true;
-  const auto fault = [&out](GeneralError error, std::uint16_t vendor, std::uint16_t attribute) {
-    if (!out.fault) out.fault = Fault{error, vendor, attribute};
+  const auto fault = [&out](GeneralError error, std::uint16_t vendor, std::uint16_t attribute,
+                            bool hidden = false) {
+    if (!out.fault) out.fault = Fault{error, vendor, attribute, hidden};
   };
   for (wire::Reader in(body); in.left() > 0; first = false) {
     const auto avp = next_avp(in);
@@ -189,7 +191,8 @@ Message decode(ByteView body) {
       out.type_is_mandatory = avp->mandatory;
       continue;
     }
-    if (const auto error = judge(*avp, out); error && avp->mandatory) fault(*error, avp->vendor, avp->type);
+    if (const auto error = judge(*avp, out); error && avp->mandatory)
+      fault(*error, avp->vendor, avp->type, avp->hidden);
   }
   return out;
 }

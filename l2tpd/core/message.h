@@ -29,6 +29,7 @@ struct Fault {
   GeneralError error = GeneralError::none;
   std::uint16_t vendor = 0;
   std::uint16_t attribute = 0;
+  bool hidden = false;
 
   bool operator==(const Fault&) const = default;
   /// "AVP 5 has the wrong length"
@@ -66,7 +67,8 @@ struct Message {
   std::optional<Fault> fault;
 };
 
-/// Shape only: which AVPs a message needs, and what a fault means, is for its receiver to judge.
+/// Shape only: which AVPs a message needs, and what a fault means, is for its receiver to judge. Hidden AVPs
+/// are not understood: reveal_all() comes first.
 Message decode(ByteView body);
 Bytes encode(const Message& message);
 

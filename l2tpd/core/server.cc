@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "l2tp/secrecy.h"
+
 namespace l2tp {
 namespace {
 
@@ -13,7 +15,8 @@ constexpr base::Duration late_SCCRQ = 5s;
 }  // namespace
 
 Server::Server(Settings settings, Random random)
-    : with_{.settings = std::move(settings), .random = std::move(random), .effects = {}, .counters = {}} {}
+    : with_{.settings = std::move(settings), .random = std::move(random), .effects = {}, .counters = {}},
+      openings_(with_.settings.limits.tunnels_at_once, 1s) {}
 
 std::optional<Effect> Server::next_effect() {
   if (with_.effects.empty()) return std::nullopt;
@@ -47,12 +50,16 @@ void Server::input(const Datagram& datagram, base::Time now) {
     with_.counters.count(DropReason::wrong_endpoint);
     return;
   }
+  const auto effects_before = with_.effects.size();
+  const bool stood = tunnel.established_at().has_value();
   tunnel.receive(*header, now);
+  if (!stood && tunnel.established_at()) stands(header->tunnel, effects_before, now);
   settle(header->tunnel);
 }
 
 void Server::input_SCCRQ(const Datagram& datagram, const Header& header, base::Time now) {
-  const auto message = decode(header.body);
+  const auto body = reveal_all(header.body, with_.settings.secret.view());
+  const auto message = decode(body);
   if (message.type == MessageType::StopCCN) {
     stop_unanswered(datagram, message);
     return;
@@ -65,24 +72,17 @@ void Server::input_SCCRQ(const Datagram& datagram, const Header& header, base::T
     with_.counters.count(DropReason::malformed_sccrq);
     return;
   }
-  const PeerKey peer{datagram.mark, datagram.from};
-  if (const auto known = by_peer_.find(peer); known != by_peer_.end()) {
-    const auto id = known->second;
-    auto& old = tunnels_.at(id);
-    if (is_repetition(old, message, now)) {
-      with_.counters.count(DropReason::duplicate);
-      old.repeat_answer();
-      settle(id);
-      return;
-    }
-    // kernel.md §3: two sockets of one 4-tuple would take each other's datagrams; the peer has begun anew.
-    old.abandon("replaced by a new tunnel of the same peer");
-    settle(id);
+  if (auto* old = made_by(datagram, header, message, now)) {
+    with_.counters.count(DropReason::duplicate);
+    old->repeat_answer();
+    settle(old->name().id);
+    return;
   }
-  if (const auto reason = refusal(datagram)) {
+  if (const auto reason = refusal(datagram, now)) {
     with_.counters.count(*reason);
     return;
   }
+  make_room(datagram);
   const auto id = new_tunnel_id();
   if (!id) {
     with_.counters.count(DropReason::no_free_tunnel_id);
@@ -90,50 +90,112 @@ void Server::input_SCCRQ(const Datagram& datagram, const Header& header, base::T
   }
   const TunnelName name{*id, *message.assigned_tunnel_id, datagram.mark, datagram.to, datagram.from};
   auto& tunnel = tunnels_.try_emplace(*id, name, message, now, with_).first->second;
-  by_peer_.insert_or_assign(peer, *id);
+  by_peer_.emplace(name.mark, name.remote, *id);
+  half_open_beside(name.mark).emplace(now, *id);
   tunnel.accept(header, message, now);
   settle(*id);
 }
 
-bool Server::is_repetition(const Tunnel& tunnel, const Message& sccrq, base::Time now) const {
-  if (tunnel.name().peer != *sccrq.assigned_tunnel_id) return false;
-  switch (tunnel.state()) {
-    case TunnelState::wait_ctl_conn: return true;
-    case TunnelState::established: return now - *tunnel.established_at() < late_SCCRQ;
-    case TunnelState::closing:
-      return !tunnel.lingering() && !tunnel.established_at() && now - tunnel.since() < late_SCCRQ;
-    case TunnelState::idle: break;
+Server::Peer Server::peer_of(Mark mark, const Endpoint& remote) {
+  return {mark, mark.value == 0 ? remote.address : base::Address()};
+}
+
+std::vector<Tunnel*> Server::tunnels_of(const Peer& peer) {
+  std::vector<Tunnel*> out;
+  for (auto it = by_peer_.lower_bound({peer.first, Endpoint{peer.second, 0}, TunnelId()});
+       it != by_peer_.end(); ++it) {
+    const auto& [mark, remote, id] = *it;
+    if (peer_of(mark, remote) != peer) break;
+    out.push_back(&tunnels_.at(id));
   }
-  return false;
+  return out;
+}
+
+Tunnel* Server::made_by(const Datagram& datagram, const Header& header, const Message& sccrq,
+                        base::Time now) {
+  for (auto* tunnel : tunnels_of(peer_of(datagram.mark, datagram.from))) {
+    if (tunnel->name().remote != datagram.from || tunnel->name().peer != *sccrq.assigned_tunnel_id) continue;
+    // Byte by byte, or somebody who forges this address could have the next one answered as he likes.
+    if (tunnel->lingering() || !tunnel->is_of(header.body)) continue;
+    // A peer that begins anew may choose the same id: what stands, or was refused, has late copies for a
+    // while.
+    const auto settled = tunnel->established_at().value_or(tunnel->since());
+    if (tunnel->state() == TunnelState::wait_ctl_conn || now - settled < late_SCCRQ) return tunnel;
+  }
+  return nullptr;
 }
 
 void Server::stop_unanswered(const Datagram& datagram, const Message& message) {
-  // §6.4: a peer that has not heard our tunnel id gives up with its own in the Assigned Tunnel ID.
-  const auto known = by_peer_.find({datagram.mark, datagram.from});
-  if (known == by_peer_.end() || message.assigned_tunnel_id != tunnels_.at(known->second).name().peer) {
-    with_.counters.count(DropReason::no_such_tunnel);
-    return;
+  // §6.4: a peer that has not heard our tunnel id gives up with its own in the Assigned Tunnel ID. In clear
+  // text anybody could say so; there a tunnel that nobody wants is forgotten soon enough.
+  if (datagram.mark.value != 0) {
+    for (auto* tunnel : tunnels_of(peer_of(datagram.mark, datagram.from))) {
+      const auto name = tunnel->name();
+      if (tunnel->established_at() || name.remote != datagram.from || message.assigned_tunnel_id != name.peer)
+        continue;
+      tunnel->abandon("the peer gave up");
+      settle(name.id);
+      return;
+    }
   }
-  const auto id = known->second;
-  tunnels_.at(id).abandon("the peer gave up");
+  with_.counters.count(DropReason::no_such_tunnel);
+}
+
+std::optional<DropReason> Server::refusal(const Datagram& datagram, base::Time now) {
+  if (closing_) return DropReason::too_many_tunnels;
+  const auto peer = peer_of(datagram.mark, datagram.from);
+  const auto of_peer = tunnels_of(peer);
+  // Those that are closing count too: each still has a socket, or lingers.
+  const auto standing = std::ranges::count_if(
+      of_peer, [](const Tunnel* tunnel) { return tunnel->established_at().has_value(); });
+  const auto& limits = with_.settings.limits;
+  const bool clear_text = datagram.mark.value == 0;
+  if (static_cast<std::size_t>(standing) >=
+      (clear_text ? limits.tunnels_per_address : limits.tunnels_per_mark))
+    return DropReason::too_many_tunnels;
+  if (clear_text && clear_text_tunnels_ >= limits.clear_text_tunnels) return DropReason::too_many_tunnels;
+  // Counted at SCCCN, or a neighbour could use this peer's share up by forging its address.
+  if (!openings_.allows(peer, now)) return DropReason::too_often;
+  return std::nullopt;
+}
+
+void Server::make_room(const Datagram& datagram) {
+  // Not refused: whoever forges this address would have to be faster than the peer's SCCCN, again and again.
+  auto others = tunnels_of(peer_of(datagram.mark, datagram.from));
+  std::erase_if(others, [&datagram](const Tunnel* tunnel) {
+    return tunnel->established_at() || (datagram.mark.value == 0 && tunnel->name().remote != datagram.from);
+  });
+  if (others.size() >= with_.settings.limits.half_open_per_peer)
+    crowd_out((*std::ranges::min_element(others, {}, &Tunnel::since))->name().id);
+  const auto& half_open = half_open_beside(datagram.mark);
+  if (half_open.size() >= with_.settings.limits.half_open) crowd_out(half_open.begin()->second);
+}
+
+void Server::crowd_out(TunnelId id) {
+  with_.counters.count(DropReason::crowded_out);
+  tunnels_.at(id).forget();
   settle(id);
 }
 
-std::optional<DropReason> Server::refusal(const Datagram& datagram) const {
-  const auto& limits = with_.settings.limits;
-  if (closing_) return DropReason::too_many_tunnels;
-  std::size_t of_mark = 0;
-  std::size_t of_address = 0;
-  // Those that are closing count too: each still has a socket or a latch.
-  for (auto it = by_peer_.lower_bound({datagram.mark, Endpoint()});
-       it != by_peer_.end() && it->first.first == datagram.mark; ++it) {
-    ++of_mark;
-    of_address += it->first.second.address == datagram.from.address;
+void Server::stands(TunnelId id, std::size_t effects_before, base::Time now) {
+  const auto name = tunnels_.at(id).name();
+  half_open_beside(name.mark).erase({tunnels_.at(id).since(), id});
+  clear_text_tunnels_ += name.mark.value == 0;
+  openings_.count(peer_of(name.mark, name.remote), now);
+  // kernel.md §3: two sockets of one 4-tuple would take each other's datagrams; the peer has begun anew. Its
+  // SCCCN says so, which only a reader of our SCCRP can send: an SCCRQ may be forged where it is not
+  // encrypted.
+  const auto own_effects = static_cast<std::ptrdiff_t>(with_.effects.size());
+  for (auto* older : tunnels_of(peer_of(name.mark, name.remote))) {
+    const auto other = older->name();
+    if (other.id == id || other.remote != name.remote || !older->established_at() || older->lingering())
+      continue;
+    older->abandon("replaced by a new tunnel of the same peer");
+    settle(other.id);
   }
-  const auto allowed = datagram.mark.value == 0 ? limits.clear_text_tunnels : limits.tunnels_per_mark;
-  if (of_mark >= allowed || of_address >= limits.tunnels_per_mark) return DropReason::too_many_tunnels;
-  if (half_open_.size() >= limits.half_open) return DropReason::too_many_half_open;
-  return std::nullopt;
+  // The old socket is closed before the new one is opened.
+  std::rotate(with_.effects.begin() + static_cast<std::ptrdiff_t>(effects_before),
+              with_.effects.begin() + own_effects, with_.effects.end());
 }
 
 std::optional<TunnelId> Server::new_tunnel_id() {
@@ -150,11 +212,6 @@ void Server::settle(TunnelId id) {
   const auto it = tunnels_.find(id);
   if (it == tunnels_.end()) return;
   const auto& tunnel = it->second;
-  if (!tunnel.over() && tunnel.state() == TunnelState::wait_ctl_conn) {
-    half_open_.insert(id);
-  } else {
-    half_open_.erase(id);
-  }
   if (!tunnel.over()) {
     if (const auto when = tunnel.next_timeout()) {
       timers_.set(id, *when);
@@ -164,8 +221,10 @@ void Server::settle(TunnelId id) {
     return;
   }
   timers_.cancel(id);
-  const auto peer = by_peer_.find({tunnel.name().mark, tunnel.name().remote});
-  if (peer != by_peer_.end() && peer->second == id) by_peer_.erase(peer);
+  const auto& name = tunnel.name();
+  half_open_beside(name.mark).erase({tunnel.since(), id});
+  if (name.mark.value == 0 && tunnel.established_at()) --clear_text_tunnels_;
+  by_peer_.erase({name.mark, name.remote, id});
   tunnels_.erase(it);
 }
 
@@ -227,7 +286,8 @@ void Server::abandon_all() {
 }
 
 bool Server::quiet() const {
-  return std::ranges::all_of(tunnels_, [](const auto& entry) { return entry.second.lingering(); });
+  return std::ranges::all_of(
+      tunnels_, [](const auto& entry) { return entry.second.lingering() || !entry.second.established_at(); });
 }
 
 }  // namespace l2tp

@@ -5,10 +5,12 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <vector>
 
 #include "base/timer_queue.h"
 #include "l2tp/effect.h"
+#include "l2tp/rate.h"
 #include "l2tp/tunnel.h"
 
 namespace l2tp {
@@ -41,20 +43,34 @@ class Server {
   const Counters& counters() const { return with_.counters; }
 
  private:
-  using PeerKey = std::pair<Mark, Endpoint>;
+  /// Of IPsec peers the mark says who they are; in clear text the address is all there is.
+  using Peer = std::pair<Mark, base::Address>;
+  /// Without SCCCN so far, the oldest first.
+  using HalfOpen = std::set<std::pair<base::Time, TunnelId>>;
+
+  static Peer peer_of(Mark mark, const Endpoint& remote);
+  std::vector<Tunnel*> tunnels_of(const Peer& peer);
+  HalfOpen& half_open_beside(Mark mark) { return mark.value == 0 ? half_open_clear_ : half_open_secure_; }
 
   void input_SCCRQ(const Datagram& datagram, const Header& header, base::Time now);
-  bool is_repetition(const Tunnel& tunnel, const Message& sccrq, base::Time now) const;
+  Tunnel* made_by(const Datagram& datagram, const Header& header, const Message& sccrq, base::Time now);
   void stop_unanswered(const Datagram& datagram, const Message& message);
-  std::optional<DropReason> refusal(const Datagram& datagram) const;
+  std::optional<DropReason> refusal(const Datagram& datagram, base::Time now);
+  void make_room(const Datagram& datagram);
+  void crowd_out(TunnelId id);
+  /// SCCCN has come, and these are its effects.
+  void stands(TunnelId id, std::size_t effects_before, base::Time now);
   std::optional<TunnelId> new_tunnel_id();
   /// After anything that touched the tunnel: its next deadline, or its end.
   void settle(TunnelId id);
 
   Surroundings with_;
   std::map<TunnelId, Tunnel> tunnels_;
-  std::map<PeerKey, TunnelId> by_peer_;  ///< every tunnel: a peer has one per port of its own
-  std::set<TunnelId> half_open_;
+  std::set<std::tuple<Mark, Endpoint, TunnelId>> by_peer_;
+  HalfOpen half_open_secure_;  ///< two of them: clear text must not crowd out IPsec peers
+  HalfOpen half_open_clear_;
+  std::size_t clear_text_tunnels_ = 0;  ///< with SCCCN
+  Rate<Peer> openings_;
   base::TimerQueue<TunnelId> timers_;
   bool closing_ = false;
 };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "l2tp/secrecy.h"
+
 namespace l2tp {
 namespace {
 
@@ -32,7 +34,7 @@ std::string words_of(const std::optional<Ending>& ending) {
 }
 
 /// The reason to refuse this SCCRQ, if there is one.
-std::optional<Ending> objection(const Message& sccrq) {
+std::optional<Ending> objection(const Message& sccrq, const Settings& settings) {
   if (sccrq.fault) return stop(StopResult::general_error, sccrq.fault->sentence(), sccrq.fault->error);
   if (!sccrq.assigned_tunnel_id || sccrq.assigned_tunnel_id->value == 0)
     return stop(StopResult::general_error, "no Assigned Tunnel ID", GeneralError::value_out_of_range);
@@ -43,7 +45,9 @@ std::optional<Ending> objection(const Message& sccrq) {
   }
   if (sccrq.receive_window_size == 0)
     return stop(StopResult::general_error, "a Receive Window Size of zero", GeneralError::value_out_of_range);
-  if (sccrq.challenge)
+  if (sccrq.challenge && sccrq.challenge->empty())
+    return stop(StopResult::general_error, "an empty Challenge", GeneralError::value_out_of_range);
+  if (sccrq.challenge && settings.secret.empty())
     return stop(StopResult::not_authorized, "tunnel authentication is not configured here");
   return std::nullopt;
 }
@@ -56,20 +60,17 @@ Tunnel::Tunnel(TunnelName name, const Message& sccrq, base::Time now, Surroundin
       channel_(with.settings.receive_window),
       host_name_(readable(sccrq.host_name)),
       vendor_name_(readable(sccrq.vendor_name)),
-      since_(now),
-      heard_(now) {
+      since_(now) {
   channel_.set_peer(name.peer, sccrq.receive_window_size.value_or(4));
 }
 
 void Tunnel::accept(const Header& header, const Message& sccrq, base::Time now) {
-  // The latch stands before the peer can know the id it admits.
-  with_.effects.push_back(OpenTunnelSocket{name_});
-  with_.effects.push_back(AddLatch{name_});
+  sccrq_ = hash(header.body);
   state_ = lookup(TunnelState::idle, MessageType::SCCRQ).next;
   give_up_ = now + with_.settings.setup_time;
   channel_.receive(header, now);
   channel_.next_message();  // the SCCRQ itself, decoded already
-  if (const auto refusal = objection(sccrq)) {
+  if (const auto refusal = objection(sccrq, with_.settings)) {
     close(*refusal, now);
   } else {
     answer_SCCRQ(sccrq, now);
@@ -77,7 +78,7 @@ void Tunnel::accept(const Header& header, const Message& sccrq, base::Time now) 
   flush();
 }
 
-void Tunnel::answer_SCCRQ(const Message&, base::Time now) {
+void Tunnel::answer_SCCRQ(const Message& sccrq, base::Time now) {
   Message sccrp;
   sccrp.type = MessageType::SCCRP;
   sccrp.protocol_version = version_1_0;
@@ -86,7 +87,39 @@ void Tunnel::answer_SCCRQ(const Message&, base::Time now) {
   sccrp.vendor_name = base::as_bytes(with_.settings.vendor_name);
   sccrp.assigned_tunnel_id = name_.id;
   sccrp.receive_window_size = with_.settings.receive_window;
+  const auto secret = with_.settings.secret.view();
+  std::optional<Bytes> response;
+  if (!secret.empty()) {
+    while (challenge_.size() < challenge_size)
+      challenge_.push_back(static_cast<std::uint8_t>(with_.random()));
+    sccrp.challenge = challenge_;
+    if (sccrq.challenge) response = challenge_response(MessageType::SCCRP, secret, *sccrq.challenge);
+    if (response) sccrp.challenge_response = *response;
+  }
   send(sccrp, SessionId(), now);
+}
+
+void Tunnel::accept_SCCCN(const Message& scccn, base::Time now) {
+  if (const auto secret = with_.settings.secret.view(); !secret.empty()) {
+    const auto right = challenge_response(MessageType::SCCCN, secret, challenge_);
+    if (!right || !scccn.challenge_response ||
+        !base::same_in_constant_time(*right, *scccn.challenge_response)) {
+      close(stop(StopResult::not_authorized, scccn.challenge_response
+                                                 ? "the tunnel's secret is another one here"
+                                                 : "the tunnel's secret is asked for here"),
+            now);
+      return;
+    }
+  }
+  state_ = lookup(state_, MessageType::SCCCN).next;
+  established_at_ = now;
+  give_up_.reset();
+  await_silence(now);
+  // The latch stands before the kernel takes data for the id it admits.
+  has_socket_ = true;
+  with_.effects.push_back(OpenTunnelSocket{name_});
+  with_.effects.push_back(AddLatch{name_});
+  with_.effects.push_back(KernelTunnelUp{name_, host_name_});
 }
 
 void Tunnel::receive(const Header& header, base::Time now) {
@@ -97,7 +130,6 @@ void Tunnel::receive(const Header& header, base::Time now) {
     case Arrival::outside_window: with_.counters.count(DropReason::outside_window); break;
     case Arrival::bad_ack: with_.counters.count(DropReason::bad_ack); return;
   }
-  heard_ = now;
   if (state_ == TunnelState::established) await_silence(now);
   while (!over_ && !channel_.failed()) {
     const auto message = channel_.next_message();
@@ -112,7 +144,7 @@ void Tunnel::receive(const Header& header, base::Time now) {
     return;
   }
   // Our StopCCN has arrived, and everything before it: nobody waits for anything any more.
-  if (state_ == TunnelState::closing && via_ == Via::tunnel_socket && channel_.all_acknowledged())
+  if (state_ == TunnelState::closing && !lingering_ && channel_.all_acknowledged())
     take_down(Farewell::with_StopCCN, {}, now);
 }
 
@@ -126,7 +158,8 @@ void Tunnel::repeat_answer() {
 }
 
 void Tunnel::handle(const Received& received, base::Time now) {
-  const auto message = decode(received.body);
+  const auto body = reveal_all(received.body, with_.settings.secret.view());
+  const auto message = decode(body);
   const auto known = std::ranges::find(all_message_types, message.type) != all_message_types.end();
   if (!known && !message.fault && !message.type_is_mandatory) return;  // §4.4.1
   if (state_ != TunnelState::closing && message.type != MessageType::StopCCN &&
@@ -136,13 +169,7 @@ void Tunnel::handle(const Received& received, base::Time now) {
   }
   const auto row = lookup(state_, message.type);
   switch (row.step) {
-    case TunnelStep::accept_SCCCN:
-      state_ = row.next;
-      established_at_ = now;
-      give_up_.reset();
-      await_silence(now);
-      with_.effects.push_back(KernelTunnelUp{name_, host_name_});
-      break;
+    case TunnelStep::accept_SCCCN: accept_SCCCN(message, now); break;
     case TunnelStep::stop:
       close(stop(StopResult::fsm_error, to_string(message.type) + " out of place"), now);
       break;
@@ -258,30 +285,37 @@ void Tunnel::close(const Ending& ending, base::Time now) {
   state_ = TunnelState::closing;
   hello_.reset();
   give_up_.reset();  // the channel's patience is the limit
+  if (!speaks_unasked()) give_up_ = now + with_.settings.linger;
   Message stop_ccn;
   stop_ccn.type = MessageType::StopCCN;
   stop_ccn.result = ending;
   stop_ccn.assigned_tunnel_id = name_.id;
   channel_.send_last(encode(stop_ccn), now);
   flush();
-  with_.effects.push_back(TunnelDown{name_, ending.message});
-  reported_down_ = true;
+  report_down(ending.message);
 }
 
 void Tunnel::abandon(std::string why) {
   if (over_) return;
   while (!sessions_.empty()) end_session(sessions_.begin()->first, nullptr, why, since_);
   release();
-  if (!reported_down_) with_.effects.push_back(TunnelDown{name_, std::move(why)});
-  reported_down_ = true;
+  report_down(std::move(why));
   over_ = true;
 }
 
+void Tunnel::forget() { over_ = true; }
+
+void Tunnel::report_down(std::string why) {
+  // In clear text anybody could fill the log with tunnels that come to nothing.
+  if (!reported_down_ && speaks_unasked()) with_.effects.push_back(TunnelDown{name_, std::move(why)});
+  reported_down_ = true;
+}
+
 void Tunnel::release() {
-  if (via_ == Via::main_socket) return;
+  if (!has_socket_) return;
   with_.effects.push_back(CloseTunnelSocket{name_});
   with_.effects.push_back(RemoveLatch{name_});
-  via_ = Via::main_socket;
+  has_socket_ = false;
 }
 
 void Tunnel::take_down(Farewell farewell, const std::string& why, base::Time now) {
@@ -297,21 +331,21 @@ void Tunnel::take_down(Farewell farewell, const std::string& why, base::Time now
   channel_.acknowledge();
   flush();
   release();
-  if (!reported_down_) with_.effects.push_back(TunnelDown{name_, why});
-  reported_down_ = true;
+  lingering_ = true;
+  report_down(why);
 }
 
 void Tunnel::timeout(base::Time now) {
   if (over_) return;
   // While we only linger there is nothing of ours that could still be worth repeating.
-  if (via_ == Via::tunnel_socket) channel_.timeout(now);
+  if (!lingering_ && speaks_unasked()) channel_.timeout(now);
   flush();
   if (channel_.failed()) {
     abandon("the peer does not answer");
     return;
   }
   if (give_up_ && *give_up_ <= now) {
-    if (state_ == TunnelState::closing) {
+    if (state_ == TunnelState::closing || !speaks_unasked()) {
       abandon({});
     } else {
       close(stop(StopResult::general, "no SCCCN came"), now);
@@ -336,7 +370,7 @@ void Tunnel::timeout(base::Time now) {
     } else {
       Message hello;
       hello.type = MessageType::HELLO;
-      send(hello, SessionId(), now, Patience::dozing);
+      send(hello, SessionId(), now, with_.settings.hello_patience);
     }
   }
   flush();
@@ -344,7 +378,8 @@ void Tunnel::timeout(base::Time now) {
 
 std::optional<base::Time> Tunnel::next_timeout() const {
   if (over_) return std::nullopt;
-  std::optional<base::Time> earliest = via_ == Via::tunnel_socket ? channel_.next_timeout() : std::nullopt;
+  std::optional<base::Time> earliest;
+  if (!lingering_ && speaks_unasked()) earliest = channel_.next_timeout();
   const auto consider = [&earliest](const std::optional<base::Time>& t) {
     if (t && (!earliest || *t < *earliest)) earliest = t;
   };
@@ -354,8 +389,8 @@ std::optional<base::Time> Tunnel::next_timeout() const {
   return earliest;
 }
 
-void Tunnel::send(const Message& message, SessionId to, base::Time now, Patience patience) {
-  channel_.send(to, encode(message), patience, now);
+void Tunnel::send(const Message& message, SessionId to, base::Time now, base::Duration patience) {
+  channel_.send(to, encode(message), now, patience);
 }
 
 void Tunnel::send_CDN(const SessionName& session, const Ending& ending, base::Time now) {
@@ -368,7 +403,9 @@ void Tunnel::send_CDN(const SessionName& session, const Ending& ending, base::Ti
 
 void Tunnel::flush() {
   while (auto datagram = channel_.next_datagram()) {
-    if (!over_) with_.effects.push_back(Send{name_, via_, std::move(*datagram)});
+    if (over_) continue;
+    with_.effects.push_back(
+        Send{name_, has_socket_ ? Via::tunnel_socket : Via::main_socket, std::move(*datagram)});
   }
 }
 

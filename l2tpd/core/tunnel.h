@@ -18,7 +18,8 @@ class Tunnel {
   /// `name.peer` may be zero: such an SCCRQ is answered with StopCCN.
   Tunnel(TunnelName name, const Message& sccrq, base::Time now, Surroundings& with);
 
-  /// The SCCRQ the tunnel was made for: opens the socket and the latch, and answers.
+  /// The SCCRQ the tunnel was made for, to be answered. Until SCCCN comes the tunnel is memory and nothing
+  /// else: no socket, no latch.
   void accept(const Header& header, const Message& sccrq, base::Time now);
   /// A control message of this peer for this tunnel.
   void receive(const Header& header, base::Time now);
@@ -33,18 +34,23 @@ class Tunnel {
   void close(const Ending& ending, base::Time now);
   /// At once and without a word to the peer.
   void abandon(std::string why);
+  /// The same for one that never stood, and not worth a line in the log.
+  void forget();
 
   /// Nothing is left to do: forget it.
   bool over() const { return over_; }
   /// The peer has ended it, and we only go on acknowledging.
-  bool lingering() const { return via_ == Via::main_socket; }
+  bool lingering() const { return lingering_; }
+  /// This very SCCRQ made it.
+  bool is_of(ByteView sccrq_body) const { return sccrq_ == hash(sccrq_body); }
   TunnelState state() const { return state_; }
   const TunnelName& name() const { return name_; }
   const std::string& host_name() const { return host_name_; }
   const std::string& vendor_name() const { return vendor_name_; }
   const std::map<SessionId, Session>& sessions() const { return sessions_; }
   base::Time since() const { return since_; }
-  /// When SCCCN came.
+  /// When SCCCN came: proof that the peer is where its datagrams claim to come from, for it has read our
+  /// SCCRP.
   std::optional<base::Time> established_at() const { return established_at_; }
 
  private:
@@ -52,16 +58,22 @@ class Tunnel {
 
   void handle(const Received& received, base::Time now);
   void handle_fault(const Message& message, const Received& received, base::Time now);
+  static std::size_t hash(ByteView body) { return std::hash<std::string_view>{}(base::as_text(body)); }
   void answer_SCCRQ(const Message& sccrq, base::Time now);
+  void accept_SCCCN(const Message& scccn, base::Time now);
   void handle_call(const Message& message, SessionId to, base::Time now);
   void accept_ICRQ(const Message& icrq, base::Time now);
   void refuse_call(const Message& request, const Ending& ending, base::Time now);
   void end_session(SessionId id, const Ending* ending, std::string why, base::Time now);
   void take_down(Farewell farewell, const std::string& why, base::Time now);
-  void send(const Message& message, SessionId to, base::Time now, Patience patience = Patience::usual);
+  void send(const Message& message, SessionId to, base::Time now, base::Duration patience = usual_patience);
   void send_CDN(const SessionName& session, const Ending& ending, base::Time now);
   void await_silence(base::Time now);
-  /// The socket and the latch, the first time it is called.
+  /// In clear text nothing is sent before SCCCN that was not asked for: whoever forges a source address must
+  /// not have more sent there than he sends himself. The peer repeats its SCCRQ until it is answered.
+  bool speaks_unasked() const { return established_at_ || name_.mark.value != 0; }
+  void report_down(std::string why);
+  /// The socket and the latch, if they are there.
   void release();
   void flush();
   SessionId new_session_id() const;
@@ -75,11 +87,13 @@ class Tunnel {
   std::string vendor_name_;
   std::map<SessionId, Session> sessions_;
   base::Time since_;
-  base::Time heard_;  ///< when the peer was last heard on the control connection
+  std::size_t sccrq_ = 0;  ///< hash of its body
+  Bytes challenge_;        ///< ours, where there is a secret
   std::optional<base::Time> established_at_;
   std::optional<base::Time> give_up_;  ///< end of the setup, or of the linger
   std::optional<base::Time> hello_;
-  Via via_ = Via::tunnel_socket;
+  bool has_socket_ = false;
+  bool lingering_ = false;
   bool over_ = false;
   bool reported_down_ = false;
 };

@@ -37,7 +37,7 @@ constexpr Method l2tp_methods[] = {
      .comment = "How many of what there are now (gauges) and have been since the start (counters).",
      .in = {},
      .out = status_out},
-    {.name = "ListTunnels", .comment = "Every tunnel.", .in = {}, .out = "(tunnels: []Tunnel)"},
+    {.name = "ListTunnels", .comment = "Every tunnel that stands.", .in = {}, .out = "(tunnels: []Tunnel)"},
     {.name = "ListSessions",
      .comment = "Every session, with the user and address PPP agreed on once it did.",
      .in = {},

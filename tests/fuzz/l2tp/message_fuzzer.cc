@@ -2,6 +2,7 @@
 
 #include "l2tp/avp.h"
 #include "l2tp/message.h"
+#include "l2tp/secrecy.h"
 
 namespace {
 
@@ -23,6 +24,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const auto& avp : *avps) l2tp::put_avp(out, avp);
     require(base::equal(out.view(), in));
   }
+  const auto secret = base::as_bytes("swordfish");
+  const auto random_vector = in.first(std::min<std::size_t>(size, 16));
+  require(l2tp::reveal_all(in, {}) == base::to_bytes(in));
+  require(l2tp::reveal_all(in, secret).size() <= size);  // what was hidden has lost its length and padding
+  if (size <= l2tp::longest_avp_value) {
+    const auto hidden = l2tp::hide(7, in, size % 20, secret, random_vector);
+    require(hidden && l2tp::reveal(7, *hidden, secret, random_vector) == base::to_bytes(in));
+  }
+  const auto revealed = l2tp::reveal_all(in, secret);
+  l2tp::decode(revealed);
   const auto message = l2tp::decode(in);
   if (message.fault) return 0;
   const auto once = l2tp::encode(message);

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "l2tp/secrecy.h"
 #include "l2tp/server.h"
 #include "wire/reader.h"
 
@@ -16,7 +17,10 @@ void require(bool holds) {
 
 class Script {
  public:
-  explicit Script(base::ByteView in) : in_(in), server_(settings(), [this] { return ++drawn_ * 40503; }) {}
+  explicit Script(base::ByteView in)
+      : in_(in),
+        with_secret_(in_.u8() % 2 == 1),
+        server_(settings(with_secret_), [this] { return ++drawn_ * 40503; }) {}
 
   void run() {
     while (in_.left() > 0) {
@@ -30,9 +34,16 @@ class Script {
   }
 
  private:
-  static Settings settings() {
+  static Settings settings(bool with_secret) {
     Settings s;
-    s.limits = {.tunnels_per_mark = 3, .clear_text_tunnels = 4, .half_open = 5, .sessions_per_tunnel = 2};
+    if (with_secret) s.secret = base::Secret::copy_of(secret);
+    s.limits = {.tunnels_per_mark = 3,
+                .tunnels_per_address = 3,
+                .clear_text_tunnels = 2,
+                .half_open = 4,
+                .half_open_per_peer = 2,
+                .sessions_per_tunnel = 2,
+                .tunnels_at_once = 4};
     return s;
   }
 
@@ -71,6 +82,14 @@ class Script {
     if (flags & 2) m.assigned_session_id = SessionId(in_.u8());
     if (flags & 4) m.receive_window_size = in_.u8();
     if (flags & 8) m.result = Ending{in_.u8(), in_.u8(), "x"};
+    Bytes response;
+    if (flags & 128) {  // for an SCCCN the right one, as long as the tunnel's challenge is known
+      response = *challenge_response(MessageType::SCCCN, secret, challenges_[to]);
+      if (m.type == MessageType::SCCRQ)
+        m.challenge = response;
+      else
+        m.challenge_response = response;
+    }
     auto body = encode(m);
     if (flags & 16) base::append(body, in_.bytes(std::min<std::size_t>(in_.u8(), in_.left())));
     if (flags & 32) body.clear();
@@ -102,7 +121,10 @@ class Script {
     while (auto effect = server_.next_effect()) {
       if (const auto* e = std::get_if<Send>(&*effect)) {
         require(++sends < 200);  // no datagram may set off a storm
-        require(decode_header(e->bytes).has_value());
+        const auto header = decode_header(e->bytes);
+        require(header.has_value());
+        if (const auto sent = decode(header->body); sent.challenge)
+          challenges_[e->tunnel.id] = base::to_bytes(*sent.challenge);
         require(e->via == Via::main_socket || sockets_.contains(e->tunnel.id));
         require(e->via == Via::main_socket || latches_.contains({e->tunnel.mark, e->tunnel.id}));
       } else if (const auto* open = std::get_if<OpenTunnelSocket>(&*effect)) {
@@ -123,12 +145,17 @@ class Script {
     }
     for (const auto& [id, tunnel] : server_.tunnels()) {
       require(tunnel.name().id == id);
-      require(tunnel.lingering() != latches_.contains({tunnel.name().mark, id}));
+      const bool has_socket = tunnel.established_at() && !tunnel.lingering();
+      require(has_socket == latches_.contains({tunnel.name().mark, id}) &&
+              has_socket == sockets_.contains(id));
       require(tunnel.next_timeout().has_value());  // nothing waits for ever
     }
   }
 
+  static constexpr std::array<std::uint8_t, 4> secret{1, 2, 3, 4};
   wire::Reader in_;
+  bool with_secret_;
+  std::map<TunnelId, Bytes> challenges_;  ///< ours, as the peer knows them
   std::uint16_t drawn_ = 0;
   base::Time now_{};
   Server server_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "l2tp/channel.h"
+#include "l2tp/secrecy.h"
 #include "l2tp/server.h"
 
 namespace l2tp::testing {
@@ -26,6 +27,11 @@ class Lac {
     sccrq_.receive_window_size = window;
   }
 
+  /// Before dial(): authenticates itself, and asks the same of the server.
+  void share(ByteView secret) {
+    secret_ = base::to_bytes(secret);
+    sccrq_.challenge = secret_;  // any bytes will do
+  }
   void dial(base::Time now) { send(sccrq_, now); }
   void hang_up(base::Time now) {
     Message cdn;
@@ -39,9 +45,7 @@ class Lac {
     stop_ccn.assigned_tunnel_id = TunnelId(tunnel_);
     send(stop_ccn, now);
   }
-  void send(const Message& m, base::Time now, SessionId to = {}) {
-    channel_.send(to, encode(m), Patience::usual, now);
-  }
+  void send(const Message& m, base::Time now, SessionId to = {}) { channel_.send(to, encode(m), now); }
 
   void receive(ByteView bytes, base::Time now) {
     const auto header = decode_header(bytes);
@@ -60,7 +64,8 @@ class Lac {
   SessionId peer_session;
   std::map<MessageType, int> seen;
   std::optional<Ending> ending;
-  bool calls = true;  ///< dial a call once the tunnel stands
+  bool calls = true;               ///< dial a call once the tunnel stands
+  bool server_is_genuine = false;  ///< it has answered our challenge
 
  private:
   void handle(const Message& m, base::Time now) {
@@ -71,6 +76,12 @@ class Lac {
       channel_.set_peer(peer_tunnel, *m.receive_window_size);
       Message scccn;
       scccn.type = MessageType::SCCCN;
+      Bytes response;
+      if (m.challenge) response = *challenge_response(MessageType::SCCCN, secret_, *m.challenge);
+      if (m.challenge) scccn.challenge_response = response;
+      if (m.challenge_response)
+        server_is_genuine =
+            base::equal(*m.challenge_response, *challenge_response(MessageType::SCCRP, secret_, secret_));
       send(scccn, now);
       if (!calls) return;
       Message icrq;
@@ -93,6 +104,7 @@ class Lac {
   std::uint16_t tunnel_;
   Channel channel_;
   Message sccrq_;
+  Bytes secret_;
 };
 
 /// What the network does to each datagram: the delays of its copies (none: lost).

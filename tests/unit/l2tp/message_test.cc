@@ -79,7 +79,7 @@ TEST(Message, NamesTheFirstFaultOfAMandatoryAVP) {
   const auto too_long = decode(body_with("0001", "8009 0000 0009 000001"));
   EXPECT_EQ(too_long.fault, (Fault{GeneralError::length_wrong, 0, 9}));
   const auto hidden = decode(body_with("0001", "c008 0000 0009 0001"));
-  EXPECT_EQ(hidden.fault, (Fault{GeneralError::unknown_mandatory_avp, 0, 9}));
+  EXPECT_EQ(hidden.fault, (Fault{GeneralError::unknown_mandatory_avp, 0, 9, true}));
   const auto reserved = decode(body_with("0001", "8408 0000 0009 0001"));
   EXPECT_EQ(reserved.fault, (Fault{GeneralError::unknown_mandatory_avp, 0, 9}));
   EXPECT_FALSE(reserved.assigned_tunnel_id);

@@ -4,87 +4,27 @@
 
 #include <gtest/gtest.h>
 
+#include "bench.h"
 #include "l2tp/avp.h"
-#include "lac.h"
-#include "vectors.h"
 
 namespace l2tp {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::alias_a;
+using testing::alias_b;
+using testing::Bench;
+using testing::mark_a;
+using testing::mark_b;
+using testing::of_type;
 using testing::vector;
 using testing::World;
-
-const Endpoint alias_a{base::Address::v4(0xf0000001), 1701};
-const Endpoint alias_b{base::Address::v4(0xf0000002), 1701};
-const Mark mark_a(0x100);
-const Mark mark_b(0x200);
-
-/// The server alone; what it sends is kept.
-struct Bench {
-  explicit Bench(Settings settings = {})
-      : server(std::move(settings), [this] { return static_cast<std::uint16_t>(0x1000 + ++drawn); }) {}
-
-  void input(ByteView bytes, const Endpoint& from = alias_a, Mark mark = mark_a) {
-    server.input({.from = from, .to = testing::gateway, .mark = mark, .bytes = bytes}, now);
-    while (auto effect = server.next_effect()) effects.push_back(std::move(*effect));
-  }
-  void input(const Message& m, TunnelId to, std::uint16_t ns, std::uint16_t nr, SessionId session = {}) {
-    const auto body = encode(m);
-    input(encode(Header{.tunnel = to, .session = session, .ns = SeqNo(ns), .nr = SeqNo(nr), .body = body}));
-  }
-  /// What has been sent since the last call.
-  std::vector<Message> sent() {
-    std::vector<Message> out;
-    kept.clear();
-    for (const auto& effect : effects) {
-      if (const auto* send = std::get_if<Send>(&effect)) kept.push_back(send->bytes);
-    }
-    for (const auto& bytes : kept) {
-      const auto header = decode_header(bytes);
-      out.push_back(header->body.empty() ? Message{} : decode(header->body));
-    }
-    effects.clear();
-    return out;
-  }
-  template <class E>
-  std::size_t count() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(effects, [](const Effect& e) { return std::holds_alternative<E>(e); }));
-  }
-  std::uint64_t dropped(DropReason reason) const { return server.counters().dropped(reason); }
-  /// A tunnel that stands: returns our id.
-  TunnelId establish() {
-    input(vector("sccrq-windows10"));
-    const auto id = server.tunnels().begin()->first;
-    Message scccn;
-    scccn.type = MessageType::SCCCN;
-    input(scccn, id, 1, 1);
-    effects.clear();
-    return id;
-  }
-
-  std::uint16_t drawn = 0;
-  base::Time now{};
-  std::vector<Effect> effects;
-  std::vector<Bytes> kept;
-  Server server;
-};
-
-Message of_type(MessageType type) {
-  Message m;
-  m.type = type;
-  return m;
-}
 
 TEST(Server, AnswersEachKnownClientsSCCRQ) {
   for (const char* name : {"sccrq-windows10", "sccrq-apple", "sccrq-android", "sccrq-xl2tpd"}) {
     Bench bench;
     bench.input(vector(name));
-    ASSERT_EQ(bench.effects.size(), 3u) << name;
-    // The latch stands before the peer learns the tunnel id it is for.
-    EXPECT_TRUE(std::holds_alternative<OpenTunnelSocket>(bench.effects[0])) << name;
-    EXPECT_TRUE(std::holds_alternative<AddLatch>(bench.effects[1])) << name;
+    ASSERT_EQ(bench.effects.size(), 1u) << name << ": nothing but an answer, and no socket for it";
     const auto sent = bench.sent();
     ASSERT_EQ(sent.size(), 1u) << name;
     EXPECT_EQ(sent[0].type, MessageType::SCCRP) << name;
@@ -97,7 +37,7 @@ TEST(Server, AnswersEachKnownClientsSCCRQ) {
 TEST(Server, AppleIsSentNoAVPOfAnotherVendorAndNoReservedBit) {
   Bench bench;
   bench.input(vector("sccrq-apple"));
-  const auto* send = std::get_if<Send>(&bench.effects[2]);
+  const auto* send = std::get_if<Send>(&bench.effects[0]);
   ASSERT_NE(send, nullptr);
   const auto avps = decode_avps(decode_header(send->bytes)->body);
   ASSERT_TRUE(avps);
@@ -111,7 +51,7 @@ TEST(Server, AppleIsSentNoAVPOfAnotherVendorAndNoReservedBit) {
 TEST(Server, ARepeatedSCCRQGetsTheSameAnswerAndNoSecondTunnel) {
   Bench bench;
   bench.input(vector("sccrq-windows10"));
-  const auto first = std::get<Send>(bench.effects[2]).bytes;
+  const auto first = std::get<Send>(bench.effects[0]).bytes;
   bench.effects.clear();
   bench.input(vector("sccrq-windows10"));
   ASSERT_EQ(bench.effects.size(), 1u);
@@ -128,7 +68,19 @@ TEST(Server, TwoPeersWithEqualPortsAndTunnelIdsHaveTunnelsOfTheirOwn) {
   // Even one address: the mark alone tells them apart.
   bench.input(vector("sccrq-windows10"), alias_a, mark_b);
   EXPECT_EQ(bench.server.tunnels().size(), 3u);
-  EXPECT_EQ(bench.count<OpenTunnelSocket>(), 3u);
+}
+
+TEST(Server, TheSocketIsOpenedAtSCCCNAndTheLatchStandsBeforeTheKernelTakesData) {
+  Bench bench;
+  bench.input(vector("sccrq-android"));
+  const auto id = bench.server.tunnels().begin()->first;
+  bench.effects.clear();
+  bench.input(of_type(MessageType::SCCCN), id, 1, 1);
+  ASSERT_EQ(bench.effects.size(), 4u);
+  EXPECT_TRUE(std::holds_alternative<OpenTunnelSocket>(bench.effects[0]));
+  EXPECT_TRUE(std::holds_alternative<AddLatch>(bench.effects[1]));
+  EXPECT_TRUE(std::holds_alternative<KernelTunnelUp>(bench.effects[2]));
+  EXPECT_EQ(std::get<Send>(bench.effects[3]).via, Via::tunnel_socket);
 }
 
 TEST(Server, ADatagramForAnotherPeersTunnelIsDroppedAndCounted) {
@@ -147,7 +99,7 @@ TEST(Server, ADatagramForAnotherPeersTunnelIsDroppedAndCounted) {
   EXPECT_EQ(bench.server.tunnels().at(id).state(), TunnelState::established);
 }
 
-TEST(Server, ANewSCCRQOfTheSamePeerReplacesItsTunnel) {
+TEST(Server, ANewTunnelOfTheSamePeerReplacesTheOldOneAtItsSCCCNAndNotBefore) {
   Bench bench;
   const auto id = bench.establish();
   auto icrq = of_type(MessageType::ICRQ);
@@ -155,31 +107,153 @@ TEST(Server, ANewSCCRQOfTheSamePeerReplacesItsTunnel) {
   bench.input(icrq, id, 2, 1);
   bench.effects.clear();
   bench.input(vector("sccrq-apple"));  // the same address and port, another tunnel id
+  ASSERT_EQ(bench.server.tunnels().size(), 2u);
+  const auto newer = TunnelId(static_cast<std::uint16_t>(id.value + 2));  // the session has drawn one, too
+  ASSERT_TRUE(bench.server.tunnels().contains(newer));
+  EXPECT_EQ(bench.count<StopSession>(), 0u);
+  bench.effects.clear();
+  bench.input(of_type(MessageType::SCCCN), newer, 1, 1);
   EXPECT_EQ(bench.count<StopSession>(), 1u);
-  EXPECT_EQ(bench.count<CloseTunnelSocket>(), 1u);
   EXPECT_EQ(bench.count<RemoveLatch>(), 1u);
-  EXPECT_EQ(bench.count<OpenTunnelSocket>(), 1u);
-  ASSERT_EQ(bench.server.tunnels().size(), 1u);
   EXPECT_FALSE(bench.server.tunnels().contains(id));
   // The old socket is closed before the new one is opened: two of one 4-tuple would mix their datagrams.
-  const auto first_open = std::ranges::find_if(
+  const auto open = std::ranges::find_if(
       bench.effects, [](const Effect& e) { return std::holds_alternative<OpenTunnelSocket>(e); });
   const auto close = std::ranges::find_if(
       bench.effects, [](const Effect& e) { return std::holds_alternative<CloseTunnelSocket>(e); });
-  EXPECT_LT(close, first_open);
+  EXPECT_LT(close, open);
+  EXPECT_NE(open, bench.effects.end());
 }
 
-TEST(Server, TheSameSCCRQReplacesAnEstablishedTunnelUnlessItIsALateCopy) {
+TEST(Server, TheSameSCCRQBeginsAnewUnlessItIsALateCopy) {
   Bench bench;
   const auto id = bench.establish();
   bench.now += 4s;
   bench.input(vector("sccrq-windows10"));
-  EXPECT_TRUE(bench.server.tunnels().contains(id));
+  EXPECT_EQ(bench.server.tunnels().size(), 1u);
   EXPECT_EQ(bench.dropped(DropReason::duplicate), 1u);
   bench.now += 2s;
   bench.input(vector("sccrq-windows10"));
+  ASSERT_EQ(bench.server.tunnels().size(), 2u);
+  bench.input(of_type(MessageType::SCCCN), TunnelId(static_cast<std::uint16_t>(id.value + 1)), 1, 1);
   EXPECT_FALSE(bench.server.tunnels().contains(id));
   EXPECT_EQ(bench.server.tunnels().size(), 1u);
+}
+
+/// A tunnel that stands in clear text.
+TunnelId establish_in_clear(Bench& bench, const Endpoint& at) {
+  bench.input(vector("sccrq-windows10"), at, Mark());
+  TunnelId id;
+  for (const auto& [candidate, tunnel] : bench.server.tunnels()) {
+    if (tunnel.name().remote == at) id = candidate;
+  }
+  const auto body = encode(of_type(MessageType::SCCCN));
+  bench.input(encode(Header{.tunnel = id, .session = {}, .ns = SeqNo(1), .nr = SeqNo(1), .body = body}), at,
+              Mark());
+  bench.effects.clear();
+  return id;
+}
+
+const Endpoint clear_a{base::Address::v4(0xc0000201), 1701};
+const Endpoint clear_b{base::Address::v4(0xc0000202), 1701};
+
+TEST(ClearText, WhoForgesANeighboursAddressEndsNoTunnelOfTheNeighbours) {
+  Bench bench;
+  const auto id = establish_in_clear(bench, clear_a);
+  bench.now += 60s;
+  auto stop_ccn = of_type(MessageType::StopCCN);
+  stop_ccn.assigned_tunnel_id = TunnelId(4);
+  const auto last_words = encode(stop_ccn);
+  for (int i = 0; i < 2000; ++i) {
+    auto sccrq = of_type(MessageType::SCCRQ);
+    sccrq.assigned_tunnel_id = TunnelId(static_cast<std::uint16_t>(4 + i % 300));
+    const auto body = encode(sccrq);
+    bench.input(encode(Header{.tunnel = {}, .session = {}, .ns = {}, .nr = {}, .body = body}), clear_a,
+                Mark());
+    bench.input(encode(Header{.tunnel = {}, .session = {}, .ns = {}, .nr = {}, .body = last_words}), clear_a,
+                Mark());
+  }
+  EXPECT_EQ(bench.count<CloseTunnelSocket>(), 0u);
+  EXPECT_EQ(bench.count<TunnelDown>(), 0u) << "a stranger must not fill the log";
+  ASSERT_TRUE(bench.server.tunnels().contains(id));
+  EXPECT_EQ(bench.server.tunnels().at(id).state(), TunnelState::established);
+  EXPECT_EQ(bench.server.tunnels().size(), 5u) << "one that stands, and few ids that he might guess";
+  EXPECT_GT(bench.dropped(DropReason::crowded_out), 0u);
+  // And the neighbour, who may have crashed, still gets a new tunnel of its own.
+  bench.now += 60s;
+  EXPECT_NE(establish_in_clear(bench, clear_a), TunnelId());
+  EXPECT_FALSE(bench.server.tunnels().contains(id));
+}
+
+TEST(ClearText, AForgedSCCRQDoesNotDecideHowTheRealOneIsAnswered) {
+  Bench bench;
+  auto bad = of_type(MessageType::SCCRQ);  // with the tunnel id that a Windows will choose
+  bad.assigned_tunnel_id = TunnelId(4);
+  bad.receive_window_size = 0;
+  const auto body = encode(bad);
+  bench.input(encode(Header{.tunnel = {}, .session = {}, .ns = {}, .nr = {}, .body = body}), clear_a, Mark());
+  ASSERT_EQ(bench.sent().at(0).type, MessageType::StopCCN);
+  bench.input(vector("sccrq-windows10"), clear_a, Mark());
+  EXPECT_EQ(bench.sent().at(0).type, MessageType::SCCRP);
+}
+
+TEST(ClearText, NothingIsSentUnaskedBeforeThePeerHasProvedWhereItIs) {
+  Bench bench;
+  bench.input(vector("sccrq-windows10"), clear_a, Mark());
+  EXPECT_EQ(bench.sent().size(), 1u);
+  while (const auto when = bench.server.next_timeout()) {
+    bench.now = *when;
+    bench.server.timeout(bench.now);
+    while (auto effect = bench.server.next_effect()) bench.effects.push_back(std::move(*effect));
+  }
+  EXPECT_TRUE(bench.effects.empty());
+  EXPECT_TRUE(bench.server.tunnels().empty());
+  EXPECT_EQ(bench.now - base::Time{}, 60s);
+}
+
+TEST(ClearText, CrowdsOutNoIPsecPeerAndOnlyTheOldestOfItsOwn) {
+  Settings settings;
+  settings.limits.half_open = 3;
+  Bench bench(std::move(settings));
+  bench.input(vector("sccrq-apple"), alias_a, mark_a);
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    bench.now += 1ms;
+    bench.input(vector("sccrq-apple"), {base::Address::v4(0xc0000201 + i), 1701}, Mark());
+  }
+  EXPECT_EQ(bench.dropped(DropReason::crowded_out), 2u);
+  std::vector<std::string> left;
+  for (const auto& [id, tunnel] : bench.server.tunnels())
+    left.push_back(tunnel.name().remote.address.to_string());
+  EXPECT_EQ(left, (std::vector<std::string>{"240.0.0.1", "192.0.2.3", "192.0.2.4", "192.0.2.5"}));
+}
+
+TEST(Server, APeerThatOpensTunnelsAllDayIsHeldToItsRateAndItsNeighbourIsNot) {
+  Settings settings;
+  settings.limits.tunnels_at_once = 3;
+  Bench bench(std::move(settings));
+  const auto open = [&](const Endpoint& at, Mark mark, std::uint16_t peer_id) {
+    const auto before = bench.count<KernelTunnelUp>();
+    auto sccrq = of_type(MessageType::SCCRQ);
+    sccrq.assigned_tunnel_id = TunnelId(peer_id);
+    auto body = encode(sccrq);
+    bench.input(encode(Header{.tunnel = {}, .session = {}, .ns = {}, .nr = {}, .body = body}), at, mark);
+    TunnelId id;
+    for (const auto& [candidate, tunnel] : bench.server.tunnels()) {
+      if (tunnel.name().mark == mark && tunnel.name().peer.value == peer_id) id = candidate;
+    }
+    body = encode(of_type(MessageType::SCCCN));
+    bench.input(encode(Header{.tunnel = id, .session = {}, .ns = SeqNo(1), .nr = SeqNo(1), .body = body}), at,
+                mark);
+    return bench.count<KernelTunnelUp>() > before;
+  };
+  for (std::uint16_t i = 1; i <= 3; ++i) EXPECT_TRUE(open(alias_a, mark_a, i));
+  EXPECT_FALSE(open(alias_a, mark_a, 4));
+  EXPECT_EQ(bench.dropped(DropReason::too_often), 1u);
+  EXPECT_TRUE(open(alias_b, mark_b, 1));
+  EXPECT_TRUE(open(clear_b, Mark(), 1));
+  bench.now += 1s;
+  EXPECT_TRUE(open(alias_a, mark_a, 5));
+  EXPECT_FALSE(open(alias_a, mark_a, 6));
 }
 
 TEST(Server, AnUnknownMandatoryAVPInAnSCCRQIsAnsweredWithStopCCN) {
@@ -304,20 +378,39 @@ TEST(Server, RepeatedStopCCNIsAcknowledgedFromTheMainSocketAfterTheTunnelsOwnIsC
   EXPECT_EQ(std::get<Send>(bench.effects[0]).via, Via::main_socket);
 }
 
-TEST(Server, LimitsTunnelsPerPeerHalfOpenOnesAndCallsPerTunnel) {
+TEST(Server, LimitsTheTunnelsOfAPeer) {
   Settings settings;
-  settings.limits = {
-      .tunnels_per_mark = 2, .clear_text_tunnels = 10, .half_open = 3, .sessions_per_tunnel = 1};
-  Bench bench(settings);
-  const auto at_port = [](std::uint16_t port) { return Endpoint{alias_a.address, port}; };
-  for (std::uint16_t port = 1; port <= 3; ++port) bench.input(vector("sccrq-apple"), at_port(port), mark_a);
-  EXPECT_EQ(bench.server.tunnels().size(), 2u);
+  settings.limits.tunnels_per_mark = 2;
+  Bench bench(std::move(settings));
+  std::uint16_t our_id = 0x1000;
+  for (std::uint16_t port = 1; port <= 3; ++port) {
+    const Endpoint at{alias_a.address, port};
+    bench.input(vector("sccrq-apple"), at, mark_a);
+    const auto body = encode(of_type(MessageType::SCCCN));
+    bench.input(
+        encode(Header{
+            .tunnel = TunnelId(++our_id), .session = {}, .ns = SeqNo(1), .nr = SeqNo(1), .body = body}),
+        at, mark_a);
+  }
+  EXPECT_EQ(bench.count<OpenTunnelSocket>(), 2u);
   EXPECT_EQ(bench.dropped(DropReason::too_many_tunnels), 1u);
-  bench.input(vector("sccrq-apple"), at_port(1), mark_b);
-  bench.input(vector("sccrq-apple"), at_port(2), mark_b);
-  EXPECT_EQ(bench.dropped(DropReason::too_many_half_open), 1u);
+  // Without SCCCN the oldest makes room: it may be nobody's.
+  for (std::uint16_t peer_id = 1; peer_id <= 6; ++peer_id) {
+    bench.now += 1ms;
+    auto sccrq = of_type(MessageType::SCCRQ);
+    sccrq.assigned_tunnel_id = TunnelId(peer_id);
+    const auto body = encode(sccrq);
+    bench.input(encode(Header{.tunnel = {}, .session = {}, .ns = {}, .nr = {}, .body = body}), alias_b,
+                mark_b);
+  }
+  EXPECT_EQ(bench.dropped(DropReason::crowded_out), 2u);
+  EXPECT_EQ(bench.server.tunnels().size(), 6u);
+}
 
-  Bench calls(settings);
+TEST(Server, LimitsTheCallsOfATunnel) {
+  Settings settings;
+  settings.limits.sessions_per_tunnel = 1;
+  Bench calls(std::move(settings));
   const auto id = calls.establish();
   auto icrq = of_type(MessageType::ICRQ);
   for (std::uint16_t call = 1; call <= 2; ++call) {
@@ -368,9 +461,7 @@ TEST(Server, APeerWithoutIPsecIsGoneAtOnceAndItsNeighbourIsNot) {
 
 TEST(Server, ASocketThatCannotBeHadEndsTheTunnelInWords) {
   Bench bench;
-  bench.input(vector("sccrq-apple"));
-  bench.effects.clear();
-  const auto id = bench.server.tunnels().begin()->first;
+  const auto id = bench.establish();
   bench.server.completed(TunnelFailed{id, "no buffer space"}, bench.now);
   while (auto effect = bench.server.next_effect()) bench.effects.push_back(std::move(*effect));
   EXPECT_EQ(bench.count<TunnelDown>(), 1u);
@@ -396,6 +487,86 @@ TEST(Server, APeerThatGivesUpBeforeItKnowsOurTunnelIdIsUnderstood) {
   stop_ccn.assigned_tunnel_id = TunnelId(4);
   bench.input(stop_ccn, TunnelId(), 1, 0);
   EXPECT_TRUE(bench.server.tunnels().empty());
+}
+
+/// A tunnel brought into a state; the next numbers are those of the message to come.
+struct InState {
+  Bench bench;
+  TunnelId id;
+  std::uint16_t ns = 1, nr = 1;
+};
+std::unique_ptr<InState> in_state(TunnelState state) {
+  auto out = std::make_unique<InState>();
+  out->bench.input(vector("sccrq-windows10"));
+  out->id = out->bench.server.tunnels().begin()->first;
+  if (state != TunnelState::wait_ctl_conn)
+    out->bench.input(of_type(MessageType::SCCCN), out->id, out->ns++, 1);
+  if (state == TunnelState::closing)
+    out->bench.server.close(out->id, stop(StopResult::general, "closed"), {});
+  while (out->bench.server.next_effect()) {
+  }
+  out->bench.effects.clear();
+  return out;
+}
+
+TEST(Server, EveryMessageInEveryStateIsAnsweredAsTheTablesSay) {
+  for (const auto state : {TunnelState::wait_ctl_conn, TunnelState::established, TunnelState::closing}) {
+    for (const auto type : all_message_types) {
+      const auto scene = in_state(state);
+      auto& bench = scene->bench;
+      const auto row = lookup(state, type);
+      const auto where = to_string(type) + " in state " + std::to_string(static_cast<int>(state));
+      bench.input(of_type(type), scene->id, scene->ns, scene->nr);
+      const auto& tunnel = bench.server.tunnels().at(scene->id);
+      EXPECT_EQ(tunnel.state(), row.next) << where;
+      EXPECT_EQ(bench.count<OpenTunnelSocket>(), row.step == TunnelStep::accept_SCCCN) << where;
+      EXPECT_EQ(bench.count<StartSession>(), 0u) << where;
+      EXPECT_EQ(tunnel.lingering(), row.step == TunnelStep::clean_up) << where;
+      // Whatever it was, it is acknowledged, by an answer or by a ZLB.
+      const auto sent = bench.sent();
+      ASSERT_EQ(sent.size(), 1u) << where;
+      EXPECT_EQ(decode_header(bench.kept[0])->nr, SeqNo(static_cast<std::uint16_t>(scene->ns + 1))) << where;
+      if (row.step == TunnelStep::stop) {
+        EXPECT_EQ(sent[0].type, MessageType::StopCCN) << where;
+        EXPECT_EQ(sent[0].result->code, static_cast<std::uint16_t>(StopResult::fsm_error)) << where;
+        EXPECT_EQ(sent[0].result->message, to_string(type) + " out of place") << where;
+      } else {
+        EXPECT_EQ(sent[0].type, MessageType::none) << where;
+      }
+    }
+  }
+}
+
+TEST(Server, EveryMessageOfACallInEveryStateIsAnsweredAsTheTablesSay) {
+  for (const auto state : {CallState::wait_connect, CallState::established}) {
+    for (const auto type : all_message_types) {
+      if (lookup(TunnelState::established, type).step != TunnelStep::to_session) continue;
+      const auto scene = in_state(TunnelState::established);
+      auto& bench = scene->bench;
+      auto icrq = of_type(MessageType::ICRQ);
+      icrq.assigned_session_id = SessionId(1);
+      bench.input(icrq, scene->id, scene->ns++, 1);
+      const auto call = *bench.sent().at(0).assigned_session_id;
+      if (state == CallState::established)
+        bench.input(of_type(MessageType::ICCN), scene->id, scene->ns++, 2, call);
+      bench.effects.clear();
+      const auto row = lookup(state, type);
+      const auto where = to_string(type) + " in state " + std::to_string(static_cast<int>(state));
+      bench.input(of_type(type), scene->id, scene->ns, 2, call);
+      EXPECT_EQ(bench.count<StartSession>(), row.step == CallStep::accept_ICCN) << where;
+      EXPECT_EQ(bench.count<StopSession>(), row.step == CallStep::hang_up || row.step == CallStep::clean_up)
+          << where;
+      const auto& tunnel = bench.server.tunnels().at(scene->id);
+      EXPECT_EQ(tunnel.state(), TunnelState::established) << where << ": a call's trouble is no tunnel's";
+      EXPECT_EQ(tunnel.sessions().size(), row.next == CallState::idle ? 0u : 1u) << where;
+      const auto sent = bench.sent();
+      ASSERT_EQ(sent.size(), 1u) << where;
+      EXPECT_EQ(sent[0].type, row.step == CallStep::hang_up ? MessageType::CDN : MessageType::none) << where;
+      if (row.step == CallStep::hang_up) {
+        EXPECT_EQ(sent[0].result->message, to_string(type) + " out of place") << where;
+      }
+    }
+  }
 }
 
 TEST(Server, CountsWhatItDrops) {
