@@ -40,6 +40,9 @@ int run(const Arguments& arguments) {
   if (auto settings = ikd::settings_from(*config); !settings)
     return complain(settings.error(), bad_configuration);
   if (arguments.check) return 0;
+  if (config->l2tp.cleartext == config::Cleartext::only)
+    return complain(config::complaint(*config, 0, "l2tp.cleartext", "\"only\" leaves nothing for ikd to do"),
+                    bad_configuration);
   auto daemon = ikd::Daemon::start(*config, std::move(*secrets), arguments.options);
   if (!daemon) return complain(daemon.error(), 1);
   (*daemon)->run();

@@ -22,9 +22,11 @@ constexpr base::Duration farewell_time = 2s;  ///< for acknowledgements of our S
 constexpr base::Duration longest_stop = 8s;   ///< then for the last pppd, too
 constexpr base::Duration stop_check = 50ms;
 
-l2tp::Settings settings_from(const config::Config& config) {
+l2tp::Settings settings_from(const config::Config& config, const config::Secrets& secrets) {
   l2tp::Settings settings;
+  settings.secret = secrets.l2tp.clone();
   settings.hello_interval = config.l2tp.hello;
+  settings.hello_patience = config.l2tp.hello_timeout;
   return settings;
 }
 
@@ -38,7 +40,7 @@ Daemon::Daemon(os::Loop& loop, const config::Config& config, const config::Secre
       config_(config),
       options_(std::move(options)),
       accounts_(config, secrets, random_secret(32)),
-      server_(settings_from(config), random_16),
+      server_(settings_from(config, secrets), random_16),
       links_(loop, config, accounts_, options_.pppd_log,
              [this](const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, l2tp::Ending ending) {
                server_.completed(l2tp::SessionEnded{tunnel.id, session.id, std::move(ending)},
@@ -84,6 +86,7 @@ base::Result<void> Daemon::start() {
   for (const auto& address : config_.l2tp.listen) {
     if (const auto opened = open_main_socket(address); !opened) return opened;
   }
+  if (config_.l2tp.cleartext == config::Cleartext::only) return {};  // there are no peers of ikd's
   peers_ = std::make_unique<PeersWatch>(
       loop_, options_.run_dir + "/ikd",
       PeersWatch::Calls{.gone = [this](base::Mark mark) { server_.peer_gone(mark); },
@@ -115,14 +118,22 @@ base::Result<void> Daemon::open_control() {
   return {};
 }
 
+bool Daemon::admits(base::Mark mark) {
+  const bool clear_text = mark.value == 0;
+  if (clear_text && config_.l2tp.cleartext == config::Cleartext::off)
+    ++counters_.clear_text;
+  else if (!clear_text && config_.l2tp.cleartext == config::Cleartext::only)
+    ++counters_.marked;
+  else
+    return true;
+  return false;
+}
+
 void Daemon::receive(os::UdpSocket& socket) {
   const auto now = base::Clock::now();
   socket.receive(batch, [&](const os::Datagram& datagram) {
     const base::Mark mark(datagram.mark & config_.marks.mask);
-    if (mark.value == 0 && config_.l2tp.cleartext == config::Cleartext::off) {
-      ++counters_.clear_text;
-      return;
-    }
+    if (!admits(mark)) return;
     server_.input({.from = datagram.from, .to = datagram.to, .mark = mark, .bytes = datagram.bytes}, now);
   });
 }

@@ -31,6 +31,7 @@ struct DaemonOptions {
 /// What the shell itself drops, beside the core's counters.
 struct DaemonCounters {
   std::uint64_t clear_text = 0;  ///< datagrams without a peer's mark, where that is not allowed
+  std::uint64_t marked = 0;      ///< datagrams with one, where only clear text is served
   std::uint64_t send_failures = 0;
   std::uint64_t tunnels = 0;  ///< that came up
   std::uint64_t refused_calls = 0;
@@ -59,6 +60,7 @@ class Daemon {
     os::Source readable;
   };
 
+  bool admits(base::Mark mark);
   base::Result<void> open_main_socket(const base::Address& address);
   base::Result<void> open_control();
   void receive(os::UdpSocket& socket);

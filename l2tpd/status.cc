@@ -94,6 +94,7 @@ control::Status status_of(const l2tp::Server& server, const Links& links, const 
                   {"calls_refused", counters.refused_calls},
                   {"send_failures", counters.send_failures},
                   {"dropped_clear_text", counters.clear_text},
+                  {"dropped_marked", counters.marked},
                   {"pppd_started", links.counters().started},
                   {"logins", links.counters().logins},
                   {"logins_refused", links.counters().refused_logins},

@@ -69,7 +69,7 @@ const User* Config::user(std::string_view name) const {
 }
 
 base::Result<void> check(const Config& config, const Secrets& secrets) {
-  if (config.ike.psks.empty()) {
+  if (config.ike.psks.empty() && config.l2tp.cleartext != Cleartext::only) {
     return tl::unexpected(complaint(config, 0, "ike.psk", "at least one [[ike.psk]] is needed"));
   }
   for (const auto& psk : config.ike.psks) {

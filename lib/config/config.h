@@ -86,7 +86,7 @@ struct Ike {
 enum class Cleartext {
   off,
   beside,  ///< L2TP without IPsec is served, too
-  only     ///< refused by parse() until it exists
+  only     ///< nothing else is served: no IPsec, no ikd
 };
 enum class Lns {
   l2tpd,
@@ -98,7 +98,8 @@ struct L2tp {
   std::vector<base::Address> listen{base::Address{}};  ///< UDP 1701
   Cleartext cleartext = Cleartext::off;
   Lns lns = Lns::l2tpd;
-  std::chrono::seconds hello{60};  ///< silence before HELLO (RFC 2661 §5.5); zero: never
+  std::chrono::seconds hello{60};           ///< silence before HELLO (RFC 2661 §5.5); zero: never
+  std::chrono::seconds hello_timeout{300};  ///< how long a HELLO waits for its answer before the tunnel ends
 };
 
 enum class PppAuth { mschap_v2, chap, pap };
@@ -133,17 +134,18 @@ struct Config {
 };
 
 /// secrets.toml: `[psk]` and `[user]` tables of name = "secret"; a PSK may have several while clients change
-/// over: name = ["new", "old"].
+/// over: name = ["new", "old"]. And `secret` in `[l2tp]`.
 struct Secrets {
   std::map<std::string, std::vector<base::Secret>, std::less<>> psk;  ///< at least one each
   std::map<std::string, base::Secret, std::less<>> user;
+  base::Secret l2tp;  ///< of every peer's tunnels (RFC 2661 §5.1.1); empty: tunnels need none
 };
 
 /// Refusals read "sameroof.toml: line 3: ike.max_halfopen: unknown key"; the first line at fault is named.
 base::Result<Config> parse(std::string_view text, std::string_view file_name);
 /// As parse(); the sentences never quote a value.
 base::Result<Secrets> parse_secrets(std::string_view text, std::string_view file_name);
-/// Every PSK and every user has a secret, and there is a PSK at all.
+/// Every PSK and every user has a secret, and there is a PSK at all where there is IPsec.
 base::Result<void> check(const Config& config, const Secrets& secrets);
 /// The sentence for a value that the parser took and its user does not: "file: line 3: key: why".
 base::Error complaint(const Config& config, int line, std::string_view key, std::string_view why);

@@ -158,13 +158,13 @@ void read_l2tp(const Entry& section, L2tp& out) {
     } else if (key == "cleartext") {
       e.choice<Cleartext>(
           out.cleartext, {{"off", Cleartext::off}, {"beside", Cleartext::beside}, {"only", Cleartext::only}});
-      if (out.cleartext == Cleartext::only)
-        e.refuse("\"only\" is not there yet; \"beside\" serves such clients");
     } else if (key == "lns") {
       e.choice<Lns>(out.lns, {{"l2tpd", Lns::l2tpd}, {"external", Lns::external}});
       if (out.lns == Lns::external) e.refuse("\"external\" is not there yet");
     } else if (key == "hello_seconds") {
       e.seconds(out.hello, 0, one_day);
+    } else if (key == "hello_timeout_seconds") {
+      e.seconds(out.hello_timeout, 31, one_day);  // the retransmissions of RFC 2661 §5.8 take so long
     } else {
       e.refuse("unknown key");
     }

@@ -18,6 +18,7 @@ void wipe(toml::node& node) {
 
 constexpr std::size_t longest_psk = 1024;
 constexpr std::size_t most_secrets = 4;  // of one PSK: the one in use, and those that are on their way out
+constexpr std::size_t longest_l2tp_secret = 255;
 constexpr std::size_t longest_password = 255;  // PAP has one octet for the length, and pppd no room for more
 
 std::optional<base::Secret> read_secret(const Entry& e, std::size_t longest) {
@@ -44,11 +45,22 @@ void read_psk(const Entry& e, std::vector<base::Secret>& out) {
   }
 }
 
+void read_l2tp(const Entry& section, base::Secret& out) {
+  for (const auto& [key, e] : section.keys()) {
+    if (key != "secret")
+      e.refuse("unknown key");
+    else if (auto secret = read_secret(e, longest_l2tp_secret))
+      out = std::move(*secret);
+  }
+}
+
 Secrets read(const toml::table& root, Complaints& complaints) {
   Secrets out;
   for (const auto& [key, e] : Entry("", root, 1, complaints).keys()) {
     if (key == "psk") {
       for (const auto& [name, secret] : e.keys()) read_psk(secret, out.psk[name]);
+    } else if (key == "l2tp") {
+      read_l2tp(e, out.l2tp);
     } else if (key == "user") {
       for (const auto& [name, password] : e.keys()) {
         if (auto secret = read_secret(password, longest_password)) out.user.emplace(name, std::move(*secret));

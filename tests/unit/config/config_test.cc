@@ -39,6 +39,7 @@ TEST(Config, TheSmallestFileGetsTheDefaults) {
   EXPECT_EQ(c->ike.lifetime, seconds(28800));
   EXPECT_EQ(c->l2tp.cleartext, Cleartext::off);
   EXPECT_EQ(c->l2tp.hello, seconds(60));
+  EXPECT_EQ(c->l2tp.hello_timeout, seconds(300));
   EXPECT_EQ(c->ppp.auth, std::vector{PppAuth::mschap_v2});
   EXPECT_EQ(c->ppp.mtu, 1380);
 }
@@ -74,6 +75,7 @@ listen = ["203.0.113.1"]
 cleartext = "beside"
 lns = "l2tpd"
 hello_seconds = 0
+hello_timeout_seconds = 900
 [ppp]
 local_address = "10.99.0.1"
 pool = "10.99.1.0/24"
@@ -116,6 +118,7 @@ name = "bob"
   EXPECT_EQ(c->l2tp.listen[0].to_string(), "203.0.113.1");
   EXPECT_EQ(c->l2tp.cleartext, Cleartext::beside);
   EXPECT_EQ(c->l2tp.hello, seconds(0));
+  EXPECT_EQ(c->l2tp.hello_timeout, seconds(900));
   EXPECT_EQ(c->ppp.dns.size(), 2U);
   EXPECT_EQ(c->ppp.auth, (std::vector{PppAuth::pap, PppAuth::chap}));
   EXPECT_EQ(c->ppp.mtu, 1280);
@@ -272,6 +275,7 @@ TEST(Config, ThePackagedExampleShowsTheRealDefaults) {
   EXPECT_EQ(shown->ike.silence_timeout, real->ike.silence_timeout);
   EXPECT_EQ(shown->ike.max_half_open, real->ike.max_half_open);
   EXPECT_EQ(shown->l2tp.hello, real->l2tp.hello);
+  EXPECT_EQ(shown->l2tp.hello_timeout, real->l2tp.hello_timeout);
   EXPECT_EQ(shown->l2tp.cleartext, real->l2tp.cleartext);
   EXPECT_EQ(shown->ppp.auth, real->ppp.auth);
   EXPECT_EQ(shown->ppp.mtu, real->ppp.mtu);

@@ -112,6 +112,25 @@ TEST(Secrets, AGatewayWithoutAnyPskIsRefused) {
   EXPECT_EQ(verdict.error().message, "sameroof.toml: ike.psk: at least one [[ike.psk]] is needed");
 }
 
+TEST(Secrets, ClearTextAloneNeedsNoPsk) {
+  const auto config =
+      parse("[l2tp]\ncleartext = \"only\"\n[ppp]\nlocal_address = \"10.0.0.1\"\npool = \"10.0.1.0/24\"\n",
+            "sameroof.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->l2tp.cleartext, Cleartext::only);
+  EXPECT_TRUE(check(*config, Secrets{}));
+}
+
+TEST(Secrets, TunnelsHaveOneOfTheirOwn) {
+  const auto s = parse_secrets("[l2tp]\nsecret = \"abc\"\n", "secrets.toml");
+  ASSERT_TRUE(s) << s.error().message;
+  EXPECT_EQ(base::as_text(s->l2tp.view()), "abc");
+  EXPECT_TRUE(parse_secrets("", "secrets.toml")->l2tp.empty());
+  EXPECT_EQ(refusal("[l2tp]\nsecret = \"\"\n"),
+            "secrets.toml: line 2: l2tp.secret: must have 1 to 255 octets");
+  EXPECT_EQ(refusal("[l2tp]\nsecrets = \"x\"\n"), "secrets.toml: line 2: l2tp.secrets: unknown key");
+}
+
 TEST_F(SecretsFile, IsRefusedWhenOthersMayReadIt) {
   ::chmod(path_, 0640);
   const auto loose = load_secrets(path_);
