@@ -71,7 +71,9 @@ base::Result<void> Broker::remove(const ike::RemoveSa& request) {
 
 base::Result<void> Broker::remove(const ike::RemovePeer& request) {
   base::Result<void> out;
-  if (request.policy) out = absent_is_fine(kernel_.remove(*request.policy));
+  for (const auto& policy : request.policies) {
+    if (auto removed = absent_is_fine(kernel_.remove(policy)); out && !removed) out = std::move(removed);
+  }
   auto unmapped = map_.remove_peer(request.entry.mark, request.entry.alias);
   if (out && !unmapped) return nl::as_base(std::move(unmapped.error()));
   return out;

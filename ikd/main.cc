@@ -31,7 +31,11 @@ int run(const Arguments& arguments) {
   auto config = config::load(arguments.config);
   if (!config) return complain(config.error(), bad_configuration);
   if (arguments.ruleset) {
-    const auto text = nft::ruleset(config->marks.mask, config->marks.alias);
+    std::vector<nft::Service> services;
+    for (const auto& s : config->services)
+      services.push_back(
+          {.protocol = s.protocol == config::Service::Protocol::tcp ? "tcp" : "udp", .port = s.port});
+    const auto text = nft::ruleset(config->marks.mask, config->marks.alias, services);
     return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? 0 : 1;
   }
   auto secrets = config::load_secrets(arguments.secrets);

@@ -49,6 +49,8 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
   for (const auto& psk : config.ike.psks) out.psks[psk.name] = {.device = psk.device};
   out.vendor_ids =
       config.ike.vendor_ids == config::VendorIds::all ? ike::VendorIds::all : ike::VendorIds::minimal;
+  for (const auto& s : config.services)
+    out.services.push_back({.protocol = static_cast<std::uint8_t>(s.protocol), .port = s.port});
   out.numbering = {.mask = config.marks.mask,
                    .alias = config.marks.alias,
                    .capacity = config.marks.capacity(),

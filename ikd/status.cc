@@ -90,6 +90,7 @@ control::Peer Daemon::row_of(const ike::Peer& peer) {
     row.sas.push_back({.spi_in = fmt::format("{:#010x}", child->in.value),
                        .spi_out = fmt::format("{:#010x}", child->out.value),
                        .transform = to_string(child->suite),
+                       .service = to_string(child->service),
                        .state = active ? "active" : "superseded",
                        .bytes_in = in.bytes,
                        .bytes_out = out.bytes,

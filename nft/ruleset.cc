@@ -21,11 +21,15 @@ void define(std::string& text, std::string_view name, std::string_view value) {
 
 }  // namespace
 
-std::string ruleset(std::uint32_t mark_mask, const base::Prefix& alias_range) {
+std::string ruleset(std::uint32_t mark_mask, const base::Prefix& alias_range,
+                    const std::vector<Service>& services) {
   std::string text(ruleset_text);
   define(text, "mark_mask", fmt::format("{:#010x}", mark_mask));
   define(text, "other_marks", fmt::format("{:#010x}", ~mark_mask));
   define(text, "alias_range", alias_range.to_string());
+  std::string served = "udp . 1701";
+  for (const auto& s : services) served += fmt::format(", {} . {}", s.protocol, s.port);
+  define(text, "services", "{ " + served + " }");
   return text;
 }
 

@@ -3,12 +3,20 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/address.h"
 
 namespace nft {
 
-/// The ruleset with its three definitions replaced. `alias_range` is IPv4.
-std::string ruleset(std::uint32_t mark_mask, const base::Prefix& alias_range);
+/// An IP protocol by its name ("udp", "tcp") and a port of it.
+struct Service {
+  std::string protocol;
+  std::uint16_t port = 0;
+};
+
+/// The ruleset with its definitions replaced. `alias_range` is IPv4; `services` are those beside L2TP.
+std::string ruleset(std::uint32_t mark_mask, const base::Prefix& alias_range,
+                    const std::vector<Service>& services = {});
 
 }  // namespace nft

@@ -11,10 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint8_t protocol_udp = 17;
-constexpr std::uint16_t l2tp_port = 1701;
 constexpr auto lost_after = 5s;  // a peer that replaces its SAs by deleting first has done it by then
-constexpr std::size_t most_children = 8;
+constexpr std::ptrdiff_t most_children = 8;  // of one service
 
 /// Only one installation brings what the peer lacks; its outcome decides.
 void settle(Presence& presence, bool installed) {
@@ -35,9 +33,9 @@ xfrm::Sa Engine::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspT
   // nft has turned the source into the alias by the time the selector is looked at (kernel.md §1).
   sa.selector = {.source = host(peer.alias),
                  .destination = host(peer.local.address),
-                 .protocol = protocol_udp,
+                 .protocol = quick.service.protocol,
                  .source_port = std::nullopt,
-                 .destination_port = l2tp_port};
+                 .destination_port = quick.service.port};
   sa.transform = std::move(keys);
   if (peer.nat) sa.encap = xfrm::Encap{.source_port = peer.remote.port, .destination_port = natt_port};
   sa.set_mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
@@ -51,19 +49,19 @@ xfrm::Sa Engine::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::Esp
   sa.source = peer.local.address;
   sa.destination = peer.alias;
   sa.spi = quick.out;
-  sa.selector = outbound_policy(peer).selector;
+  sa.selector = outbound_policy(peer, quick.service).selector;
   if (peer.nat) sa.encap = xfrm::Encap{.source_port = natt_port, .destination_port = peer.remote.port};
   sa.mark = std::exchange(sa.set_mark, std::nullopt);
   sa.mapping_interval = std::nullopt;
   return sa;
 }
 
-xfrm::Policy Engine::outbound_policy(const Peer& peer) const {
+xfrm::Policy Engine::outbound_policy(const Peer& peer, const Service& service) const {
   xfrm::Policy policy;
   policy.selector = {.source = {peer.local.address, 32},
                      .destination = {peer.alias, 32},
-                     .protocol = protocol_udp,
-                     .source_port = l2tp_port,
+                     .protocol = service.protocol,
+                     .source_port = service.port,
                      .destination_port = std::nullopt};
   policy.direction = xfrm::Direction::out;
   policy.mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
@@ -71,13 +69,17 @@ xfrm::Policy Engine::outbound_policy(const Peer& peer) const {
   return policy;
 }
 
-void Engine::make_room(Peer& peer, base::Time now) {
-  while (peer.children.size() >= most_children) {
+void Engine::make_room(Peer& peer, const Service& service, base::Time now) {
+  const auto first = [&](auto... states) {
+    return std::ranges::find_if(peer.children, [&](const ChildSa& c) {
+      return c.service == service && (sizeof...(states) == 0 || ((c.state == states) || ...));
+    });
+  };
+  while (std::ranges::count(peer.children, service, &ChildSa::service) >= most_children) {
     // The pair that carries what we send goes last, whatever its age.
-    auto oldest = std::ranges::find(peer.children, ChildState::superseded, &ChildSa::state);
-    if (oldest == peer.children.end())
-      oldest = std::ranges::find(peer.children, ChildState::answering, &ChildSa::state);
-    if (oldest == peer.children.end()) oldest = peer.children.begin();
+    auto oldest = first(ChildState::superseded);
+    if (oldest == peer.children.end()) oldest = first(ChildState::answering);
+    if (oldest == peer.children.end()) oldest = first();
     remove_child(peer, oldest->in, now);
   }
 }
@@ -86,7 +88,7 @@ void Engine::installed(const Waiting& waiting, base::Result<void> result, base::
   auto* peer = peers_.find(waiting.peer);
   if (peer == nullptr) return;
   if (*waiting.installs == xfrm::Direction::out) {
-    settle(peer->policy_presence, result.has_value());
+    settle(peer->policies[waiting.service], result.has_value());
     return outbound_installed(*peer, waiting.in, std::move(result), now);
   }
   settle(peer->entry_presence, result.has_value());
@@ -134,8 +136,10 @@ void Engine::forget_child(Peer& peer, xfrm::Spi in, base::Time now) {
        {TimerKind::child_renew, TimerKind::child_retire, TimerKind::child_end, TimerKind::inbound_linger})
     timers_.cancel({kind, peer.number.value, in.value});
   peers_.disclaim(peer, in);
-  std::erase_if(peer.children, [in](const ChildSa& c) { return c.in == in; });
-  promote(peer, now);
+  const auto gone = std::ranges::find(peer.children, in, &ChildSa::in);
+  const auto service = gone->service;
+  peer.children.erase(gone);
+  promote(peer, service, now);
   if (peer.children.empty()) timers_.set({TimerKind::peer_lost, peer.number.value}, now + lost_after);
   peer_maybe_gone(peer.number, now);
 }
@@ -151,17 +155,19 @@ void Engine::delete_by_peers_spi(Peer& peer, xfrm::Spi spi, base::Time now) {
   auto* child = peer.child_by_out(spi);
   if (child == nullptr || child->state == ChildState::answering) return;
   const auto in = child->in;
+  const auto service = child->service;
   // A Delete of an old pair says that our message 3 for the new one has arrived.
-  confirm_all_but(peer, in, now);
+  confirm_successors(peer, service, in, now);
   child = peer.child_by_in(in);
   const auto another = [&](auto... states) {
-    return std::ranges::any_of(peer.children,
-                               [&](const ChildSa& c) { return c.in != in && ((c.state == states) || ...); });
+    return std::ranges::any_of(peer.children, [&](const ChildSa& c) {
+      return c.in != in && c.service == service && ((c.state == states) || ...);
+    });
   };
   const bool has_rival = child->state == ChildState::active && another(ChildState::standby);
   if (has_rival || child->state == ChildState::standby) {
     supersede(peer, *child);
-    promote(peer, now);
+    promote(peer, service, now);
   }
   // What was sent on an old pair before the Delete may still be on its way. An active one is old when its
   // successor is about to come: the Delete may overtake message 3, and is faster than the kernel.
@@ -183,8 +189,10 @@ void Engine::peer_maybe_gone(PeerNumber number, base::Time now) {
   timers_.cancel({TimerKind::keepalive, number.value});
   timers_.cancel({TimerKind::first_child, number.value});
   if (peer->reaching.value != 0) forget_sa(peer->reaching, now);
-  RemovePeer effect{.entry = peer->entry(), .policy = {}};
-  if (peer->policy_presence != Presence::absent) effect.policy = xfrm::id_of(outbound_policy(*peer));
+  RemovePeer effect{.entry = peer->entry(), .policies = {}};
+  for (const auto& [service, presence] : peer->policies) {
+    if (presence != Presence::absent) effect.policies.push_back(xfrm::id_of(outbound_policy(*peer, service)));
+  }
   if (peer->entry_presence != Presence::absent) effects_.emplace_back(std::move(effect));
   report(EventKind::peer_gone, *peer, {});
   admission_.gone(number);

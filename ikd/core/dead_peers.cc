@@ -34,13 +34,13 @@ void Engine::watch_for_silence(Peer& peer, base::Time now) {
   peer.last_heard = now;
   if (watch_interval().count() > 0) timers_.set({TimerKind::dpd, peer.number.value}, now + watch_interval());
   if (const TimerKey first{TimerKind::first_child, peer.number.value};
-      peer.policy_presence == Presence::absent && !timers_.is_set(first))
+      !peer.has_policy() && !timers_.is_set(first))
     timers_.set(first, now + first_child_within);
 }
 
 void Engine::first_child_due(const Peer& peer, base::Time now) {
-  // Its policy came with its first pair, and stays.
-  if (peer.policy_presence == Presence::present) return;
+  // Its first policy came with its first pair, and stays.
+  if (peer.has_policy()) return;
   if (!peer.children.empty())  // under way, and may come to nothing
     return timers_.set({TimerKind::first_child, peer.number.value}, now + first_child_within);
   terminate(peer.number, "it asked for no IPsec SA", now);

@@ -103,10 +103,10 @@ struct MovePeer {
   std::vector<xfrm::SaId> inbound, outbound;
 };
 
-/// The last of a peer: its policy and map elements.
+/// The last of a peer: its policies and map elements.
 struct RemovePeer {
   PeerEntry entry;
-  std::optional<xfrm::PolicyId> policy;
+  std::vector<xfrm::PolicyId> policies;
 };
 
 /// How many packets a peer's inbound SAs have taken: a peer that sends is alive. Answered by InboundCounted.

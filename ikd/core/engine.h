@@ -149,6 +149,7 @@ class Engine {
     std::optional<xfrm::Direction> installs = {};
     PeerNumber peer = {};
     xfrm::Spi in = {};
+    Service service = {};
   };
   struct CookieHash {
     std::size_t operator()(const Cookie& c) const;
@@ -187,7 +188,8 @@ class Engine {
   IsakmpSa* find_sa(const v1::Header& header);
 
   // initiate_main_mode.cc
-  void open_main_mode(Connection connection, PeerNumber rekeys, bool then_quick_mode, base::Time now);
+  void open_main_mode(Connection connection, PeerNumber rekeys, std::optional<Service> then_quick_mode,
+                      base::Time now);
   void request(IsakmpSa& sa, Bytes message, base::Time now);
   void resend_request(IsakmpSa& sa, base::Time now);
   void initiated_main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
@@ -252,7 +254,7 @@ class Engine {
   void install_outbound(IsakmpSa& sa, MessageId id, QuickMode& quick, Peer& peer, base::Time now);
 
   // initiate_quick_mode.cc
-  void open_quick_mode(IsakmpSa& sa, base::Time now);
+  void open_quick_mode(IsakmpSa& sa, const Service& service, base::Time now);
   void send_quick_mode_1(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void resend_quick_mode_1(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void quick_key_pair_made(IsakmpSa& sa, MessageId id, KeyPairMade made, base::Time now);
@@ -267,22 +269,23 @@ class Engine {
   // rekey.cc
   void renew_child(Peer& peer, xfrm::Spi in, base::Time now);
   void renew_isakmp_sa(const IsakmpSa& sa, base::Time now);
-  void reach(Peer& peer, bool then_quick_mode, base::Time now);
+  void reach(Peer& peer, std::optional<Service> then_quick_mode, base::Time now);
   IsakmpSa* newest_isakmp_sa(const Peer& peer);
   void became_active(Peer& peer, ChildSa& child, base::Time now);
   void supersede(Peer& peer, ChildSa& old);
   /// A pair on standby carries what we send when the active one has gone.
-  void promote(Peer& peer, base::Time now);
+  void promote(Peer& peer, const Service& service, base::Time now);
   void retire(Peer& peer, xfrm::Spi in, base::Time now);
-  void confirm_all_but(Peer& peer, xfrm::Spi in, base::Time now);
-  bool being_renewed(const Peer& peer);
+  /// The pairs of ours that are to replace that one.
+  void confirm_successors(Peer& peer, const Service& service, xfrm::Spi in, base::Time now);
+  bool being_renewed(const Peer& peer, const Service& service);
   std::pair<Peer*, ChildSa*> find_child(const xfrm::SaId& id);
 
   // children.cc
   xfrm::Sa inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
   xfrm::Sa outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
-  xfrm::Policy outbound_policy(const Peer& peer) const;
-  void make_room(Peer& peer, base::Time now);
+  xfrm::Policy outbound_policy(const Peer& peer, const Service& service) const;
+  void make_room(Peer& peer, const Service& service, base::Time now);
   void installed(const Waiting& waiting, base::Result<void> result, base::Time now);
   void outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> result, base::Time now);
   void remove_child(Peer& peer, xfrm::Spi in, base::Time now);

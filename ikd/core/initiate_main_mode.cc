@@ -39,10 +39,12 @@ bool same_identity(ByteView a, ByteView b) {
 }  // namespace
 
 void Engine::connect(Connection connection, base::Time now) {
-  open_main_mode(std::move(connection), PeerNumber(0), true, now);
+  const auto service = connection.esp.service;
+  open_main_mode(std::move(connection), PeerNumber(0), service, now);
 }
 
-void Engine::open_main_mode(Connection connection, PeerNumber rekeys, bool then_quick_mode, base::Time now) {
+void Engine::open_main_mode(Connection connection, PeerNumber rekeys, std::optional<Service> then_quick_mode,
+                            base::Time now) {
   const SaNumber number(++last_sa_);
   auto& sa = sas_[number];
   sa.number = number;
@@ -242,11 +244,11 @@ void Engine::take_main_mode_6(IsakmpSa& sa, const v1::Header& header, ByteView d
   }
   timers_.cancel({TimerKind::main_resend, number.value});
   if (peer->reaching == number) peer->reaching = {};
-  if (!peer->esp_terms) peer->esp_terms = sa.connection->esp;
+  if (sa.rekeys.value == 0) peer->esp_terms.try_emplace(sa.connection->esp.service, sa.connection->esp);
   sa.connection.reset();
   phase1_done(sa, std::move(state.keys), clear->next_iv, *peer, now);
   auto* up = find_sa(number);
-  if (up != nullptr && up->then_quick_mode) open_quick_mode(*up, now);
+  if (up != nullptr && up->then_quick_mode) open_quick_mode(*up, *up->then_quick_mode, now);
 }
 
 Peer* Engine::peer_reached(IsakmpSa& sa, ByteView id_body, const NamedSkeyid& key, base::Time now) {

@@ -25,10 +25,10 @@ bool repeat_message_3(std::uint8_t looks) { return looks == 2 || looks == 6; }
 
 }  // namespace
 
-void Engine::open_quick_mode(IsakmpSa& sa, base::Time now) {
+void Engine::open_quick_mode(IsakmpSa& sa, const Service& service, base::Time now) {
   const auto* peer = peers_.find(std::get<Up>(sa.state).peer);
-  if (peer == nullptr || !peer->esp_terms) return;
-  const auto& terms = *peer->esp_terms;
+  if (peer == nullptr || !peer->esp_terms.contains(service)) return;
+  const auto& terms = peer->esp_terms.at(service);
   auto id = new_message_id();
   while (!sa.used_ids.insert(id)) id = new_message_id();
   auto& quick = sa.quick_modes[id];
@@ -38,11 +38,12 @@ void Engine::open_quick_mode(IsakmpSa& sa, base::Time now) {
   quick.idci = terms.our_id;
   quick.idcr = terms.their_id;
   quick.suite = terms.suite;
+  quick.service = service;
   quick.mode = sa.nat.any() ? v1::udp_transport_of(sa.nat_flavour) : v1::EncapsulationMode::transport;
   quick.lifetime = std::min(terms.lifetime, settings_.esp_lifetime);
   quick.kilobytes = terms.kilobytes;
   quick.pfs = terms.pfs;
-  if (const auto* active = peer->active(); active != nullptr) quick.replaces = active->in;
+  if (const auto* active = peer->active(service); active != nullptr) quick.replaces = active->in;
   if (sa.nat.any()) quick.nat_oas = terms.nat_oas;
   if (!quick.pfs) return send_quick_mode_1(sa, id, quick, now);
   quick.stage = Stage::await_key_pair;
@@ -162,7 +163,7 @@ void Engine::send_quick_mode_3(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
   quick.stage = Stage::confirming;
   // The peer installs the pair when message 3 is there. Until then the old one carries what we send.
   const auto* peer = peers_.find(up.peer);
-  if (peer->active() == nullptr) return confirm(sa, id, quick, now);
+  if (peer->active(quick.service) == nullptr) return confirm(sa, id, quick, now);
   timers_.set({TimerKind::quick_confirm, sa.number.value, id.value}, now + between_looks);
 }
 
@@ -179,7 +180,7 @@ void Engine::traffic_seen(IsakmpSa& sa, MessageId id, const TrafficSeen& seen, b
   auto& quick = it->second;
   auto* peer = peers_.find(std::get<Up>(sa.state).peer);
   if (peer->child_by_in(quick.in) == nullptr) return abandon_quick_mode(sa, id, now);
-  if (seen.packets > 0 || peer->active() == nullptr || quick.looks == most_looks)
+  if (seen.packets > 0 || peer->active(quick.service) == nullptr || quick.looks == most_looks)
     return confirm(sa, id, quick, now);
   if (repeat_message_3(++quick.looks)) send(sa.local, sa.remote, quick.last.response);
   timers_.set({TimerKind::quick_confirm, sa.number.value, id.value}, now + between_looks);
@@ -193,7 +194,7 @@ void Engine::confirm(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time no
     timers_.set({TimerKind::quick_forget, sa.number.value, id.value}, now);
     return;
   }
-  if (peer->policy_presence == Presence::installing) {
+  if (peer->policies[quick.service] == Presence::installing) {
     timers_.set({TimerKind::quick_confirm, sa.number.value, id.value}, now + between_looks);
     return;
   }

@@ -11,18 +11,11 @@ using base::Address;
 using v1::Identification;
 using v1::IdType;
 
-constexpr std::uint8_t protocol_udp = 17;
+constexpr std::uint8_t protocol_tcp = 6, protocol_udp = 17;
 constexpr std::uint32_t one_host = 0xffffffff;
 
 std::string words(const Identification& id) {
   return v1::describe(id) + " " + std::to_string(id.protocol) + "/" + std::to_string(id.port);
-}
-
-std::string words(const Service& s) {
-  const std::string protocol = s.protocol == protocol_udp ? "UDP"
-                               : s.protocol == 6          ? "TCP"
-                                                          : "protocol " + std::to_string(s.protocol);
-  return protocol + " port " + std::to_string(s.port);
 }
 
 /// Also where it is written as a subnet of one host.
@@ -45,6 +38,13 @@ std::optional<Service> service_of(const Identification& idcr, const std::vector<
 
 }  // namespace
 
+std::string to_string(const Service& s) {
+  const std::string protocol = s.protocol == protocol_udp   ? "udp"
+                               : s.protocol == protocol_tcp ? "tcp"
+                                                            : std::to_string(s.protocol);
+  return protocol + "/" + std::to_string(s.port);
+}
+
 std::vector<base::Prefix> private_networks() {
   return {{Address::v4(0x0a000000), 8},
           {Address::v4(0xac100000), 12},
@@ -57,8 +57,8 @@ base::Result<Service> service_asked(const Identification& idci, const Identifica
                                     const InnerIds& inner, const std::vector<Service>& services) {
   const auto service = service_of(idcr, services);
   if (!service || idci.protocol != service->protocol) {
-    auto served = words(l2tp_service);
-    for (const auto& s : services) served += ", " + words(s);
+    auto served = to_string(l2tp_service);
+    for (const auto& s : services) served += ", " + to_string(s);
     return base::fail("it asks for " + words(idci) + " to " + words(idcr) + ", served is " + served);
   }
   const auto ours = host_of(idcr);

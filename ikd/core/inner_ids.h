@@ -7,17 +7,10 @@
 
 #include "base/address.h"
 #include "base/result.h"
+#include "ike/service.h"
 #include "ike/v1/identification.h"
 
 namespace ike {
-
-/// What is served at our end: an IP protocol and a port of it.
-struct Service {
-  std::uint8_t protocol = 17;
-  std::uint16_t port = 1701;
-  auto operator<=>(const Service&) const = default;
-};
-inline constexpr Service l2tp_service{};
 
 /// RFC 1918, RFC 6598 (carriers) and RFC 3927 (link-local).
 std::vector<base::Prefix> private_networks();

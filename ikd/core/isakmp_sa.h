@@ -113,13 +113,14 @@ struct QuickMode {
   Bytes iv;
   Bytes ni, nr, idci, idcr;
   EspSuite suite;
+  Service service;
   v1::EncapsulationMode mode = v1::EncapsulationMode::transport;
   Bytes sa_body;  ///< of our answer
   xfrm::Spi in, out;
   std::chrono::seconds lifetime{0};
   std::optional<std::uint64_t> kilobytes;
   std::optional<crypto::Group> pfs;
-  std::optional<xfrm::Spi> replaces;  ///< the pair that is active as it begins, by inbound SPI
+  std::optional<xfrm::Spi> replaces;  ///< the service's pair that is active as it begins, by inbound SPI
   bool shorter_lifetime = false;      ///< than the peer asked: say RESPONDER-LIFETIME
   std::size_t nat_oas = 0;            ///< NAT-OA payloads that the peer sent, in its first Quick Mode
   Bytes g_xr;
@@ -133,7 +134,8 @@ struct QuickMode {
 
   EspTerms terms() const {
     const bool ours = role == Role::initiator;
-    return {.suite = suite,
+    return {.service = service,
+            .suite = suite,
             .lifetime = lifetime,
             .kilobytes = kilobytes,
             .pfs = pfs,
@@ -176,7 +178,7 @@ struct IsakmpSa {
   std::optional<std::uint32_t> dpd_heard;  ///< sequence number of its newest R-U-THERE
   // As initiator, until it is up.
   std::optional<Connection> connection;  ///< what it is for
-  bool then_quick_mode = false;
+  std::optional<Service> then_quick_mode = {};
   PeerNumber rekeys;      ///< the peer that it is to be the next ISAKMP SA of; zero: a new one
   std::uint8_t sent = 0;  ///< how often our last message went out
 

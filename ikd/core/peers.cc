@@ -44,9 +44,14 @@ ChildSa* Peer::child_by_out(xfrm::Spi spi) {
   return it == children.end() ? nullptr : &*it;
 }
 
-const ChildSa* Peer::active() const {
-  const auto it = std::ranges::find(children, ChildState::active, &ChildSa::state);
+const ChildSa* Peer::active(const Service& service) const {
+  const auto it = std::ranges::find_if(
+      children, [&](const ChildSa& c) { return c.service == service && c.state == ChildState::active; });
   return it == children.end() ? nullptr : &*it;
+}
+
+bool Peer::has_policy() const {
+  return std::ranges::any_of(policies, [](const auto& entry) { return entry.second == Presence::present; });
 }
 
 xfrm::SaId Peer::inbound_id(xfrm::Spi spi) const {

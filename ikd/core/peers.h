@@ -15,6 +15,7 @@
 #include "ike/effect.h"
 #include "ike/profile.h"
 #include "ike/proposal.h"
+#include "ike/service.h"
 #include "ike/terms.h"
 
 namespace ike {
@@ -48,6 +49,7 @@ enum class ChildState : std::uint8_t {
 struct ChildSa {
   xfrm::Spi in, out;
   EspSuite suite;
+  Service service;  ///< the one that it admits
   ChildState state = ChildState::answering;
   base::Time installed;
   std::chrono::seconds lifetime{0};
@@ -57,7 +59,8 @@ struct ChildSa {
   base::Bytes least_nonce = {};            ///< of its Quick Mode's two
 };
 
-/// Of a peer's map elements and its policy, which come with its first SAs.
+/// Of a peer's map elements, which come with its first SAs, and of its policies, each with the first of a
+/// service.
 enum class Presence : std::uint8_t { absent, installing, present };
 
 /// Who this is, as far as IKE can tell: the same from another NAT address or port is somebody else, unless
@@ -86,14 +89,14 @@ struct Peer {
   std::set<SaNumber> isakmp_sas;
   std::vector<ChildSa> children;
   Presence entry_presence = Presence::absent;
-  Presence policy_presence = Presence::absent;
+  std::map<Service, Presence> policies;  ///< one that is not in it is absent
   bool was_up = false;
   // Its NAT gave it another place (RFC 3947 §7).
   std::optional<base::Endpoint> next_remote;  ///< where it will be believed to be next; see nat_life.cc
   base::Time moved;                           ///< the last time
-  /// What our own rekeys offer: of its first ISAKMP SA and its first pair.
+  /// What our own rekeys offer: of its first ISAKMP SA and its first pair of each service.
   std::optional<IkeTerms> ike_terms;
-  std::optional<EspTerms> esp_terms;
+  std::map<Service, EspTerms> esp_terms;
   SaNumber reaching;  ///< a Main Mode of ours that is under way to it
   // Dead peer detection (RFC 3706).
   base::Time last_heard;
@@ -106,7 +109,9 @@ struct Peer {
 
   ChildSa* child_by_in(xfrm::Spi spi);
   ChildSa* child_by_out(xfrm::Spi spi);
-  const ChildSa* active() const;
+  /// The pair that carries what we send of a service.
+  const ChildSa* active(const Service& service = l2tp_service) const;
+  bool has_policy() const;
   xfrm::Reqid reqid() const { return xfrm::Reqid(mark.value); }
   PeerEntry entry() const { return {.mark = mark, .alias = alias, .home = remote.address}; }
   xfrm::SaId inbound_id(xfrm::Spi spi) const;

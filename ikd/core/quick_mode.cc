@@ -22,8 +22,8 @@ constexpr auto remember_done = 60s;    // a late duplicate of message 3 is still
 constexpr std::size_t most_quick_modes = 4;
 constexpr std::size_t most_remembered = 16;
 
-std::optional<xfrm::Spi> active_pair(const Peer* peer) {
-  const auto* child = peer == nullptr ? nullptr : peer->active();
+std::optional<xfrm::Spi> active_pair(const Peer* peer, const Service& service) {
+  const auto* child = peer == nullptr ? nullptr : peer->active(service);
   return child == nullptr ? std::nullopt : std::optional(child->in);
 }
 
@@ -91,13 +91,14 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   quick.idci = base::to_bytes(ids[0]);
   quick.idcr = base::to_bytes(ids[1]);
   quick.suite = offer->suite;
+  quick.service = *service;
   quick.mode = mode;
   quick.out = offer->spi;
   quick.in = new_spi(sa.local.address);
   quick.lifetime = std::min(offer->lifetime.value_or(settings_.esp_lifetime), settings_.esp_lifetime);
   quick.kilobytes = offer->kilobytes;
   quick.pfs = offer->group;
-  quick.replaces = active_pair(peers_.find(std::get<Up>(sa.state).peer));
+  quick.replaces = active_pair(peers_.find(std::get<Up>(sa.state).peer), quick.service);
   quick.shorter_lifetime = offer->lifetime.value_or(0s) > quick.lifetime;
   if (mode != v1::EncapsulationMode::transport) quick.nat_oas = chain->count(v1::nat_oa_of(sa.nat_flavour));
   auto proposal = offer->proposal;
@@ -184,7 +185,7 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
     sa.quick_modes.erase(id);
     return;
   }
-  make_room(*peer, now);
+  make_room(*peer, quick.service, now);
   const auto keys_for = [&](xfrm::Spi spi) {
     return v1::derive_keymat(sa.transform.hash, up.keys.skeyid_d, quick.g_xy.view(), spi, quick.ni, quick.nr,
                              quick.suite);
@@ -200,6 +201,7 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
   peer->children.push_back({.in = quick.in,
                             .out = quick.out,
                             .suite = quick.suite,
+                            .service = quick.service,
                             .state = ours ? ChildState::confirming : ChildState::answering,
                             .installed = now,
                             .lifetime = quick.lifetime,
@@ -287,10 +289,10 @@ bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& head
   auto* child = peer == nullptr ? nullptr : peer->child_by_in(quick.in);
   if (child == nullptr) return not_taken(DropReason::wrong_state);
   // Another Quick Mode is bringing the policy, and may fail: message 2 and 3 will be repeated.
-  if (peer->policy_presence == Presence::installing) return not_taken(DropReason::quick_mode_limit);
+  if (peer->policies[quick.service] == Presence::installing) return not_taken(DropReason::quick_mode_limit);
   answer(sa, quick.last, datagram, {});
   timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
-  if (!peer->esp_terms) peer->esp_terms = quick.terms();
+  peer->esp_terms.try_emplace(quick.service, quick.terms());
   install_outbound(sa, header.message_id, quick, *peer, now);
   return true;
 }
@@ -304,13 +306,14 @@ void Engine::install_outbound(IsakmpSa& sa, MessageId id, QuickMode& quick, Peer
                                   .exchange = id,
                                   .installs = xfrm::Direction::out,
                                   .peer = peer.number,
-                                  .in = quick.in});
+                                  .in = quick.in,
+                                  .service = quick.service});
   InstallOutbound effect{.ticket = ticket,
                          .sa = outbound_sa(peer, quick, std::exchange(quick.outbound_keys, {})),
                          .new_policy = {}};
-  if (peer.policy_presence == Presence::absent) {
-    effect.new_policy = outbound_policy(peer);
-    peer.policy_presence = Presence::installing;
+  if (auto& policy = peer.policies[quick.service]; policy == Presence::absent) {
+    effect.new_policy = outbound_policy(peer, quick.service);
+    policy = Presence::installing;
   }
   effects_.emplace_back(std::move(effect));
 }

@@ -43,28 +43,31 @@ void Engine::nearly_expired(const xfrm::SaId& id, base::Time now) {
   if (child != nullptr) renew_child(*peer, child->in, now);
 }
 
-bool Engine::being_renewed(const Peer& peer) {
-  const bool coming = std::ranges::any_of(peer.children, [](const ChildSa& c) {
-    return c.state == ChildState::answering || c.state == ChildState::confirming ||
-           c.state == ChildState::installing;
+bool Engine::being_renewed(const Peer& peer, const Service& service) {
+  const bool coming = std::ranges::any_of(peer.children, [&](const ChildSa& c) {
+    return c.service == service && (c.state == ChildState::answering || c.state == ChildState::confirming ||
+                                    c.state == ChildState::installing);
   });
   if (coming || peer.reaching.value != 0) return true;
-  return std::ranges::any_of(peer.isakmp_sas, [this](SaNumber number) {
+  return std::ranges::any_of(peer.isakmp_sas, [&](SaNumber number) {
     const auto* sa = find_sa(number);
-    return sa != nullptr && std::ranges::any_of(sa->quick_modes, [](const auto& entry) {
-             return entry.second.role == Role::initiator && entry.second.stage != QuickMode::Stage::done;
+    return sa != nullptr && std::ranges::any_of(sa->quick_modes, [&](const auto& entry) {
+             const auto& quick = entry.second;
+             return quick.role == Role::initiator && quick.service == service &&
+                    quick.stage != QuickMode::Stage::done;
            });
   });
 }
 
 void Engine::renew_child(Peer& peer, xfrm::Spi in, base::Time now) {
   const auto* child = peer.child_by_in(in);
-  if (child == nullptr || child->state != ChildState::active || !peer.esp_terms) return;
+  if (child == nullptr || child->state != ChildState::active || !peer.esp_terms.contains(child->service))
+    return;
   const TimerKey again{TimerKind::child_renew, peer.number.value, in.value};
-  if (being_renewed(peer)) return timers_.set(again, now + look_again);
+  if (being_renewed(peer, child->service)) return timers_.set(again, now + look_again);
   timers_.set(again, now + try_again);
-  if (auto* sa = newest_isakmp_sa(peer); sa != nullptr) return open_quick_mode(*sa, now);
-  reach(peer, true, now);
+  if (auto* sa = newest_isakmp_sa(peer); sa != nullptr) return open_quick_mode(*sa, child->service, now);
+  reach(peer, child->service, now);
 }
 
 void Engine::renew_isakmp_sa(const IsakmpSa& sa, base::Time now) {
@@ -72,17 +75,14 @@ void Engine::renew_isakmp_sa(const IsakmpSa& sa, base::Time now) {
   // The client's newer one replaces it already, or there is nothing that needs one.
   if (peer == nullptr || newest_isakmp_sa(*peer) != &sa || peer->children.empty()) return;
   timers_.set({TimerKind::isakmp_renew, sa.number.value}, now + ike_try_again);
-  if (peer->reaching.value == 0) reach(*peer, false, now);
+  if (peer->reaching.value == 0) reach(*peer, std::nullopt, now);
 }
 
-void Engine::reach(Peer& peer, bool then_quick_mode, base::Time now) {
+void Engine::reach(Peer& peer, std::optional<Service> then_quick_mode, base::Time now) {
   if (!peer.ike_terms || peer.key.psk.empty()) return;
-  open_main_mode({.local = peer.local,
-                  .remote = peer.remote,
-                  .psk = peer.key.psk,
-                  .ike = *peer.ike_terms,
-                  .esp = peer.esp_terms.value_or(EspTerms{})},
-                 peer.number, then_quick_mode, now);
+  open_main_mode(
+      {.local = peer.local, .remote = peer.remote, .psk = peer.key.psk, .ike = *peer.ike_terms, .esp = {}},
+      peer.number, then_quick_mode, now);
 }
 
 IsakmpSa* Engine::newest_isakmp_sa(const Peer& peer) {
@@ -92,7 +92,8 @@ IsakmpSa* Engine::newest_isakmp_sa(const Peer& peer) {
 void Engine::became_active(Peer& peer, ChildSa& child, base::Time now) {
   child.state = ChildState::active;
   for (auto& old : peer.children) {
-    if (&old == &child || (old.state != ChildState::active && old.state != ChildState::standby)) continue;
+    if (&old == &child || old.service != child.service) continue;
+    if (old.state != ChildState::active && old.state != ChildState::standby) continue;
     if (!rivals(old, child)) {
       supersede(peer, old);
       // Whoever replaces a pair deletes it.
@@ -120,10 +121,11 @@ void Engine::supersede(Peer& peer, ChildSa& old) {
   effects_.emplace_back(RemoveSa{peer.outbound_id(old.out, settings_.numbering.mask)});
 }
 
-void Engine::promote(Peer& peer, base::Time now) {
-  if (peer.active() != nullptr) return;
-  const auto standby =
-      std::ranges::find(peer.children.rbegin(), peer.children.rend(), ChildState::standby, &ChildSa::state);
+void Engine::promote(Peer& peer, const Service& service, base::Time now) {
+  if (peer.active(service) != nullptr) return;
+  const auto standby = std::find_if(peer.children.rbegin(), peer.children.rend(), [&](const ChildSa& c) {
+    return c.service == service && c.state == ChildState::standby;
+  });
   if (standby == peer.children.rend()) return;
   standby->state = ChildState::active;
   timers_.cancel({TimerKind::child_retire, peer.number.value, standby->in.value});
@@ -134,7 +136,8 @@ void Engine::promote(Peer& peer, base::Time now) {
 void Engine::retire(Peer& peer, xfrm::Spi in, base::Time now) {
   auto* child = peer.child_by_in(in);
   auto* sa = newest_isakmp_sa(peer);
-  if (child == nullptr || child->state == ChildState::active || peer.active() == nullptr || sa == nullptr)
+  if (child == nullptr || child->state == ChildState::active || sa == nullptr ||
+      peer.active(child->service) == nullptr)
     return;
   if (child->state == ChildState::standby) supersede(peer, *child);
   send_delete_esp(*sa, in);
@@ -142,12 +145,13 @@ void Engine::retire(Peer& peer, xfrm::Spi in, base::Time now) {
   if (!timers_.is_set(lingering)) timers_.set(lingering, now + inbound_linger);
 }
 
-void Engine::confirm_all_but(Peer& peer, xfrm::Spi in, base::Time now) {
+void Engine::confirm_successors(Peer& peer, const Service& service, xfrm::Spi in, base::Time now) {
   for (const auto number : peer.isakmp_sas) {
     auto* sa = find_sa(number);
     if (sa == nullptr) continue;
     for (auto& [id, quick] : sa->quick_modes) {
-      if (quick.stage == QuickMode::Stage::confirming && quick.in != in) confirm(*sa, id, quick, now);
+      if (quick.stage == QuickMode::Stage::confirming && quick.service == service && quick.in != in)
+        confirm(*sa, id, quick, now);
     }
   }
 }

@@ -9,6 +9,7 @@
 #include "base/address.h"
 #include "crypto/algorithms.h"
 #include "ike/proposal.h"
+#include "ike/service.h"
 #include "ike/v1/nat.h"
 
 namespace ike {
@@ -23,6 +24,7 @@ struct IkeTerms {
 
 /// Of phase 2. The IDs are bodies of ID payloads, byte for byte as the client sent them, whoever named them.
 struct EspTerms {
+  Service service = {};
   EspSuite suite;
   std::chrono::seconds lifetime{3600};
   std::optional<std::uint64_t> kilobytes = {};

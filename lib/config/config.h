@@ -122,6 +122,14 @@ struct User {
   int line = 0;
 };
 
+/// [[service]]: what peers may speak to this host inside their SAs, besides L2TP.
+struct Service {
+  enum class Protocol : std::uint8_t { tcp = 6, udp = 17 };  ///< as in the IP header
+  Protocol protocol = Protocol::tcp;
+  std::uint16_t port = 0;
+  auto operator<=>(const Service&) const = default;
+};
+
 struct Config {
   std::string file_name;  ///< as complaints name it
   Marks marks;
@@ -129,6 +137,7 @@ struct Config {
   L2tp l2tp;
   Ppp ppp;
   std::vector<User> users;
+  std::vector<Service> services;
 
   const User* user(std::string_view name) const;
 };

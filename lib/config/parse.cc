@@ -242,6 +242,26 @@ void read_user(const Entry& table, std::vector<User>& out) {
   out.push_back(std::move(user));
 }
 
+void read_service(const Entry& table, std::vector<Service>& out) {
+  Service service;
+  for (const auto& [key, e] : table.keys()) {
+    if (key == "protocol")
+      e.choice<Service::Protocol>(service.protocol,
+                                  {{"tcp", Service::Protocol::tcp}, {"udp", Service::Protocol::udp}});
+    else if (key == "port")
+      e.number(service.port, 1, 65535);
+    else
+      e.refuse("unknown key");
+  }
+  table.require("protocol");
+  table.require("port");
+  if (service == Service{Service::Protocol::udp, 1701}) table.refuse("L2TP is served without being named");
+  if (service == Service{Service::Protocol::udp, 500} || service == Service{Service::Protocol::udp, 4500})
+    table.refuse("IKE is not spoken inside IPsec");
+  if (std::ranges::find(out, service) != out.end()) table.refuse("is there twice");
+  out.push_back(service);
+}
+
 /// What no section can judge alone.
 void compare_sections(const Config& config, Complaints& complaints, int ppp_line) {
   const auto& alias = config.marks.alias;
@@ -281,6 +301,8 @@ Config read(const toml::table& root, std::string_view file_name, Complaints& com
       read_l2tp(e, out.l2tp);
     else if (key == "ppp")
       read_ppp(e, out.ppp), ppp_line = e.line();
+    else if (key == "service")
+      for (const auto& table : e.elements()) read_service(table, out.services);
     else if (key == "user")
       for (const auto& table : e.elements()) read_user(table, out.users);
     else

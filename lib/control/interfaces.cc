@@ -50,8 +50,9 @@ constinit const Interface ike_interface = {
     .name = "sameroof.Ike",
     .comment = "ikd: the peers that IKE authenticated, and their SAs.",
     .types = R"(# An ESP SA pair; SPIs as "0x" and eight digits, counters as the kernel has them.
+# service: what it admits at our end, "udp/1701" (L2TP) or a [[service]] of the configuration.
 type Sa (
-  spi_in: string, spi_out: string, transform: string, state: (active, superseded),
+  spi_in: string, spi_out: string, transform: string, service: string, state: (active, superseded),
   bytes_in: int, bytes_out: int, packets_in: int, packets_out: int, age_seconds: int
 )
 # The IKE SA, absent when it ran out and the ESP SAs live on.

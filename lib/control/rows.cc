@@ -101,7 +101,8 @@ template <class Visitor, class Row>
 void members(Visitor& v, Row& row) {
   using T = std::remove_const_t<Row>;
   if constexpr (std::is_same_v<T, Sa>) {
-    v("spi_in", row.spi_in), v("spi_out", row.spi_out), v("transform", row.transform), v("state", row.state);
+    v("spi_in", row.spi_in), v("spi_out", row.spi_out), v("transform", row.transform);
+    v("service", row.service), v("state", row.state);
     v("bytes_in", row.bytes_in), v("bytes_out", row.bytes_out);
     v("packets_in", row.packets_in), v("packets_out", row.packets_out), v("age_seconds", row.age_seconds);
   } else if constexpr (std::is_same_v<T, IkeSa>) {

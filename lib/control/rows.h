@@ -19,6 +19,7 @@ using Json = nlohmann::json;
 struct Sa {
   std::string spi_in, spi_out;  ///< "0x" and eight hexadecimal digits
   std::string transform;        ///< "aes256-sha1"
+  std::string service;          ///< what it admits at our end: "udp/1701", which is L2TP
   std::string state;            ///< "active", or "superseded" by a rekey
   std::uint64_t bytes_in = 0, bytes_out = 0, packets_in = 0, packets_out = 0;
   std::uint64_t age_seconds = 0;

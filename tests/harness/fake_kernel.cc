@@ -7,8 +7,12 @@
 namespace harness {
 namespace {
 
-constexpr std::uint16_t l2tp_port = 1701;
 constexpr std::uint16_t natt_port = 4500;
+
+/// Our end of a selector of either direction.
+ike::Service served_by(const xfrm::Selector& s) {
+  return {.protocol = s.protocol, .port = s.source_port.value_or(s.destination_port.value_or(0))};
+}
 
 std::string name_of(const xfrm::SaId& id) {
   return id.destination.to_string() + " SPI " + std::to_string(id.spi.value);
@@ -109,9 +113,9 @@ void FakeKernel::check_inbound(const xfrm::Sa& sa) {
   const auto entry = entries_.find(base::Mark(sa.set_mark->value));
   if (entry == entries_.end()) return complain("inbound " + what + " without map elements");
   if (!is_host(sa.selector.source, entry->second.alias) ||
-      !is_host(sa.selector.destination, sa.destination) || sa.selector.protocol != 17 ||
-      sa.selector.source_port || sa.selector.destination_port != l2tp_port)
-    complain("inbound " + what + " admits other than the alias's L2TP");
+      !is_host(sa.selector.destination, sa.destination) || sa.selector.source_port ||
+      !sa.selector.destination_port || !settings_.served.contains(served_by(sa.selector)))
+    complain("inbound " + what + " admits other than what is served to the alias");
 }
 
 void FakeKernel::check_outbound(const xfrm::Sa& sa) {
@@ -125,8 +129,7 @@ void FakeKernel::check_outbound(const xfrm::Sa& sa) {
   if (sa.destination != entry->second.alias) complain("outbound " + what + " does not lead to the alias");
   const bool has_policy = std::ranges::any_of(policies_, [&](const auto& p) {
     return p.second.mark == sa.mark && p.second.reqid == sa.reqid &&
-           is_host(p.second.selector.destination, sa.destination) &&
-           p.second.selector.source_port == l2tp_port;
+           is_host(p.second.selector.destination, sa.destination) && p.second.selector == sa.selector;
   });
   if (!has_policy) complain("outbound " + what + " without a policy");
 }
@@ -199,7 +202,7 @@ void FakeKernel::run(const ike::RemovePeer& e, base::Time) {
     if (sa.reqid.value == e.entry.mark.value) complain("removes a peer that has an SA: " + name_of(id));
   }
   entries_.erase(e.entry.mark);
-  if (e.policy) policies_.erase(*e.policy);
+  for (const auto& policy : e.policies) policies_.erase(policy);
 }
 
 void FakeKernel::run(const ike::CountInbound& e, base::Time now) {
@@ -234,9 +237,10 @@ const xfrm::Sa* FakeKernel::outbound(base::Mark mark, xfrm::Spi spi) const {
   return nullptr;
 }
 
-const xfrm::Sa* FakeKernel::newest_outbound() const {
+const xfrm::Sa* FakeKernel::newest_outbound(const ike::Service& service) const {
   for (auto id = outbound_order_.rbegin(); id != outbound_order_.rend(); ++id) {
-    if (const auto it = sas_.find(*id); it != sas_.end()) return &it->second;
+    const auto it = sas_.find(*id);
+    if (it != sas_.end() && served_by(it->second.selector) == service) return &it->second;
   }
   return nullptr;
 }
@@ -251,19 +255,22 @@ std::size_t FakeKernel::events_of(ike::EventKind kind) const {
 
 std::vector<std::string> FakeKernel::imbalances() const {
   std::vector<std::string> out;
-  std::map<std::uint32_t, std::pair<int, int>> pairs;  // mark → inbound, outbound
+  // Mark and what is served → inbound, outbound.
+  std::map<std::pair<std::uint32_t, ike::Service>, std::pair<int, int>> pairs;
   for (const auto& [id, sa] : sas_) {
-    auto& pair = pairs[sa.reqid.value];
+    auto& pair = pairs[{sa.reqid.value, served_by(sa.selector)}];
     ++(id.mark ? pair.second : pair.first);
   }
-  for (const auto& [mark, pair] : pairs) {
-    const auto who = "mark " + std::to_string(mark);
+  for (const auto& [whose, pair] : pairs) {
+    const auto& [mark, service] = whose;
+    const auto who = "mark " + std::to_string(mark) + ", port " + std::to_string(service.port);
     if (pair.second == 0) out.push_back(who + " has an inbound SA and none back");
     if (pair.second > 1) out.push_back(who + " has several outbound SAs");
     if (pair.first == 0) out.push_back(who + " has an outbound SA alone");
     if (!entries_.contains(base::Mark(mark))) out.push_back(who + " has SAs and no map elements");
-    const bool has_policy = std::ranges::any_of(
-        policies_, [wanted = mark](const auto& p) { return p.second.reqid.value == wanted; });
+    const bool has_policy = std::ranges::any_of(policies_, [&wanted = whose](const auto& p) {
+      return p.second.reqid.value == wanted.first && served_by(p.second.selector) == wanted.second;
+    });
     if (pair.second > 0 && !has_policy) out.push_back(who + " has an outbound SA and no policy");
   }
   return out;

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "harness/pretend_dh.h"
 #include "ike/effect.h"
+#include "ike/service.h"
 
 namespace harness {
 
@@ -30,6 +31,8 @@ struct KernelSettings {
   base::Duration jitter{0};
   /// Of installations, in [0, 1].
   double refuse_chance = 0;
+  /// Protocols and ports that SAs may admit.
+  std::set<ike::Service> served{ike::l2tp_service};
   std::uint64_t seed = 1;
 };
 
@@ -54,7 +57,7 @@ class FakeKernel {
   const xfrm::Sa* inbound(xfrm::Spi spi) const;
   const xfrm::Sa* outbound(base::Mark mark, xfrm::Spi spi) const;
   /// What the kernel sends on, whoever the peer; null when there is none.
-  const xfrm::Sa* newest_outbound() const;
+  const xfrm::Sa* newest_outbound(const ike::Service& service = ike::l2tp_service) const;
   std::size_t inbound_sas() const;
   std::size_t outbound_sas() const { return sas_.size() - inbound_sas(); }
   const std::map<base::Mark, ike::PeerEntry>& entries() const { return entries_; }

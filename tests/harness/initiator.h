@@ -96,6 +96,11 @@ class Initiator {
   void informational(ike::v1::PayloadType type, ByteView body);
   /// What later Quick Modes say of itself: the body of IDci.
   void call_itself(Bytes idci) { settings_.idci = std::move(idci); }
+  /// Bodies of the IDs of its next Quick Modes.
+  void ask_for(Bytes idci, Bytes idcr) {
+    settings_.idci = std::move(idci);
+    settings_.idcr = std::move(idcr);
+  }
   /// The host got another address; what is up stays up.
   void move_to(const base::Address& address) { settings_.local.address = address; }
 

@@ -11,17 +11,20 @@ const auto client_address = base::Address::v4(0xc0a80102);   // 192.168.1.2
 const auto gateway_address = base::Address::v4(0xcb007101);  // 203.0.113.1
 const auto nat_address = base::Address::v4(0xc6336401);      // 198.51.100.1
 
-base::Bytes udp_1701(const base::Address& address) {
+base::Bytes end_of(const base::Address& address, const ike::Service& service) {
   auto id = ike::v1::identification_of(address);
-  id.protocol = 17;
-  id.port = 1701;
+  id.protocol = service.protocol;
+  id.port = service.port;
   return ike::v1::encode_identification(id);
 }
 
-/// What the two ends of an SA share: whoever has other keys cannot read the packet.
+/// What the two ends of an SA share: whoever has other keys, or an SA of another service, cannot read the
+/// packet.
 base::Bytes packet_of(const xfrm::Sa& sa) {
   wire::Writer out;
   out.u32(sa.spi.value);
+  out.u8(sa.selector.protocol);
+  out.u16(sa.selector.source_port.value_or(sa.selector.destination_port.value_or(0)));
   out.bytes(sa.transform.encryption_key.view());
   out.bytes(sa.transform.integrity_key.view());
   return out.take();
@@ -42,11 +45,16 @@ Pair::Pair(PairSettings settings)
   c.local = {client_address, ike::ike_port};
   c.remote = {gateway_address, ike::ike_port};
   if (c.psk.empty()) c.psk = settings_.client_kernel.psks.front().name;
-  c.esp.our_id = udp_1701(client_address);
-  c.esp.their_id = udp_1701(gateway_address);
 }
 
-void Pair::connect() { client_.engine.connect(settings_.connection, now_); }
+void Pair::connect(const ike::Service& service) {
+  auto& esp = settings_.connection.esp;
+  esp.service = service;
+  esp.our_id = end_of(client_address, service);
+  esp.their_id = end_of(gateway_address, service);
+  services_.insert(service);
+  client_.engine.connect(settings_.connection, now_);
+}
 
 void Pair::pump() {
   pump(client_);
@@ -71,8 +79,8 @@ void Pair::deliver(const Datagram& d) {
   if (inside) client_.engine.input(d.from, *inside, d.bytes, now_);
 }
 
-void Pair::send_esp(Side& side) {
-  const auto* sa = side.kernel.newest_outbound();
+void Pair::send_esp(Side& side, const ike::Service& service) {
+  const auto* sa = side.kernel.newest_outbound(service);
   ++side.sent;
   const auto who = std::string(&side == &client_ ? "client" : "gateway");
   if (sa == nullptr) return lost_.push_back("the " + who + " has no SA to send with");
@@ -113,8 +121,10 @@ void Pair::run(base::Duration span) {
     now_ = std::max(now_, *next);
     while (auto d = esp_.pop_arrival(now_)) deliver_esp(*d);
     if ((client_talks_ || gateway_talks_) && next_esp_ <= now_) {
-      if (client_talks_) send_esp(client_);
-      if (gateway_talks_) send_esp(gateway_);
+      for (const auto& service : services_) {
+        if (client_talks_) send_esp(client_, service);
+        if (gateway_talks_) send_esp(gateway_, service);
+      }
       next_esp_ = now_ + settings_.esp_interval;
     }
     if (auto d = network_.pop_arrival(now_)) deliver(*d);

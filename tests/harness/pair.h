@@ -4,6 +4,7 @@
 // What finds no SA at either end is a lost packet.
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,8 +34,8 @@ class Pair {
 
   explicit Pair(PairSettings settings);
 
-  /// The client dials, and what both sides do in the next seconds.
-  void connect();
+  /// The client dials for this service; ESP of all services that it has dialled for flows.
+  void connect(const ike::Service& service = ike::l2tp_service);
   void run(base::Duration span);
   /// ESP flows in these directions from now on.
   void talk(bool client, bool gateway) { client_talks_ = client, gateway_talks_ = gateway; }
@@ -54,7 +55,7 @@ class Pair {
  private:
   Side& other(const Side& side) { return &side == &client_ ? gateway_ : client_; }
   void pump(Side& side);
-  void send_esp(Side& side);
+  void send_esp(Side& side, const ike::Service& service);
   void deliver(const Datagram& datagram);
   void deliver_esp(const Datagram& datagram);
   std::optional<base::Time> next_event() const;
@@ -65,6 +66,7 @@ class Pair {
   Side client_, gateway_;
   Network network_, esp_;
   NatBox nat_;
+  std::set<ike::Service> services_;
   bool client_talks_ = false, gateway_talks_ = false;
   std::vector<std::string> lost_;
 };

@@ -56,6 +56,14 @@ conn lab
 {extra}
 """
 
+# What else is spoken to the gateway inside IPsec: each has SAs of its own.
+SERVICE_CONF = """
+conn {name}
+  also = lab
+  leftprotoport = {protocol}
+  rightprotoport = {protocol}/{port}
+"""
+
 XL2TPD_CONF = """
 [global]
 port = {port}
@@ -111,10 +119,13 @@ def password_of(user):
 
 class Client:
     def __init__(self, host, remote=GATEWAY, ike=IKE, esp=ESP, ikelifetime="3h", lifetime="1h", margin="9m", spi=None,
-                 ipsec=True, password=None, ppp_options="", id_port="1701", l2tp_port=1701, ipsec_options=""):
-        """id_port: which local port IPsec is asked to protect; l2tp_port: from where L2TP is really spoken."""
+                 ipsec=True, password=None, ppp_options="", id_port="1701", l2tp_port=1701, ipsec_options="",
+                 services=()):
+        """id_port: which local port IPsec is asked to protect; l2tp_port: from where L2TP is really spoken; services: (protocol,
+        port) of what else the gateway serves inside IPsec."""
         self.host, self.remote, self.ipsec = host, remote, ipsec
         self.user = self.name = host.name
+        self.conns = ["lab", *(f"{protocol}-{port}" for protocol, port in services)]
         self.starter = self.xl2tpd = None
         self.device = self.address = None
         self.charon_log_start = self.ppp_log_start = 0
@@ -123,7 +134,9 @@ class Client:
             log=host.log("charon"), extra=f"spi_min = {spi}\n  spi_max = {spi}" if spi else ""))
         host.write("ipsec.conf", IPSEC_CONF.format(remote=remote, ike=ike, esp=esp, ikelifetime=ikelifetime,
                                                    lifetime=lifetime, margin=margin, port=id_port,
-                                                   extra=textwrap.indent(ipsec_options, "  ")))
+                                                   extra=textwrap.indent(ipsec_options, "  "))
+                   + "".join(SERVICE_CONF.format(name=f"{protocol}-{port}", protocol=protocol, port=port)
+                             for protocol, port in services))
         host.write("ipsec.secrets", f'%any %any : PSK "{PSK}"\n')
         host.write("xl2tpd/xl2tpd.conf", XL2TPD_CONF.format(remote=remote, port=l2tp_port))
         host.write("ppp/options", "")
@@ -149,7 +162,7 @@ class Client:
             trouble = re.search(r"received \S+ error notify|giving up after .*|no shared key found.*|parsing .* failed", log)
             if trouble:
                 raise Failure(f"{self.description}: IPsec did not come up: {trouble[0]}")
-            return re.search(r"CHILD_SA lab\{\d+\} established", log)
+            return all(re.search(rf"CHILD_SA {conn}\{{\d+\}} established", log) for conn in self.conns)
 
         wait_for(settled, patience, f"{self.description}: IPsec up")
 

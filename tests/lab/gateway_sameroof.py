@@ -21,8 +21,9 @@ def toml_table(name, values):
     return f"{name}\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
 
 
-def configuration(ike, esp, cleartext, plugin, settings):
-    """The file for both daemons; `settings` are further keys by table: {"ike": {"dpd_seconds": 4}}."""
+def configuration(ike, esp, cleartext, plugin, settings, services):
+    """The file for both daemons; `settings` are further keys by table: {"ike": {"dpd_seconds": 4}}; `services`: (protocol, port)
+    of each [[service]]."""
     tables = {
         "marks": {"mask": "0x0fffff00", "alias": "240.0.0.0/8"},
         "ike": {"listen": ["0.0.0.0"], **({"proposals": ike} if ike else {}), **({"esp_proposals": esp} if esp else {})},
@@ -33,6 +34,7 @@ def configuration(ike, esp, cleartext, plugin, settings):
     for name, values in (settings or {}).items():
         tables[name].update(values)
     arrays = [("[[ike.psk]]", {"name": "lab"})] + [("[[user]]", {"name": user}) for user in CLIENT_HOSTS]
+    arrays += [("[[service]]", {"protocol": protocol, "port": port}) for protocol, port in services]
     return "".join(toml_table(f"[{name}]", values) for name, values in tables.items()) + \
         "".join(toml_table(name, values) for name, values in arrays)
 
@@ -45,12 +47,14 @@ def secrets():
 class Gateway:
     kind = "sameroof"
 
-    def __init__(self, host, build, ike=None, esp=None, cleartext="off", edit_ruleset=None, settings=None):
+    def __init__(self, host, build, ike=None, esp=None, cleartext="off", edit_ruleset=None, settings=None,
+                 services=()):
         """settings: further keys by table of the configuration; edit_ruleset: a function from ruleset text to
         ruleset text, to break it on purpose."""
         self.host, self.build, self.edit_ruleset = host, pathlib.Path(build).resolve(), edit_ruleset
         self.ikd = self.l2tpd = None
-        host.write("sameroof.toml", configuration(ike, esp, cleartext, self.build / "l2tpd/sameroof-pppd.so", settings))
+        host.write("sameroof.toml", configuration(ike, esp, cleartext, self.build / "l2tpd/sameroof-pppd.so", settings,
+                                                 services))
         host.write("secrets.toml", secrets())
         host.write("ppp/options", "")
         self.files = ("--config", host.etc / "sameroof.toml", "--secrets", host.etc / "secrets.toml")
@@ -58,7 +62,7 @@ class Gateway:
     def xfrmctl(self, *argv, check=True):
         return self.host.run(self.build / "xfrmctl/xfrmctl", "--run-dir", RUN_DIR, *argv, check=check)
 
-    def start(self):
+    def load_ruleset(self):
         ruleset = self.host.run(self.build / "ikd/ikd", *self.files, "--ruleset")
         if self.edit_ruleset:
             edited = self.edit_ruleset(ruleset)
@@ -66,6 +70,9 @@ class Gateway:
                 raise Failure("the ruleset was to be broken on purpose and is unchanged")
             ruleset = edited
         self.host.nft(ruleset)
+
+    def start(self):
+        self.load_ruleset()
         self.host.path(RUN_DIR).mkdir(mode=0o755, exist_ok=True)
         self.ikd = self.host.spawn("ikd", self.build / "ikd/ikd", *self.files, "--run-dir", RUN_DIR)
         self.l2tpd = self.host.spawn("l2tpd", self.build / "l2tpd/l2tpd", *self.files, "--run-dir", RUN_DIR)

@@ -25,6 +25,7 @@ Peer a_peer() {
   peer.sas.push_back({.spi_in = "0xc0000001",
                       .spi_out = "0x00000bad",
                       .transform = "aes256-sha1",
+                      .service = "udp/1701",
                       .state = "active",
                       .bytes_in = 5'000'000'000,
                       .bytes_out = 2,

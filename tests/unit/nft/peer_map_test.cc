@@ -87,6 +87,12 @@ TEST(Ruleset, TakesOtherMarksAndAliases) {
   EXPECT_THAT(text, HasSubstr("\ndefine alias_range = 100.127.0.0/16\n"));
 }
 
+TEST(Ruleset, TakesServicesBesideL2tp) {
+  const auto text =
+      nft::ruleset(0x0fffff00, *base::Prefix::parse("240.0.0.0/8"), {{"tcp", 8080}, {"udp", 53}});
+  EXPECT_THAT(text, HasSubstr("\ndefine services = { udp . 1701, tcp . 8080, udp . 53 }\n"));
+}
+
 TEST_F(LoadedRuleset, AddsMovesAndRemovesPeers) {
   add(Mark(0x100), "240.0.0.1", "198.51.100.1");
   add(Mark(0x200), "240.0.0.2", "198.51.100.1");
