@@ -194,3 +194,12 @@ def left_of_gateway(host):
              "policies": host.run("ip", "xfrm", "policy").strip(), "tunnels": host.run("ip", "l2tp", "show", "tunnel").strip(),
              "interfaces": re.findall(r" ppp\d+:", host.run("ip", "-o", "link"))}
     return {what: things for what, things in found.items() if things}
+
+
+def must_fail(what, proof):
+    """Runs a proof that has to fail; its complaint is the wanted result."""
+    try:
+        proof()
+    except Failure as complaint:
+        return complaint
+    raise Failure(f"{what}, and everything works: this test would not notice a broken gateway")

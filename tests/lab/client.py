@@ -77,6 +77,7 @@ require authentication = no
 ppp debug = yes
 pppoptfile = /etc/ppp/options.lab
 length bit = yes
+{extra}
 """
 
 PPP_OPTIONS = """
@@ -119,14 +120,14 @@ def password_of(user):
 
 class Client:
     def __init__(self, host, remote=GATEWAY, ike=IKE, esp=ESP, ikelifetime="3h", lifetime="1h", margin="9m", spi=None,
-                 ipsec=True, password=None, ppp_options="", id_port="1701", l2tp_port=1701, ipsec_options="",
-                 services=()):
+                 ipsec=True, password=None, ppp_options="", l2tp_options="", l2tp_secret=None, id_port="1701", l2tp_port=1701,
+                 ipsec_options="", services=()):
         """id_port: which local port IPsec is asked to protect; l2tp_port: from where L2TP is really spoken; services: (protocol,
         port) of what else the gateway serves inside IPsec."""
         self.host, self.remote, self.ipsec = host, remote, ipsec
         self.user = self.name = host.name
         self.conns = ["lab", *(f"{protocol}-{port}" for protocol, port in services)]
-        self.starter = self.xl2tpd = None
+        self.starter = self.l2tp = None
         self.device = self.address = None
         self.charon_log_start = self.ppp_log_start = 0
         self.description = f"{self.name} ({ike}, {esp})" if ipsec else f"{self.name} (clear text)"
@@ -138,7 +139,8 @@ class Client:
                    + "".join(SERVICE_CONF.format(name=f"{protocol}-{port}", protocol=protocol, port=port)
                              for protocol, port in services))
         host.write("ipsec.secrets", f'%any %any : PSK "{PSK}"\n')
-        host.write("xl2tpd/xl2tpd.conf", XL2TPD_CONF.format(remote=remote, port=l2tp_port))
+        host.write("xl2tpd/xl2tpd.conf", XL2TPD_CONF.format(remote=remote, port=l2tp_port, extra=l2tp_options))
+        host.write("xl2tpd/l2tp-secrets", f"* * {l2tp_secret}\n" if l2tp_secret else "")
         host.write("ppp/options", "")
         host.write("ppp/options.lab", PPP_OPTIONS.format(user=self.user, password=password or password_of(self.user),
                                                          log=host.log("pppd"), extra=ppp_options))
@@ -168,14 +170,18 @@ class Client:
 
     def start_l2tp(self, patience=45):
         self.ppp_log_start = size_of(self.host.log("pppd"))
+        self.await_ppp(patience, "xl2tpd", "xl2tpd", "-D", "-c", "/etc/xl2tpd/xl2tpd.conf", "-p", "/run/xl2tpd.pid",
+                       "-C", "/run/l2tp-control")
+
+    def await_ppp(self, patience, what, *argv, **options):
+        """Starts what speaks L2TP or PPP and waits until IPCP is up."""
         note = self.host.path("/run/ppp.up")
         note.unlink(missing_ok=True)
-        self.xl2tpd = self.host.spawn("xl2tpd", "xl2tpd", "-D", "-c", "/etc/xl2tpd/xl2tpd.conf", "-p", "/run/xl2tpd.pid",
-                                      "-C", "/run/l2tp-control")
+        self.l2tp = self.host.spawn(what, *argv, **options)
 
         def settled():
-            if self.xl2tpd.poll() is not None:
-                raise Failure(f"{self.description}: xl2tpd ended")
+            if self.l2tp.poll() is not None:
+                raise Failure(f"{self.description}: {what} ended")
             refusal = re.search(r"\S+ authentication failed.*|Remote message: .*incorrect.*|peer refused to authenticate.*", self.ppp_log())
             if refusal:
                 raise Failure(f"{self.description}: PPP was refused: {refusal[0]}")
@@ -196,10 +202,13 @@ class Client:
 
     def hang_up(self):
         """Leaves politely: L2TP StopCCN, then IKE Deletes."""
-        clean = stop(self.xl2tpd)
+        clean = stop(self.l2tp)
         clean = stop(self.starter) and clean  # it stops charon, which says goodbye first
-        self.xl2tpd = self.starter = None
+        self.l2tp = self.starter = None
         return clean
+
+    def let_go(self):
+        """Gives up what it holds in this very process, where the world's sweep does not reach."""
 
     def vanish(self):
         """Ends without a word to anybody, as by a power cut: processes and the kernel's state are gone."""
@@ -207,9 +216,9 @@ class Client:
             for pid in self.host.processes():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
-        for process in (self.xl2tpd, self.starter):
+        for process in (self.l2tp, self.starter):
             if process:
                 process.wait()
-        self.xl2tpd = self.starter = None
+        self.l2tp = self.starter = None
         wait_for(lambda: not self.host.processes(), 20, f"{self.name}: its processes gone")
         self.host.forget()

@@ -39,23 +39,25 @@ def configuration(ike, esp, cleartext, plugin, settings, services):
         "".join(toml_table(name, values) for name, values in arrays)
 
 
-def secrets():
+def secrets(l2tp_secret):
     users = "".join(f'{user} = "{password_of(user)}"\n' for user in CLIENT_HOSTS)
-    return f'[psk]\nlab = "{PSK}"\n[user]\n{users}'
+    l2tp = f'[l2tp]\nsecret = "{l2tp_secret}"\n' if l2tp_secret else ""
+    return f'[psk]\nlab = "{PSK}"\n{l2tp}[user]\n{users}'
 
 
 class Gateway:
     kind = "sameroof"
 
     def __init__(self, host, build, ike=None, esp=None, cleartext="off", edit_ruleset=None, settings=None,
-                 services=()):
+                 services=(), l2tp_secret=None):
         """settings: further keys by table of the configuration; edit_ruleset: a function from ruleset text to
         ruleset text, to break it on purpose."""
         self.host, self.build, self.edit_ruleset = host, pathlib.Path(build).resolve(), edit_ruleset
         self.ikd = self.l2tpd = None
+        self.with_ikd = cleartext != "only"
         host.write("sameroof.toml", configuration(ike, esp, cleartext, self.build / "l2tpd/sameroof-pppd.so", settings,
                                                  services))
-        host.write("secrets.toml", secrets())
+        host.write("secrets.toml", secrets(l2tp_secret))
         host.write("ppp/options", "")
         self.files = ("--config", host.etc / "sameroof.toml", "--secrets", host.etc / "secrets.toml")
 
@@ -74,16 +76,16 @@ class Gateway:
     def start(self):
         self.load_ruleset()
         self.host.path(RUN_DIR).mkdir(mode=0o755, exist_ok=True)
-        self.ikd = self.host.spawn("ikd", self.build / "ikd/ikd", *self.files, "--run-dir", RUN_DIR)
+        if self.with_ikd:
+            self.ikd = self.host.spawn("ikd", self.build / "ikd/ikd", *self.files, "--run-dir", RUN_DIR)
         self.l2tpd = self.host.spawn("l2tpd", self.build / "l2tpd/l2tpd", *self.files, "--run-dir", RUN_DIR)
-        wait_for(self.ready, 30, "ikd and l2tpd ready")
+        wait_for(self.ready, 30, "the daemons ready")
 
     def ready(self):
         if self.casualties():
             raise Failure(self.casualties())
-        status = self.host.run("sh", "-c", f"'{self.build}/xfrmctl/xfrmctl' --run-dir {RUN_DIR} status >/dev/null 2>&1 && echo ready",
-                               check=False)
-        return "ready" in status
+        status = self.xfrmctl("status", check=False)
+        return "l2tpd answers" in status and ("ikd answers" in status) == self.with_ikd
 
     def casualties(self):
         """Which daemons have ended without being asked to, in words."""
@@ -113,7 +115,11 @@ class Gateway:
 
     def counters(self):
         """What ikd has counted."""
-        return json.loads(self.xfrmctl("status", "--json"))["ikd"]["counters"]
+        return self.status("ikd")["counters"]
+
+    def status(self, daemon):
+        """What a daemon says of itself: gauges and counters."""
+        return json.loads(self.xfrmctl("status", "--json", check=False))[daemon]
 
     def users(self):
         """Who is logged in, by xfrmctl's list."""

@@ -20,10 +20,14 @@ class Lab:
         self.world = World()
         self.inside_server = checks.serve(self.world["inside"], checks.TRANSFER_PORT, checks.mirror)
         self.running = None  # the gateway, while there is one
+        self.clients = []
 
     def fresh(self):
         """Forgets everything earlier scenarios did."""
         self.running = None
+        for client in self.clients:
+            client.let_go()
+        self.clients = []
         self.world.sweep()
         self.world.place_gateway(self.gateway_nat)
         shutil.rmtree(RAM / "logs", ignore_errors=True)
@@ -41,7 +45,8 @@ class Lab:
         self.running.stop()
 
     def client(self, name, kind=Client, **options):
-        return kind(self.world[name], **options)
+        self.clients.append(kind(self.world[name], **options))
+        return self.clients[-1]
 
     def crowd(self, *names):
         """These names; for a stock gateway only those it can serve at once, so that a scenario can be tried with it."""

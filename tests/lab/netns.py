@@ -99,20 +99,20 @@ class Host:
             raise Failure(f"{self.name}: {' '.join(map(str, argv))}: {done.stdout.strip()}")
         return done.stdout
 
-    def spawn(self, what, *argv, env=None):
+    def spawn(self, what, *argv, env=None, pass_fds=()):
         """Starts a daemon on the host; whatever it prints goes to its log."""
         self.used = True
         with open(self.log(what), "ab") as log:
             return subprocess.Popen(self.enter + [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log,
-                                    stderr=log, env={**os.environ, **(env or {})})
+                                    stderr=log, env={**os.environ, **(env or {})}, pass_fds=pass_fds)
 
-    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM):
+    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM, protocol=0):
         """A socket of this host. The namespace is the calling thread's, so it is put back at once."""
         with open("/proc/self/ns/net") as home, open(f"/proc/{self.holder.pid}/ns/net") as there:
             if libc.setns(there.fileno(), CLONE_NEWNET):
                 raise OSError(ctypes.get_errno(), "setns")
             try:
-                return socket.socket(family, kind)
+                return socket.socket(family, kind, protocol)
             finally:
                 libc.setns(home.fileno(), CLONE_NEWNET)
 

@@ -1,22 +1,17 @@
 """Negative controls: where the feature is missing or broken on purpose, the same proof must fail."""
 
 import functools
+import os
+import re
 
 import checks
 import scenarios
+import scenarios_l2tp
 from catalogue import scenario
+from checks import must_fail
 from netns import Failure
 from scenarios import FIREWALL, goodbye
 from topology import GATEWAY, GATEWAY_SECOND, NAT_A
-
-
-def must_fail(what, proof):
-    """Runs a proof that has to fail; its complaint is the wanted result."""
-    try:
-        proof()
-    except Failure as complaint:
-        return complaint
-    raise Failure(f"{what}, and everything works: this test would not notice a broken gateway")
 
 
 @scenario("control", only="strongswan")
@@ -138,3 +133,27 @@ def broken_firewall(lab):
     lab.world["gw"].nft(without(FIREWALL, "dport 1701 accept"))
     with lab.gateway():
         must_fail("the firewall lets no L2TP in", lambda: lab.dial(client, patience=12))
+
+
+@scenario("all", "control", only="sameroof")
+def broken_latch(lab):
+    """Without the latch's rules the same attack succeeds where the kernel looks for sessions by their ids alone (6.11 and later)."""
+    if tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 11):
+        return "this kernel looks in the tunnel of the socket only"
+    victim, attacker = scenarios_l2tp.windows(lab, "a1", "a2")
+    with lab.gateway(edit_ruleset=lambda ruleset: without(ruleset, "wrong_tunnel drop")):
+        lab.dial(victim, attacker)
+        lab.prove(victim, attacker)
+        complaint = must_fail("the latch was left out", lambda: scenarios_l2tp.attack(lab, victim, [attacker]))
+        if "came out inside" not in str(complaint):
+            raise Failure(f"the attack was to succeed, and this happened instead: {complaint}")
+    return str(complaint)
+
+
+@scenario("all", "control", only="sameroof", places=("none",))
+def broken_leak_guard(lab):
+    """Without the rules that guard against it, the same goes out in clear text, and the lab sees it."""
+    client = lab.client("a1")
+    with lab.gateway(edit_ruleset=lambda ruleset: without(ruleset, "cleartext_out drop", "name leak drop")):
+        must_fail("the guard against leaks was left out", lambda: scenarios_l2tp.lose_the_sa(lab, client))
+        client.vanish()

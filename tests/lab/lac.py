@@ -1,0 +1,153 @@
+"""The client's side of RFC 2661, one tunnel with one call, written here so that its AVPs are Windows' own, byte by byte."""
+
+import ctypes
+import socket
+import struct
+import threading
+import time
+
+from netns import Failure, libc, wait_for
+
+SCCRQ, SCCRP, SCCCN, STOPCCN, HELLO, ICRQ, ICRP, ICCN, CDN = 1, 2, 3, 4, 6, 10, 11, 12, 14
+TUNNEL, SESSION = 9, 14  # the attributes that carry the other side's ids
+AF_PPPOX, PX_PROTO_OL2TP = 24, 1
+
+
+def avp(kind, value, mandatory=True, vendor=0):
+    return struct.pack(">HHH", (0x8000 if mandatory else 0) | 6 + len(value), vendor, kind) + value
+
+
+def u16(number):
+    return struct.pack(">H", number)
+
+
+def u32(number):
+    return struct.pack(">I", number)
+
+
+def control(tunnel, session, ns, nr, body=b""):
+    return struct.pack(">HHHHHH", 0xC802, 12 + len(body), tunnel, session, ns, nr) + body
+
+
+def attributes(body):
+    """Type → value of the AVPs of a message."""
+    found = {}
+    while len(body) >= 6:
+        flags_and_length, _, kind = struct.unpack(">HHH", body[:6])
+        found[kind] = body[6:flags_and_length & 0x3FF]
+        body = body[flags_and_length & 0x3FF:]
+    return found
+
+
+class WindowsLac:
+    """Windows 10 as a RouterOS captured it: these AVPs in this order, source port 1701, a small tunnel id, window 8."""
+
+    def __init__(self, host, remote, tunnel=4, session=1):
+        self.name, self.remote, self.tunnel, self.session = host.name, remote, tunnel, session
+        self.udp = host.socket(kind=socket.SOCK_DGRAM)
+        self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.udp.bind(("0.0.0.0", 1701))
+        self.udp.connect((remote, 1701))
+        self.udp.settimeout(0.2)
+        self.peer_tunnel = self.peer_session = 0
+        self.ns = self.nr = 0
+        self.unanswered = []  # (ns, datagram, when sent last), in order
+        self.heard = {}       # message type → attributes
+        self.lock = threading.Lock()
+        self.open = True
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        while self.open:
+            try:
+                datagram = self.udp.recv(2048)
+            except TimeoutError:
+                datagram = b""
+            except OSError:
+                continue  # port unreachable; or closed
+            with self.lock:
+                if len(datagram) >= 12 and datagram[:2] == b"\xc8\x02":
+                    self.take(datagram)
+                self.repeat()
+
+    def take(self, datagram):
+        _, length, tunnel, _, ns, nr = struct.unpack(">HHHHHH", datagram[:12])
+        if tunnel != self.tunnel:
+            return
+        self.unanswered = [entry for entry in self.unanswered if (nr - entry[0] - 1) & 0x8000]
+        body = datagram[12:length]
+        if not body:
+            return
+        if ns == self.nr:
+            self.nr = self.nr + 1 & 0xFFFF
+            found = attributes(body)
+            self.peer_tunnel = int.from_bytes(found.get(TUNNEL, u16(self.peer_tunnel)), "big")
+            self.peer_session = int.from_bytes(found.get(SESSION, u16(self.peer_session)), "big")
+            self.heard[int.from_bytes(found[0], "big")] = found
+        self.send(control(self.peer_tunnel, 0, self.ns, self.nr))
+
+    def repeat(self):
+        now = time.monotonic()
+        for entry in self.unanswered:
+            if now - entry[2] > 1:
+                entry[2] = now
+                self.send(entry[1])
+
+    def send(self, datagram):
+        try:
+            self.udp.send(datagram)
+        except OSError:
+            pass  # what is lost is sent again
+
+    def say(self, kind, *avps, session=0):
+        with self.lock:
+            datagram = control(self.peer_tunnel, session, self.ns, self.nr, avp(0, u16(kind)) + b"".join(avps))
+            self.unanswered.append([self.ns, datagram, time.monotonic()])
+            self.ns = self.ns + 1 & 0xFFFF
+            self.send(datagram)
+
+    def await_answer(self, kind, seconds):
+        def settled():
+            for ending in (STOPCCN, CDN):
+                if ending in self.heard and ending != kind:
+                    raise Failure(f"{self.name}: the gateway ended it: {self.heard[ending].get(1)}")
+            return self.heard.get(kind)
+
+        return wait_for(settled, seconds, f"{self.name}: message {kind} of the gateway")
+
+    def dial(self, seconds=30):
+        """Up to ICCN; from then on data may flow."""
+        self.say(SCCRQ, avp(2, b"\1\0"), avp(3, u32(1)), avp(4, u32(0)), avp(6, b"\x0a\0", mandatory=False),
+                 avp(7, b"DESKTOP-7Q2"), avp(8, b"Microsoft", mandatory=False), avp(TUNNEL, u16(self.tunnel)), avp(10, u16(8)))
+        self.await_answer(SCCRP, seconds)
+        self.say(SCCCN)
+        self.say(ICRQ, avp(SESSION, u16(self.session)), avp(15, u32(0)), avp(18, u32(2)),
+                 avp(1, bytes(range(16)), mandatory=False, vendor=311))
+        self.await_answer(ICRP, seconds)
+        self.say(ICCN, avp(24, u32(10_000_000)), avp(19, u32(1)), session=self.peer_session)
+        wait_for(lambda: not self.unanswered, seconds, f"{self.name}: ICCN acknowledged")
+
+    def hang_up(self, seconds=10):
+        self.say(CDN, avp(1, u16(3)), avp(SESSION, u16(self.session)), session=self.peer_session)
+        self.say(STOPCCN, avp(1, u16(1)), avp(TUNNEL, u16(self.tunnel)))
+        wait_for(lambda: not self.unanswered, seconds, f"{self.name}: StopCCN acknowledged")
+
+    def close(self):
+        self.open = False
+        self.thread.join()
+        self.udp.close()
+
+
+def kernel_session(host, lac):
+    """Hands the tunnel and its call to the client's kernel (if_pppol2tp.h): the sockets that keep them."""
+    sockets = []
+    for ours, theirs in ((0, 0), (lac.session, lac.peer_session)):
+        pppox = host.socket(AF_PPPOX, socket.SOCK_DGRAM, PX_PROTO_OL2TP)
+        address = (struct.pack("=HIiiH", AF_PPPOX, PX_PROTO_OL2TP, 0, lac.udp.fileno(), socket.AF_INET)
+                   + struct.pack(">H", 1701) + socket.inet_aton(lac.remote) + bytes(8)
+                   + struct.pack("=HHHH", lac.tunnel, ours, lac.peer_tunnel, theirs))
+        if libc.connect(pppox.fileno(), ctypes.create_string_buffer(address, len(address)), len(address)):
+            raise Failure(f"{host.name}: PPPoX connect: errno {ctypes.get_errno()}")
+        sockets.append(pppox)
+    return sockets

@@ -1,0 +1,200 @@
+"""L2TP with tunnels that look alike, and what one client can do to the tunnel of another: nothing."""
+
+import time
+
+import checks
+import intruder
+from catalogue import scenario
+from client_windows import WindowsClient
+from netns import Failure, stop
+from scenarios import goodbye
+from topology import GATEWAY, NAT_A
+
+
+def windows(lab, *names, **options):
+    return [lab.client(name, kind=WindowsClient, **options) for name in names]
+
+
+@scenario(only="sameroof")
+def windows_with_equal_tunnel_ids(lab):
+    """Two clients behind one NAT whose L2TP is Windows' own: the same source port, and the same tunnel and session id."""
+    clients = windows(lab, "a1", "a2")
+    with lab.gateway() as gateway:
+        lab.dial(*clients)
+        lab.prove(*clients)
+        lab.check_listing(*clients)
+        ids = [(c.lac.tunnel, c.lac.session, c.lac.udp.getsockname()[1]) for c in clients]
+        if ids != [(4, 1, 1701)] * 2:
+            raise Failure(f"both were to have the same ids and port: {ids}")
+        if gateway.drops():
+            raise Failure(f"the ruleset dropped packets of well-behaved clients: {gateway.drops()}")
+        goodbye(lab, *clients)
+
+
+def break_in(listener, victim, attackers):
+    """Everything that the attackers can send at the victim's tunnel; what came out inside in the victim's name."""
+    tunnel, session = victim.lac.peer_tunnel, victim.lac.peer_session
+    for attacker in attackers:
+        for message in intruder.data_messages(tunnel, session, victim.address, attacker.name):
+            attacker.lac.send(message)
+        for message in intruder.control_messages(tunnel, session):
+            attacker.lac.send(message)
+    time.sleep(3)
+    return {what for what, source in listener.heard() if source == victim.address}
+
+
+def attack(lab, victim, attackers):
+    """The victim's tunnel stands all this, and goes on working."""
+    listener = intruder.Listener(lab.world["inside"])
+    try:
+        for client in (victim, *attackers):
+            intruder.own_packets_arrive(listener, client, client.lac.peer_tunnel, client.lac.peer_session)
+        came = break_in(listener, victim, attackers)
+        if came:
+            raise Failure(f"packets injected into {victim.name}'s session came out inside: {sorted(came)}")
+        lab.prove(victim, *attackers, size=10_000)
+    finally:
+        listener.close()
+
+
+@scenario(only="sameroof")
+def injection_by_ids(lab):
+    """A client that knows the ids of its neighbour's tunnel and session gets no packet into it, whatever form of header it
+    uses, and ends neither: the latch drops and counts them."""
+    victim, attacker = windows(lab, "a1", "a2")
+    with lab.gateway() as gateway:
+        lab.dial(victim, attacker)
+        lab.prove(victim, attacker)
+        attack(lab, victim, [attacker])
+        wrong, counters = gateway.drops(), gateway.status("l2tpd")["counters"]
+        if wrong.get("wrong_tunnel", 0) < len(intruder.FORMS) or counters["dropped_wrong_mark"] < 100:
+            raise Failure(f"every data and control message was to be counted: {wrong}, {counters}")
+        goodbye(lab, victim, attacker)
+        return f"dropped: {wrong['wrong_tunnel']} data, {counters['dropped_wrong_mark']} control"
+
+
+@scenario(only="sameroof", places=("none", "one-to-one"))
+def clear_text_beside_two_secure(lab):
+    """cleartext = "beside": two IPsec clients and one in clear text behind one NAT at once, all with equal ids. The one in clear
+    text, and a stranger who forges every address there is, get nothing into the others' tunnels."""
+    one, two = windows(lab, "a1", "a2")
+    clear, = windows(lab, "a3", ipsec=False)
+    with lab.gateway(cleartext="beside") as gateway:
+        lab.dial(one, two, clear)
+        lab.prove(one, two, clear)
+        attack(lab, one, [clear])
+        listener = intruder.Listener(lab.world["inside"])
+        tunnel, session = one.lac.peer_tunnel, one.lac.peer_session
+        alias = next(peer["alias"] for peer in gateway.peers() if peer["user"] == one.user)
+        messages = (intruder.data_messages(tunnel, session, one.address, "stranger")
+                    + intruder.control_messages(tunnel, session)[::7])
+        try:
+            # Where the victim's ESP comes from, where the clear-text client is, the victim's alias, the gateway itself.
+            for source, port in ((NAT_A, 4500), (NAT_A, 1701), (alias, 1701), (GATEWAY, 1701), ("192.0.2.10", 1701)):
+                intruder.forged(lab.world["pub"], source, port, clear.remote, messages)
+            time.sleep(3)
+            if listener.heard():
+                raise Failure("what a stranger sent came out inside")
+        finally:
+            listener.close()
+        drops = gateway.drops()
+        if lab.world.place == "none" and not (drops.get("from_alias") and drops.get("wrong_tunnel")):
+            raise Failure(f"the forged packets were to arrive and to be dropped: {drops}")
+        lab.prove(one, two, clear)
+        lab.hang_up(one, two, clear)
+        return f"dropped: {drops}"
+
+
+@scenario(only="sameroof", places=("none", "one-to-one"))
+def clear_text_only(lab):
+    """cleartext = "only": without ikd, two clients of one NAT and one without any; nobody else is answered on 500 and 4500."""
+    clients = windows(lab, "a1", ipsec=False) + [lab.client(name, ipsec=False) for name in ("a2", "pub")]
+    with lab.gateway(cleartext="only") as gateway:
+        lab.dial(*clients)
+        lab.prove(*clients)
+        if checks.open_ports(lab.world["gw"]) != [1701]:
+            raise Failure(f"only L2TP was to be served: {checks.open_ports(lab.world['gw'])}")
+        if gateway.status("l2tpd")["gauges"]["sessions"] != 3:
+            raise Failure(f"three sessions were to be there: {gateway.status('l2tpd')}")
+        lab.hang_up(*clients)
+
+
+@scenario(only="sameroof")
+def peer_that_ends_takes_its_tunnel_along(lab):
+    """A client's IKE says goodbye while its L2TP says nothing: the tunnel and the session are gone at once, the neighbour's are
+    not, and nothing of it goes in clear text."""
+    leaves, stays = clients = [lab.client(name) for name in ("a1", "a2")]
+    with lab.gateway() as gateway:
+        lab.dial(*clients)
+        lab.prove(*clients)
+        stop(leaves.starter)  # charon deletes its SAs; xl2tpd and pppd go on as if nothing had happened
+        started = time.monotonic()
+        checks.wait_until_equal(lambda: gateway.status("l2tpd")["gauges"]["tunnels"], 1, 10, "tunnels left")
+        took = time.monotonic() - started
+        if gateway.status("l2tpd")["gauges"]["sessions"] != 1:
+            raise Failure("the session was to end with its tunnel")
+        lab.prove(stays)
+        if lab.world.wire()["clear_out"]:
+            raise Failure("the gateway sent something in clear text")
+        lab.hang_up(*clients)
+        return f"gone after {took:.1f} s"
+
+
+# Before routing: the internet has no way to an alias, and what is sent there would not be counted as forwarded.
+LEAKED = """
+table ip leaked {
+  counter leaked { }
+  chain pre {
+    type filter hook prerouting priority raw;
+    iifname "gw" udp sport 1701 counter name leaked
+  }
+}
+"""
+
+
+def lose_the_sa(lab, client):
+    """The SAs and policies of a client's peer vanish from the gateway's kernel; what is then sent to it."""
+    internet = lab.world["internet"]
+    lab.dial(client)
+    lab.prove(client)
+    internet.nft(LEAKED)
+    try:
+        lab.world["gw"].run("sh", "-c", "ip xfrm policy flush; ip xfrm state flush")
+        lab.world["inside"].run("ping", "-n", "-c", 5, "-i", "0.2", "-W", 1, client.address, check=False)
+        if lab.world.wire()["leaked"]:
+            raise Failure(f"a tunnel without an SA was spoken in clear text: {lab.world.wire()}")
+    finally:
+        internet.nft("delete table ip leaked")
+
+
+@scenario(only="sameroof", places=("none",))
+def lost_sa_sends_nothing_in_clear(lab):
+    """The SA of a tunnel that stands is taken away underneath it: what the gateway then sends to that client is dropped and counted."""
+    client = lab.client("a1")
+    with lab.gateway() as gateway:
+        lose_the_sa(lab, client)
+        if gateway.drops().get("leak", 0) + gateway.drops().get("cleartext_out", 0) < 5:
+            raise Failure(f"what had no SA was to be dropped: {gateway.drops()}")
+        client.vanish()
+
+
+@scenario(only="sameroof")
+def tunnel_secret(lab):
+    """With a tunnel secret: xl2tpd that authenticates itself, asks the same of the gateway and hides its AVPs comes up; one with
+    another secret, and a Windows that knows none, are refused in words."""
+    good = lab.client("a1", l2tp_secret="swordfish", l2tp_options="challenge = yes\nhidden bit = yes")
+    wrong = lab.client("a2", l2tp_secret="herring", l2tp_options="challenge = yes")
+    without_any, = windows(lab, "b1")
+    with lab.gateway(l2tp_secret="swordfish"):
+        lab.dial(good)
+        lab.prove(good)
+        checks.must_fail("another secret", lambda: lab.dial(wrong, patience=20))
+        complaint = checks.must_fail("no secret", lambda: lab.dial(without_any))
+        if "secret is asked for" not in str(complaint):
+            raise Failure(f"a client without a secret was to be told so: {complaint}")
+        log = lab.world["gw"].log("l2tpd").read_text()
+        if "asked for" not in log:
+            raise Failure("the log was to say why")
+        lab.prove(good)
+        lab.hang_up(good, wrong)
+        without_any.vanish()
