@@ -116,6 +116,9 @@ TEST_F(Neighbour, InitialContactUnderTheSameIdentityClearsNobody) {
 
 TEST_F(Neighbour, MayRepeatTheVictimsMessages) {
   const auto bads_place = place_of(bad_);
+  victim_.r_u_there(1);
+  world_.run(1s);
+  before_.emplace(world_, victim_);
   const auto recorded = world_.arrived();
   for (const auto& d : recorded) {
     world_.inject({bads_place.address, bads_place.port}, d.to, d.bytes);
@@ -180,11 +183,14 @@ TEST_F(Neighbour, MayWriteTheVictimsAddressOnItsOwnMessages) {
 }
 
 TEST_F(Neighbour, MayNameTheVictimsSpiInNotifications) {
-  const auto spi = spi_bytes(spis_of(victim_).in);
-  for (const auto type : std::initializer_list<std::uint16_t>{11, 14, 16, 18, 24576, 24577, 24578})
-    bad_.informational(ike::v1::PayloadType::notification,
-                       ike::v1::encode_notification(
-                           {.protocol = ike::v1::protocol_ipsec_esp, .spi = spi, .type = type, .data = {}}));
+  const auto [in, out] = spis_of(victim_);
+  for (const auto& spi : {spi_bytes(in), spi_bytes(out)}) {
+    for (const auto type : std::initializer_list<std::uint16_t>{11, 14, 16, 18, 24576, 24577, 24578})
+      bad_.informational(
+          ike::v1::PayloadType::notification,
+          ike::v1::encode_notification(
+              {.protocol = ike::v1::protocol_ipsec_esp, .spi = spi, .type = type, .data = {}}));
+  }
   expect_untouched();
 }
 
