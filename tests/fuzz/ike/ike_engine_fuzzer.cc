@@ -2,7 +2,8 @@
 // repeated, time, completions in odd order and failing ones. State stays bounded, the fake kernel finds no
 // fault with any effect, and once everybody has gone nothing is left.
 //
-// The script is one byte of operation and the bytes it needs, from the start of the input to its end.
+// The script is a byte of settings, and then one byte of operation and the bytes it needs, to the end of the
+// input.
 
 #include <deque>
 
@@ -22,8 +23,9 @@ using harness::Initiator;
 
 constexpr std::size_t clients = 3;
 constexpr std::size_t most_steps = 200;
-constexpr std::uint32_t most_half_open = 8;
-const Address gateway = Address::v4(0xcb007101);
+constexpr std::uint32_t most_half_open = 12;
+const Address gateway = Address::v4(0xcb007101);      // 203.0.113.1
+const Address own_address = Address::v4(0x0a000001);  // the same behind a NAT of its own
 
 void require(bool holds) {
   if (!holds) __builtin_trap();
@@ -37,13 +39,19 @@ struct Client {
 class Script {
  public:
   explicit Script(base::ByteView in)
-      : in_(in), engine_(settings(), harness::seeded_random(1)), kernel_(kernel()) {
+      : in_(in), way_(in_.u8()), engine_(settings(), harness::seeded_random(1)), kernel_(kernel()) {
     for (std::size_t i = 0; i < clients; ++i) {
       harness::InitiatorSettings s;
       s.local.address = Address::v4(0xc0a80102 + static_cast<std::uint32_t>(i / 2));
       s.dh = harness::Dh::pretended;
       s.seed = i + 1;
+      if (i == 0)
+        s.esp_sa = [this](xfrm::Spi spi, ike::v1::EncapsulationMode mode) { return offer(spi, mode); };
       if (i == 1) s.pfs = crypto::Group::ecp256;
+      if (i == 1 && is(old_client)) s.nat_flavour = ike::v1::NatFlavour::draft_02_newline;
+      if (i == 1 && is(minimal)) s.nonce = 4;  // too short
+      if (i == 1 && is(many_psks)) s.psk = "marlin";
+      if (i == 2 && is(many_psks)) s.psk = "nobody's";
       if (i == 2) {  // small enough that every message after the first is in pieces
         s.vendor_ids = {base::to_bytes(ike::v1::vendor_rfc3947),
                         base::to_bytes(ike::v1::vendor_fragmentation)};
@@ -64,24 +72,46 @@ class Script {
   }
 
  private:
-  static ike::Settings settings() {
+  /// Of the first byte.
+  enum Way : std::uint8_t {
+    echo = 1,
+    minimal = 2,
+    many_psks = 4,
+    no_dpd = 8,
+    device = 16,
+    behind_nat = 32,
+    old_client = 64,
+    short_lives = 128
+  };
+  bool is(Way way) const { return (way_ & way) != 0; }
+
+  ike::Settings settings() const {
     ike::Settings s;
     s.max_half_open = most_half_open;
     s.numbering.capacity = 6;
+    if (is(echo)) s.nat_detection = ike::v1::NatDetection::echo;
+    if (is(minimal)) s.vendor_ids = ike::VendorIds::minimal;
+    if (is(no_dpd)) s.dpd = 0s;
+    if (is(device)) s.psks["family"].device = true;
+    if (is(short_lives)) s.ike_lifetime = 1200s, s.esp_lifetime = 300s, s.esp_kilobytes = 100000;
     return s;
   }
-  static harness::KernelSettings kernel() {
+  harness::KernelSettings kernel() const {
     harness::KernelSettings s;
     s.dh = harness::Dh::pretended;
     s.dh_delay = s.skeyid_delay = s.install_delay = 20ms;
     s.jitter = 50ms;
+    if (is(many_psks)) {
+      s.psks = {{"other", "perch"}, {"family", "marlin"}, {"family", "swordfish"}, {"last", "eel"}};
+      s.skeyid_batch = 1;
+    }
     return s;
   }
 
   Client& client() { return clients_[in_.u8() % clients]; }
 
   void act() {
-    switch (in_.u8() % 16) {
+    switch (in_.u8() % 20) {
       case 0: return client().initiator.connect(now_);
       case 1: return void(client().initiator.quick_mode(now_));
       case 2: return client().initiator.rekey_ike(now_);
@@ -97,7 +127,11 @@ class Script {
       case 12: return complete(true);
       case 13: return pass(std::chrono::milliseconds(in_.u16()));
       case 14: return refuse();
-      default: return odd();
+      case 15: return odd();
+      case 16: return elsewhere();
+      case 17: return reflected();
+      case 18: return settle();
+      default: return odd_quick_mode();
     }
   }
 
@@ -105,10 +139,12 @@ class Script {
     if (!i.children().empty()) i.delete_esp(i.children().front().in);
   }
 
+  Address local() const { return is(behind_nat) ? own_address : gateway; }
+
   void to_responder(const harness::Datagram& d) {
     seen_.push_back(d);
     if (seen_.size() > 32) seen_.erase(seen_.begin());
-    engine_.input(d.from, d.to, d.bytes, now_);
+    engine_.input(d.from, {local(), d.to.port}, d.bytes, now_);
   }
 
   /// The datagram under way that is `index` from the oldest, whichever way it goes.
@@ -189,10 +225,72 @@ class Script {
                               in_.bytes(std::min<std::size_t>(in_.u8(), in_.left())));
   }
 
+  /// ESP comes from another place, or comes at all.
+  void elsewhere() {
+    const auto what = in_.u8();
+    std::vector<const xfrm::Sa*> inbound;
+    for (const auto& [id, sa] : kernel_.sas()) {
+      if (!id.mark) inbound.push_back(&sa);
+    }
+    if (inbound.empty()) return;
+    const auto& sa = *inbound[what % inbound.size()];
+    kernel_.traffic(sa.spi, 1);
+    if (what < 128) return;
+    const Endpoint at{Address::v4(0xc6336401u + what % 4), static_cast<std::uint16_t>(40001 + in_.u8())};
+    engine_.mapped({.sa = xfrm::id_of(sa), .reqid = sa.reqid, .old_source = {}, .new_source = at}, now_);
+  }
+
+  /// What we said comes back to us.
+  void reflected() {
+    if (under_way_.empty()) return;
+    const auto& d = under_way_[in_.u8() % under_way_.size()];
+    if (d.to.address != gateway) to_responder({d.to, d.from, d.bytes});
+  }
+
+  /// Everything that is due now happens, in order.
+  void settle() {
+    for (int i = 0; i < 40; ++i) {
+      complete(false);
+      deliver(0);
+      pump();
+    }
+  }
+
+  /// Inside of a valid session: what is offered and who the client says it is.
+  void odd_quick_mode() {
+    flips_.clear();
+    for (int i = in_.u8() % 8; i > 0; --i) {
+      const auto at = in_.u8();
+      flips_.emplace_back(at, in_.u8());
+    }
+    auto& initiator = clients_[0].initiator;
+    if (const std::size_t size = in_.u8() % 32; size > 0)
+      initiator.call_itself(base::to_bytes(in_.bytes(std::min<std::size_t>(size, in_.left()))));
+    initiator.quick_mode(now_);
+    flips_.clear();
+  }
+  Bytes offer(xfrm::Spi spi, ike::v1::EncapsulationMode mode) const {
+    namespace v1 = ike::v1;
+    const auto suite = *ike::parse_esp_suite("aes256-sha1");
+    const auto attributes = v1::encode_attributes(suite, mode, 3600s, {}, 250000);
+    wire::Writer name;
+    name.u32(spi.value);
+    const v1::Transform transform{
+        .number = 1, .id = v1::esp_transform_id(suite), .attributes = {}, .raw_attributes = attributes};
+    auto body = v1::encode_sa({.doi = 1,
+                               .situation = 1,
+                               .proposals = {{.number = 1,
+                                              .protocol = v1::protocol_ipsec_esp,
+                                              .spi = name.view(),
+                                              .transforms = {transform}}}});
+    for (const auto& [at, bits] : flips_) body[at % body.size()] ^= bits;
+    return body;
+  }
+
   void pump() {
     while (auto effect = engine_.next_effect()) {
       if (auto* send = std::get_if<ike::Send>(&*effect)) {
-        under_way_.push_back({send->from, send->to, std::move(send->bytes)});
+        under_way_.push_back({{gateway, send->from.port}, send->to, std::move(send->bytes)});
       } else {
         kernel_.execute(std::move(*effect), now_);
       }
@@ -208,6 +306,9 @@ class Script {
     require(kernel_.complaints().empty());
     require(engine_.half_open() <= most_half_open);
     require(engine_.peers().size() <= 6);
+    for (const auto& [number, peer] : engine_.peers()) {
+      for (const auto sa : peer.isakmp_sas) require(engine_.isakmp_sa(sa)->quick_modes.size() <= 24);
+    }
     for (const auto& [number, peer] : engine_.peers()) {
       require(peer.children.size() <= 8 && peer.isakmp_sas.size() <= 4);
       require(std::ranges::count(peer.children, ike::ChildState::active, &ike::ChildSa::state) <= 1);
@@ -238,6 +339,8 @@ class Script {
   }
 
   wire::Reader in_;
+  std::uint8_t way_;
+  std::vector<std::pair<std::uint8_t, std::uint8_t>> flips_;
   base::Time now_{1h};
   ike::Engine engine_;
   harness::FakeKernel kernel_;
