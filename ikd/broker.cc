@@ -59,6 +59,8 @@ base::Result<void> Broker::install(const ike::InstallOutbound& request) {
   if (auto installed = kernel_.install(request.sa); !installed)
     return nl::as_base(std::move(installed.error()));
   if (!request.new_policy) return {};
+  // A kept one may bear the same name.
+  (void)remove_policies(std::exchange(kept_, {}));
   auto policy = kernel_.install(*request.new_policy);
   if (policy) return {};
   (void)kernel_.remove(xfrm::id_of(request.sa));
@@ -69,14 +71,35 @@ base::Result<void> Broker::remove(const ike::RemoveSa& request) {
   return absent_is_fine(kernel_.remove(request.sa));
 }
 
+// What is still sent to a peer that has gone meets its policy, which has no SA, or the leak guard of the
+// ruleset. Where that has been flushed the policy stays, or it would leave in clear text.
 base::Result<void> Broker::remove(const ike::RemovePeer& request) {
+  const auto unmapped = map_.remove_peer(request.entry.mark, request.entry.alias);
+  if (unmapped != nft::Change::made && !ruleset_loaded()) {
+    kept_.insert(kept_.end(), request.policies.begin(), request.policies.end());
+    return {};
+  }
+  auto out = remove_policies(request.policies);
+  if (out && !unmapped) return nl::as_base(unmapped.error());
+  return out;
+}
+
+base::Result<void> Broker::remove_policies(const std::vector<xfrm::PolicyId>& policies) {
   base::Result<void> out;
-  for (const auto& policy : request.policies) {
+  for (const auto& policy : policies) {
     if (auto removed = absent_is_fine(kernel_.remove(policy)); out && !removed) out = std::move(removed);
   }
-  auto unmapped = map_.remove_peer(request.entry.mark, request.entry.alias);
-  if (out && !unmapped) return nl::as_base(std::move(unmapped.error()));
   return out;
+}
+
+base::Result<void> Broker::fill_maps(const std::vector<ike::PeerEntry>& peers) {
+  base::Result<void> out;
+  for (const auto& peer : peers) {
+    const auto added = map_.add_peer(peer.mark, peer.alias, peer.home);
+    if (out && !added) out = nl::as_base(added.error());
+  }
+  auto removed = remove_policies(std::exchange(kept_, {}));
+  return out ? removed : out;
 }
 
 base::Result<void> Broker::move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner) {
@@ -131,12 +154,16 @@ base::Result<void> Broker::clean_up() {
   const auto keep = [&out](base::Result<void> removed) {
     if (out && !removed) out = std::move(removed);
   };
+  const bool guarded = ruleset_loaded();
+  if (!guarded)
+    keep(base::fail(
+        "table inet sameroof is gone: policies stay, so that nothing for peers leaves in clear text"));
   auto policies = kernel_.dump_policies();
   if (!policies) {
     keep(nl::as_base(std::move(policies.error())));
   } else {
     for (const auto& policy : *policies) {
-      if (ours(policy)) keep(absent_is_fine(kernel_.remove(xfrm::id_of(policy))));
+      if (guarded && ours(policy)) keep(absent_is_fine(kernel_.remove(xfrm::id_of(policy))));
     }
   }
   auto sas = kernel_.dump_sas();
@@ -147,6 +174,7 @@ base::Result<void> Broker::clean_up() {
       if (ours(sa)) keep(absent_is_fine(kernel_.remove(xfrm::id_of(sa))));
     }
   }
+  if (!guarded) return out;
   if (auto flushed = map_.flush_peers(); !flushed) keep(nl::as_base(std::move(flushed.error())));
   return out;
 }

@@ -28,6 +28,9 @@ class Broker {
   /// What is not there any more is as good as removed.
   base::Result<void> remove(const ike::RemoveSa& request);
   base::Result<void> remove(const ike::RemovePeer& request);
+  bool ruleset_loaded() { return map_.loaded().value_or(false); }
+  /// After the maps may have lost elements: these peers live.
+  base::Result<void> fill_maps(const std::vector<ike::PeerEntry>& peers);
   /// What can be moved is, even where something else fails.
   base::Result<void> move(const ike::MovePeer& request);
 
@@ -35,6 +38,7 @@ class Broker {
   /// Our inbound SAs that the kernel has.
   base::Result<std::vector<xfrm::SaId>> inbound_sas();
   /// Removes every SA, policy and map element in our range of marks, whoever left it, and nothing else.
+  /// Without the ruleset the policies stay.
   base::Result<void> clean_up();
 
  private:
@@ -43,6 +47,8 @@ class Broker {
         keys_(std::make_unique<Keys>(config.ike, std::move(secrets))),
         kernel_(std::move(kernel)),
         map_(std::move(map)) {}
+  /// The first complaint.
+  base::Result<void> remove_policies(const std::vector<xfrm::PolicyId>& policies);
   bool ours(const xfrm::MaskedMark& mark, xfrm::Reqid reqid) const;
   bool ours(const xfrm::Sa& sa) const;
   bool ours(const xfrm::Policy& policy) const;
@@ -52,6 +58,7 @@ class Broker {
   std::unique_ptr<const Keys> keys_;
   xfrm::Kernel kernel_;
   nft::PeerMap map_;
+  std::vector<xfrm::PolicyId> kept_;  ///< of peers that went while there was no ruleset
 };
 
 }  // namespace ikd

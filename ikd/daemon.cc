@@ -62,6 +62,12 @@ base::Result<void> Daemon::open_sockets(const config::Config& config) {
   if (!events) return tl::unexpected(events.error());
   events_ = std::move(*events);
   sources_.push_back(loop_.on_readable(events_->fd(), [this] { kernel_events(); }));
+  auto table = nft::TableWatch::open({"alias", "home"});
+  if (!table) return tl::unexpected(table.error());
+  table_ = std::move(*table);
+  sources_.push_back(loop_.on_readable(table_->fd(), [this] {
+    if (table_->disturbed()) fill_maps();
+  }));
   sources_.push_back(loop_.on_readable(workers_.fd(), [this] {
     workers_.collect([this](ike::Completion done) { engine_.completed(std::move(done), now()); });
     drain();
@@ -130,6 +136,22 @@ void Daemon::compare_with_kernel() {
     }
   }
   for (const auto& id : missing) engine_.expired(id, now());
+}
+
+void Daemon::fill_maps() {
+  if (!broker_.ruleset_loaded())
+    return base::log(base::Severity::error,
+                     "Table inet sameroof is gone, and until the ruleset is loaded again no peer is heard: "
+                     "ikd --ruleset | nft -f -");
+  std::vector<ike::PeerEntry> peers;
+  for (const auto& [number, peer] : engine_.peers()) {
+    if (peer.entry_presence == ike::Presence::present) peers.push_back(peer.entry());
+  }
+  if (auto filled = broker_.fill_maps(peers); !filled)
+    return base::log(base::Severity::error, filled.error().message);
+  base::log(
+      base::Severity::notice,
+      fmt::format("Somebody has changed table inet sameroof: its maps have all {} peers.", peers.size()));
 }
 
 void Daemon::drain() {

@@ -12,6 +12,7 @@
 #include "ikd/event_sentences.h"
 #include "ikd/workers.h"
 #include "ike/engine.h"
+#include "nft/table_watch.h"
 #include "os/loop.h"
 #include "os/udp.h"
 #include "xfrm/kernel.h"
@@ -37,6 +38,7 @@ class Daemon {
   void receive(os::UdpSocket& socket);
   void kernel_events();
   void compare_with_kernel();
+  void fill_maps();
   void stop();
 
   /// Carries out what the core wants until it wants nothing more.
@@ -72,6 +74,7 @@ class Daemon {
   };
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::optional<xfrm::EventSource> events_;
+  std::optional<nft::TableWatch> table_;
   std::vector<os::Source> sources_;
   os::Source timer_;
   std::unique_ptr<control::Server> control_;

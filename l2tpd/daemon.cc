@@ -75,11 +75,14 @@ base::Result<void> Daemon::start() {
   auto latch = nft::PeerMap::open();
   if (!latch) return tl::unexpected(latch.error());
   latch_.emplace(std::move(*latch));
-  const auto clear_text =
-      config_.l2tp.cleartext == config::Cleartext::off ? nft::Cleartext::refused : nft::Cleartext::allowed;
+  auto table = nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext"});
+  if (!table) return tl::unexpected(table.error());
+  table_.emplace(std::move(*table));
+  table_events_ = loop_.on_readable(table_->fd(), [this] {
+    if (table_->disturbed()) table_disturbed();
+  });
   if (const auto done = latch_->flush_tunnels(); !done) return nl::as_base(done.error());
-  if (const auto done = latch_->set_latch(nft::Latch::on); !done) return nl::as_base(done.error());
-  if (const auto done = latch_->set_cleartext(clear_text); !done) return nl::as_base(done.error());
+  if (const auto done = fill_sets(); !done) return nl::as_base(done.error());
 
   timer_ = loop_.on_time([this] { server_.timeout(base::Clock::now()); });
   before_sleep_ = loop_.before_sleep([this] { pump(); });
@@ -93,6 +96,27 @@ base::Result<void> Daemon::start() {
                         .replaced = [this](base::Time when) { forget_marks_from_before(when); },
                         .only = [this](const std::set<base::Mark>& marks) { keep_only(marks); }});
   return {};
+}
+
+// The latch first: better a packet dropped than one taken from the wrong peer.
+nl::Result<void> Daemon::fill_sets() {
+  const auto clear_text =
+      config_.l2tp.cleartext == config::Cleartext::off ? nft::Cleartext::refused : nft::Cleartext::allowed;
+  if (const auto done = latch_->set_latch(nft::Latch::on); !done) return done;
+  if (const auto done = latch_->set_cleartext(clear_text); !done) return done;
+  for (const auto& [mark, tunnel] : latched_) {
+    if (const auto done = latch_->add_tunnel(mark, tunnel.value); !done) return done;
+  }
+  return {};
+}
+
+void Daemon::table_disturbed() {
+  if (!latch_->loaded().value_or(false))
+    return base::log(Severity::error, "Table inet sameroof is gone: load the ruleset again.");
+  if (const auto done = fill_sets(); !done) return base::log(Severity::error, done.error().message);
+  base::log(Severity::notice,
+            fmt::format("Somebody has changed table inet sameroof: its sets have all {} tunnels.",
+                        latched_.size()));
 }
 
 base::Result<void> Daemon::open_main_socket(const base::Address& address) {
@@ -177,10 +201,12 @@ void Daemon::perform(const l2tp::CloseTunnelSocket& close) { tunnels_.erase(clos
 
 void Daemon::perform(const l2tp::AddLatch& add) {
   if (const auto done = latch_->add_tunnel(add.tunnel.mark, add.tunnel.id.value); !done)
-    fail(add.tunnel, {done.error().message});
+    return fail(add.tunnel, {done.error().message});
+  latched_.emplace(add.tunnel.mark, add.tunnel.id);
 }
 
 void Daemon::perform(const l2tp::RemoveLatch& remove) {
+  latched_.erase({remove.tunnel.mark, remove.tunnel.id});
   const auto done = latch_->remove_tunnel(remove.tunnel.mark, remove.tunnel.id.value);
   if (!done) base::log(Severity::warning, done.error().message);
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -14,6 +15,7 @@
 #include "l2tpd/links.h"
 #include "l2tpd/peers_watch.h"
 #include "nft/peer_map.h"
+#include "nft/table_watch.h"
 #include "os/loop.h"
 #include "os/udp.h"
 
@@ -80,6 +82,10 @@ class Daemon {
   void fail(const l2tp::TunnelName& tunnel, const base::Error& why);
   base::Result<void> start_session(const l2tp::StartSession& start);
 
+  /// Everything of ours in the sets of the ruleset.
+  nl::Result<void> fill_sets();
+  void table_disturbed();
+
   void forget_marks_from_before(base::Time when);
   void keep_only(const std::set<base::Mark>& marks);
   void stop();
@@ -90,6 +96,8 @@ class Daemon {
   DaemonOptions options_;
   Accounts accounts_;
   std::optional<nft::PeerMap> latch_;
+  std::set<std::pair<base::Mark, l2tp::TunnelId>> latched_;
+  std::optional<nft::TableWatch> table_;
   l2tp::Server server_;
   Links links_;
   std::vector<std::unique_ptr<MainSocket>> main_sockets_;
@@ -97,6 +105,7 @@ class Daemon {
   std::unique_ptr<control::Server> control_;
   std::unique_ptr<PeersWatch> peers_;
   DaemonCounters counters_;
+  os::Source table_events_;
   os::Source timer_;
   os::Source before_sleep_;
   os::Source terminate_;

@@ -14,12 +14,12 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "base/fd.h"
+#include "nft/table.h"
 
 namespace nft {
 
 namespace {
 
-constexpr const char* table = "sameroof";
 constexpr std::uint16_t l2tp_port = 1701;
 constexpr std::size_t one_message = 1024;  // a message of ours has at most one element
 
@@ -101,14 +101,21 @@ nl::Request PeerMap::Element::to_request() const {
 base::Result<PeerMap> PeerMap::open() {
   auto socket = nl::Socket::open(NETLINK_NETFILTER);
   if (!socket) return tl::unexpected(socket.error());
+  PeerMap map(std::move(*socket));
+  const auto loaded = map.loaded();
+  if (!loaded) return nl::as_base(loaded.error());
+  if (!*loaded)
+    return base::fail("table inet sameroof is not loaded: load the ruleset first (nft -f sameroof.nft)");
+  return map;
+}
+
+nl::Result<bool> PeerMap::loaded() {
   auto request = nfnl_request(nft_type(NFT_MSG_GETTABLE), 0, NFPROTO_INET, 0);
   request.attr_text(NFTA_TABLE_NAME, table);
-  auto found = socket->query(request, "looking for table inet sameroof", [](const nl::Message&) {});
-  if (!found && found.error().number == ENOENT) {
-    return base::fail("table inet sameroof is not loaded: load the ruleset first (nft -f sameroof.nft)");
-  }
-  if (!found) return nl::as_base(found.error());
-  return PeerMap(std::move(*socket));
+  const auto found = socket_.query(request, "looking for table inet sameroof", [](const nl::Message&) {});
+  if (found) return true;
+  if (found.error().number == ENOENT) return false;
+  return tl::unexpected(found.error());
 }
 
 std::vector<nl::Result<void>> PeerMap::commit(const std::vector<Element>& elements, std::string_view what) {

@@ -35,6 +35,8 @@ class PeerMap {
  public:
   /// Fails with a sentence when the ruleset is not loaded.
   static base::Result<PeerMap> open();
+  /// Whether the ruleset still is: anybody may flush it.
+  nl::Result<bool> loaded();
 
   /// `mark` within the mask; `alias` and `home` IPv4. Twice the same is fine, another alias for a mark
   /// or another home for an alias is refused.

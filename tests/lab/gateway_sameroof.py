@@ -64,17 +64,18 @@ class Gateway:
     def xfrmctl(self, *argv, check=True):
         return self.host.run(self.build / "xfrmctl/xfrmctl", "--run-dir", RUN_DIR, *argv, check=check)
 
-    def load_ruleset(self):
+    def load_ruleset(self, edit=None):
+        """`edit` breaks it on purpose."""
         ruleset = self.host.run(self.build / "ikd/ikd", *self.files, "--ruleset")
-        if self.edit_ruleset:
-            edited = self.edit_ruleset(ruleset)
+        if edit:
+            edited = edit(ruleset)
             if edited == ruleset:
                 raise Failure("the ruleset was to be broken on purpose and is unchanged")
             ruleset = edited
         self.host.nft(ruleset)
 
     def start(self):
-        self.load_ruleset()
+        self.load_ruleset(self.edit_ruleset)
         self.host.path(RUN_DIR).mkdir(mode=0o755, exist_ok=True)
         if self.with_ikd:
             self.ikd = self.host.spawn("ikd", self.build / "ikd/ikd", *self.files, "--run-dir", RUN_DIR)

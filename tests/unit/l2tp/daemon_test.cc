@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include "control/interfaces.h"
 #include "control/server.h"
@@ -98,6 +99,30 @@ TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {
   for (int turns = 0; turns < 3000 && !links.empty(); ++turns) loop_.run_once(std::chrono::milliseconds(10));
   EXPECT_TRUE(links.empty());
   EXPECT_EQ(call("192.0.2.1", 19), "started");
+}
+
+TEST_F(Shell, ARulesetThatSomebodyLoadsAgainHasItsLatchBack) {
+  if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs CAP_SYS_ADMIN";
+  const auto load = [] {
+    return std::system("ip link set lo up && nft -f " SAMEROOF_SOURCE_DIR "/nft/sameroof.nft") == 0;
+  };
+  const auto latched = [] {
+    return std::system("nft get element inet sameroof latched '{ 1701 }' >/dev/null 2>&1") == 0;
+  };
+  const auto a_moment = [this] {
+    for (int i = 0; i < 5; ++i) loop_.run_once(std::chrono::milliseconds(20));
+  };
+  if (!load()) GTEST_SKIP() << "no nftables here";
+  Daemon daemon(loop_, config_, secrets_, {.run_dir = folder_});
+  const auto started = daemon.start();
+  ASSERT_TRUE(started) << started.error().message;
+  ASSERT_TRUE(latched());
+  ASSERT_EQ(std::system("nft flush ruleset"), 0);
+  a_moment();
+  ASSERT_TRUE(load());
+  EXPECT_FALSE(latched());
+  a_moment();
+  EXPECT_TRUE(latched());
 }
 
 }  // namespace

@@ -1,0 +1,66 @@
+#include "nft/table_watch.h"
+
+#include <utility>
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <unistd.h>
+
+#include "nft/table.h"
+
+namespace nft {
+namespace {
+
+/// Names in these messages are NUL-terminated, and the table's comes first in all of them.
+std::string_view text_of(const nl::Attributes& attributes, std::uint16_t type) {
+  const auto text = base::as_text(attributes.get(type));
+  return text.substr(0, text.find('\0'));
+}
+static_assert(NFTA_TABLE_NAME == 1 && NFTA_SET_TABLE == 1 && NFTA_SET_ELEM_LIST_TABLE == 1);
+static_assert(NFTA_SET_NAME == 2 && NFTA_SET_ELEM_LIST_SET == 2);
+
+}  // namespace
+
+base::Result<TableWatch> TableWatch::open(std::set<std::string> sets) {
+  auto socket = nl::Socket::open_events(NETLINK_NETFILTER, {NFNLGRP_NFTABLES});
+  if (!socket) return tl::unexpected(socket.error());
+  return TableWatch(std::move(*socket), std::move(sets));
+}
+
+bool TableWatch::concerns_us(const nl::Message& message) const {
+  if (nl::pod<nfgenmsg>(message.payload)->nfgen_family != NFPROTO_INET) return false;
+  const auto attributes = nl::Attributes::parse(message.payload.subspan(sizeof(nfgenmsg)));
+  if (!attributes || text_of(*attributes, NFTA_TABLE_NAME) != table) return false;
+  switch (message.type & 0xff) {
+    case NFT_MSG_NEWTABLE:
+    case NFT_MSG_DELTABLE: return true;
+    case NFT_MSG_NEWSET:
+    case NFT_MSG_DELSET:
+    case NFT_MSG_DELSETELEM: return sets_.contains(std::string(text_of(*attributes, NFTA_SET_NAME)));
+    default: return false;
+  }
+}
+
+bool TableWatch::disturbed() {
+  bool out = false;
+  const auto take = [&](const nl::Message& message) {
+    if (message.type >> 8 != NFNL_SUBSYS_NFTABLES || message.payload.size() < sizeof(nfgenmsg)) return;
+    if ((message.type & 0xff) != NFT_MSG_NEWGEN) {
+      pending_ = pending_ || concerns_us(message);
+      return;
+    }
+    // The end of a transaction names its author. Where processes are numbered anew (a PID namespace) we take
+    // ourselves for somebody else, which costs a look.
+    if (!std::exchange(pending_, false)) return;
+    const auto attributes = nl::Attributes::parse(message.payload.subspan(sizeof(nfgenmsg)));
+    const auto author = attributes ? attributes->get_as<std::uint32_t>(NFTA_GEN_PROC_PID) : std::nullopt;
+    out = out || !author || ntohl(*author) != static_cast<std::uint32_t>(::getpid());
+  };
+  if (socket_.receive(take) == nl::Socket::Events::drained) return out;
+  pending_ = false;
+  return true;
+}
+
+}  // namespace nft

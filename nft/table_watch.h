@@ -1,0 +1,33 @@
+#pragma once
+// Tells when somebody else has taken away what this process keeps in table inet sameroof: `nft flush
+// ruleset`, a firewall that is restarted, an element deleted by hand.
+
+#include <set>
+#include <string>
+
+#include "base/result.h"
+#include "netlink/socket.h"
+
+namespace nft {
+
+class TableWatch {
+ public:
+  /// For these sets and maps of the table.
+  static base::Result<TableWatch> open(std::set<std::string> sets);
+
+  /// Takes the events that are waiting. True: the table, or elements of those sets, came or went by another
+  /// process's doing, or events were lost; whoever fills them should look and fill them again.
+  bool disturbed();
+  int fd() const { return socket_.fd(); }
+
+ private:
+  TableWatch(nl::Socket socket, std::set<std::string> sets)
+      : socket_(std::move(socket)), sets_(std::move(sets)) {}
+  bool concerns_us(const nl::Message& message) const;
+
+  nl::Socket socket_;
+  std::set<std::string> sets_;
+  bool pending_ = false;  ///< of a transaction whose end, and thereby author, has not been seen yet
+};
+
+}  // namespace nft

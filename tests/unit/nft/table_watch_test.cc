@@ -1,0 +1,75 @@
+// Who else touches the table, against the running kernel's nftables in a network namespace of its own.
+
+#include "nft/table_watch.h"
+
+#include <cstdlib>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <sched.h>
+
+#include "nft/peer_map.h"
+
+namespace {
+
+const auto alias = base::Address::v4(0xf0000001), home = base::Address::v4(0xc6336401);
+constexpr base::Mark mark(0x100);
+
+class WatchedTable : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs CAP_SYS_ADMIN";
+    if (std::system("nft list tables >/dev/null 2>&1") != 0) GTEST_SKIP() << "no nftables here";
+    load();
+    auto map = nft::PeerMap::open();
+    ASSERT_TRUE(map) << map.error().message;
+    map_.emplace(std::move(*map));
+    auto watch = nft::TableWatch::open({"alias", "home"});
+    ASSERT_TRUE(watch) << watch.error().message;
+    watch_.emplace(std::move(*watch));
+  }
+  static void nft(const std::string& command) { ASSERT_EQ(std::system(("nft " + command).c_str()), 0); }
+  static void load() { nft("-f " SAMEROOF_SOURCE_DIR "/nft/sameroof.nft"); }
+
+  std::optional<nft::PeerMap> map_;
+  std::optional<nft::TableWatch> watch_;
+};
+
+TEST_F(WatchedTable, OurOwnChangesAndOtherTablesAreNoDisturbance) {
+  ASSERT_TRUE(map_->add_peer(mark, alias, home));
+  ASSERT_TRUE(map_->move_peer(alias, base::Address::v4(0xc6336402)));
+  ASSERT_TRUE(map_->remove_peer(mark, alias));
+  ASSERT_TRUE(map_->flush_peers());
+  EXPECT_FALSE(watch_->disturbed());
+  nft("add table inet firewall");
+  nft("add map inet firewall alias '{ type mark : ipv4_addr; elements = { 1 : 240.0.0.1 }; }'");
+  nft("flush map inet firewall alias");
+  nft("add table ip sameroof");
+  nft("delete table ip sameroof");
+  EXPECT_FALSE(watch_->disturbed());
+}
+
+TEST_F(WatchedTable, FlushingTheRulesetAndLoadingItAgainAreOneEach) {
+  EXPECT_TRUE(map_->loaded().value());
+  nft("flush ruleset");
+  EXPECT_TRUE(watch_->disturbed());
+  EXPECT_FALSE(watch_->disturbed());
+  EXPECT_FALSE(map_->loaded().value());
+  load();
+  EXPECT_TRUE(watch_->disturbed());
+  EXPECT_TRUE(map_->loaded().value());
+  EXPECT_FALSE(watch_->disturbed());
+}
+
+TEST_F(WatchedTable, ElementsThatOthersDeleteAreNoticedInOurSetsOnly) {
+  ASSERT_TRUE(map_->add_peer(mark, alias, home));
+  ASSERT_TRUE(map_->add_tunnel(mark, 7));
+  nft("flush set inet sameroof tids");
+  EXPECT_FALSE(watch_->disturbed());
+  nft("delete element inet sameroof home '{ 240.0.0.1 }'");
+  EXPECT_TRUE(watch_->disturbed());
+  nft("flush map inet sameroof alias");
+  EXPECT_TRUE(watch_->disturbed());
+}
+
+}  // namespace
