@@ -26,18 +26,18 @@ base::Result<Broker> Broker::open(const config::Config& config, config::Secrets 
   return Broker(config, std::move(secrets), std::move(*kernel), std::move(*map));
 }
 
-bool Broker::ours(const xfrm::MaskedMark& mark, xfrm::Reqid reqid) const {
-  return mark.mask == marks_.mask && mark.value != 0 && (mark.value & ~marks_.mask) == 0 &&
-         mark.value == reqid.value;
+bool Broker::ours(xfrm::Reqid reqid, const std::optional<xfrm::MaskedMark>& mark) const {
+  if (reqid.value == 0 || (reqid.value & ~marks_.mask) != 0) return false;
+  return !mark || *mark == xfrm::MaskedMark{reqid.value, marks_.mask};
 }
 
 bool Broker::ours(const xfrm::Sa& sa) const {
-  if (sa.set_mark) return ours(*sa.set_mark, sa.reqid) && marks_.alias.contains(sa.selector.source.network);
-  return sa.mark && ours(*sa.mark, sa.reqid) && marks_.alias.contains(sa.destination);
+  if (sa.set_mark) return ours(sa.reqid, sa.set_mark) && marks_.alias.contains(sa.selector.source.network);
+  return ours(sa.reqid, sa.mark) && marks_.alias.contains(sa.destination);
 }
 
 bool Broker::ours(const xfrm::Policy& policy) const {
-  return policy.mark && ours(*policy.mark, policy.reqid) && policy.direction == xfrm::Direction::out &&
+  return ours(policy.reqid, policy.mark) && policy.direction == xfrm::Direction::out &&
          marks_.alias.contains(policy.selector.destination.network);
 }
 
@@ -146,6 +146,15 @@ base::Result<std::vector<xfrm::SaId>> Broker::inbound_sas() {
     if (sa.set_mark && ours(sa)) out.push_back(xfrm::id_of(sa));
   }
   return out;
+}
+
+base::Result<void> Broker::open_l2tp_port(config::Cleartext cleartext) {
+  const auto allowed =
+      cleartext == config::Cleartext::off ? nft::Cleartext::refused : nft::Cleartext::allowed;
+  if (auto done = map_.flush_tunnels(); !done) return nl::as_base(std::move(done.error()));
+  if (auto done = map_.set_latch(nft::Latch::off); !done) return nl::as_base(std::move(done.error()));
+  if (auto done = map_.set_cleartext(allowed); !done) return nl::as_base(std::move(done.error()));
+  return {};
 }
 
 // One thing that will not go is no reason to leave the others; the first complaint is told.

@@ -37,6 +37,9 @@ class Broker {
   base::Result<xfrm::SaStatistics> statistics(const xfrm::SaId& id);
   /// Our inbound SAs that the kernel has.
   base::Result<std::vector<xfrm::SaId>> inbound_sas();
+  /// What l2tpd does for itself where it serves port 1701: whether clear text may come, and, for a daemon
+  /// that names no tunnels to nft, no latch.
+  base::Result<void> open_l2tp_port(config::Cleartext cleartext);
   /// Removes every SA, policy and map element in our range of marks, whoever left it, and nothing else.
   /// Without the ruleset the policies stay.
   base::Result<void> clean_up();
@@ -49,7 +52,8 @@ class Broker {
         map_(std::move(map)) {}
   /// The first complaint.
   base::Result<void> remove_policies(const std::vector<xfrm::PolicyId>& policies);
-  bool ours(const xfrm::MaskedMark& mark, xfrm::Reqid reqid) const;
+  /// The reqid is the peer's mark; `mark`, where there is one, must be the same.
+  bool ours(xfrm::Reqid reqid, const std::optional<xfrm::MaskedMark>& mark) const;
   bool ours(const xfrm::Sa& sa) const;
   bool ours(const xfrm::Policy& policy) const;
   base::Result<void> move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner);

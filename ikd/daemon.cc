@@ -23,8 +23,9 @@ base::Time now() { return base::Clock::now(); }
 
 }  // namespace
 
-Daemon::Daemon(const config::Config&, ike::Settings settings, Broker broker)
-    : engine_(std::move(settings), crypto::random_bytes),
+Daemon::Daemon(const config::Config& config, ike::Settings settings, Broker broker)
+    : l2tp_(config.l2tp),
+      engine_(std::move(settings), crypto::random_bytes),
       broker_(std::move(broker)),
       workers_(std::max(1u, std::thread::hardware_concurrency()), most_waiting_exchanges, broker_.keys()),
       started_(now()) {}
@@ -40,6 +41,10 @@ base::Result<std::unique_ptr<Daemon>> Daemon::start(const config::Config& config
   if (auto opened = daemon->open_control(options); !opened) return tl::unexpected(opened.error());
   // Only now: whoever has the ports and the control socket is the one whose predecessor has ended.
   if (auto clean = daemon->broker_.clean_up(); !clean) return tl::unexpected(clean.error());
+  if (config.l2tp.lns == config::Lns::external) {
+    if (auto open = daemon->broker_.open_l2tp_port(config.l2tp.cleartext); !open)
+      return tl::unexpected(open.error());
+  }
   return daemon;
 }
 
@@ -105,7 +110,11 @@ void Daemon::stop() {
   os::Loop::notify("STOPPING=1");
   engine_.shut_down(now());
   drain();
-  if (auto clean = broker_.clean_up(); !clean) base::log(base::Severity::error, clean.error().message);
+  const auto complain = [](const base::Result<void>& done) {
+    if (!done) base::log(base::Severity::error, done.error().message);
+  };
+  complain(broker_.clean_up());
+  if (l2tp_.lns == config::Lns::external) complain(broker_.open_l2tp_port(config::Cleartext::off));
   loop_.stop();
 }
 

@@ -62,6 +62,7 @@ class Daemon {
   control::Peer row_of(const ike::Peer& peer);
   void tell_monitors(const ike::Event& event);
 
+  const config::L2tp l2tp_;
   os::Loop loop_;
   ike::Engine engine_;
   Broker broker_;

@@ -54,7 +54,9 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
   out.numbering = {.mask = config.marks.mask,
                    .alias = config.marks.alias,
                    .capacity = config.marks.capacity(),
-                   .quarantine = config.marks.quarantine};
+                   .quarantine = config.marks.quarantine,
+                   .lookup = config.l2tp.lns == config::Lns::external ? ike::OutboundLookup::alias
+                                                                      : ike::OutboundLookup::alias_and_mark};
   return out;
 }
 

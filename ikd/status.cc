@@ -40,7 +40,8 @@ control::Status status_of(const ike::Engine& engine, base::Time started, std::si
                                     {"isakmp_sas", engine.isakmp_sas()},
                                     {"half_open", engine.half_open()},
                                     {"key_exchanges_waiting", waiting}},
-                         .counters = {}};
+                         .counters = {},
+                         .lns = {}};
   const auto& counters = engine.counters();
   status.counters = {{"received", counters.received},
                      {"duplicates", counters.duplicates},
@@ -79,14 +80,12 @@ control::Peer Daemon::row_of(const ike::Peer& peer) {
                              .cookie_i = base::hex(sa->initiator),
                              .cookie_r = base::hex(sa->responder)};
   }
-  const auto mask = engine_.numbering().mask;
   for (auto child = peer.children.rbegin(); child != peer.children.rend(); ++child) {
     if (child->state == ike::ChildState::answering || child->state == ike::ChildState::installing) continue;
     const auto in = broker_.statistics(peer.inbound_id(child->in)).value_or(xfrm::SaStatistics{});
     const bool active = child->state == ike::ChildState::active;
-    const auto out =
-        active ? broker_.statistics(peer.outbound_id(child->out, mask)).value_or(xfrm::SaStatistics{})
-               : xfrm::SaStatistics{};
+    const auto out = active ? broker_.statistics(peer.outbound_id(child->out)).value_or(xfrm::SaStatistics{})
+                            : xfrm::SaStatistics{};
     row.sas.push_back({.spi_in = fmt::format("{:#010x}", child->in.value),
                        .spi_out = fmt::format("{:#010x}", child->out.value),
                        .transform = to_string(child->suite),
@@ -107,6 +106,7 @@ void Daemon::serve_control() {
     status.counters["send_failures"] = send_failures_;
     status.counters["removal_failures"] = removal_failures_;
     status.counters["move_failures"] = move_failures_;
+    status.lns = l2tp_.lns == config::Lns::external ? "external" : "l2tpd";
     call.reply(to_json(status));
   });
   control_->handle("ListPeers", [this](const Json&, Call call) {

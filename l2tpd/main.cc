@@ -37,6 +37,10 @@ void raise_descriptor_limit() {
 int run(const Arguments& arguments) {
   const auto config = config::load(arguments.config);
   if (!config) return refuse(config.error());
+  if (config->l2tp.lns == config::Lns::external) {
+    refuse({"l2tp.lns is \"external\": another daemon serves L2TP, and there is nothing for l2tpd to do"});
+    return usage;
+  }
   const auto secrets = config::load_secrets(arguments.secrets);
   if (!secrets) return refuse(secrets.error());
   if (const auto checked = config::check(*config, *secrets); !checked) return refuse(checked.error());

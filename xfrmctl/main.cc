@@ -11,15 +11,20 @@ namespace {
 
 enum Exit { good = 0, no_answer = 1, usage = 2 };
 
+/// Another daemon serves L2TP, and nobody misses l2tpd.
+bool without_l2tpd(const base::Result<control::Status>& ikd) { return ikd && ikd->lns == "external"; }
+
 int run_status(const std::string& run_dir, bool json) {
   const auto ikd = xfrmctl::ask_ikd_status(run_dir);
   const auto l2tpd = xfrmctl::ask_l2tpd_status(run_dir);
   if (json) {
     fmt::print("{}", xfrmctl::status_json(ikd, l2tpd));
   } else {
-    fmt::print("{}{}", xfrmctl::status_line("ikd", ikd), xfrmctl::status_line("l2tpd", l2tpd));
+    fmt::print("{}{}", xfrmctl::status_line("ikd", ikd),
+               without_l2tpd(ikd) ? "l2tpd is not wanted: another daemon serves L2TP\n"
+                                  : xfrmctl::status_line("l2tpd", l2tpd));
   }
-  return ikd && l2tpd ? good : no_answer;
+  return ikd && (l2tpd || without_l2tpd(ikd)) ? good : no_answer;
 }
 
 int run_peers(const std::string& run_dir, bool json) {
@@ -30,7 +35,7 @@ int run_peers(const std::string& run_dir, bool json) {
   }
   const auto tunnels = xfrmctl::ask_tunnels(run_dir);
   const auto sessions = xfrmctl::ask_sessions(run_dir);
-  if (!tunnels || !sessions) {
+  if ((!tunnels || !sessions) && !without_l2tpd(xfrmctl::ask_ikd_status(run_dir))) {
     const auto& why = tunnels ? sessions.error() : tunnels.error();
     fmt::print(stderr, "xfrmctl: nothing is known of L2TP and PPP: {}\n", why.message);
   }

@@ -51,7 +51,8 @@ xfrm::Sa Engine::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::Esp
   sa.spi = quick.out;
   sa.selector = outbound_policy(peer, quick.service).selector;
   if (peer.nat) sa.encap = xfrm::Encap{.source_port = natt_port, .destination_port = peer.remote.port};
-  sa.mark = std::exchange(sa.set_mark, std::nullopt);
+  sa.mark = peer.lookup_mark;
+  sa.set_mark = std::nullopt;
   sa.mapping_interval = std::nullopt;
   return sa;
 }
@@ -64,7 +65,7 @@ xfrm::Policy Engine::outbound_policy(const Peer& peer, const Service& service) c
                      .source_port = service.port,
                      .destination_port = std::nullopt};
   policy.direction = xfrm::Direction::out;
-  policy.mark = xfrm::MaskedMark{peer.mark.value, settings_.numbering.mask};
+  policy.mark = peer.lookup_mark;
   policy.reqid = peer.reqid();
   return policy;
 }
@@ -121,7 +122,7 @@ void Engine::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
   effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
   if (child->state == ChildState::installing || child->state == ChildState::active ||
       child->state == ChildState::standby)
-    effects_.emplace_back(RemoveSa{peer.outbound_id(child->out, settings_.numbering.mask)});
+    effects_.emplace_back(RemoveSa{peer.outbound_id(child->out)});
   forget_child(peer, in, now);
 }
 

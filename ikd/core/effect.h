@@ -28,6 +28,10 @@ using Ticket = base::Id<struct TicketTag, std::uint64_t>;
 /// 1 to the capacity of the mark range; 0 is none.
 using PeerNumber = base::Id<struct PeerNumberTag, std::uint32_t>;
 
+/// Which packets find a peer's outbound SAs and policy: those to its alias that bear its mark, or, from an
+/// L2TP daemon that knows nothing of marks, all to its alias.
+enum class OutboundLookup : std::uint8_t { alias_and_mark, alias };
+
 /// A datagram as it goes out, non-ESP marker included.
 struct Send {
   base::Endpoint from;

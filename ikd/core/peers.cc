@@ -34,6 +34,18 @@ std::optional<PeerNumber> Numbering::number_of(base::Mark mark) const {
   return number;
 }
 
+std::optional<PeerNumber> Numbering::number_at(const base::Address& address) const {
+  if (!alias.contains(address)) return std::nullopt;
+  const PeerNumber number(address.v4_value() - alias.network.v4_value());
+  if (number.value == 0 || number.value > capacity) return std::nullopt;
+  return number;
+}
+
+std::optional<xfrm::MaskedMark> Numbering::lookup_mark_of(PeerNumber number) const {
+  if (lookup == OutboundLookup::alias) return std::nullopt;
+  return xfrm::MaskedMark{mark_of(number).value, mask};
+}
+
 ChildSa* Peer::child_by_in(xfrm::Spi spi) {
   const auto it = std::ranges::find(children, spi, &ChildSa::in);
   return it == children.end() ? nullptr : &*it;
@@ -58,8 +70,8 @@ xfrm::SaId Peer::inbound_id(xfrm::Spi spi) const {
   return {.destination = local.address, .spi = spi, .mark = {}};
 }
 
-xfrm::SaId Peer::outbound_id(xfrm::Spi spi, std::uint32_t mask) const {
-  return {.destination = alias, .spi = spi, .mark = xfrm::MaskedMark{mark.value, mask}};
+xfrm::SaId Peer::outbound_id(xfrm::Spi spi) const {
+  return {.destination = alias, .spi = spi, .mark = lookup_mark};
 }
 
 std::optional<PeerNumber> Peers::take_number(base::Time now) {
@@ -100,6 +112,7 @@ base::Result<Peer*> Peers::adopt_or_add(const PeerKey& key, base::Time now) {
   peer.key = key;
   peer.mark = numbering_.mark_of(*number);
   peer.alias = numbering_.alias_of(*number);
+  peer.lookup_mark = numbering_.lookup_mark_of(*number);
   peer.authenticated = now;
   peer.admitted_at = key.remote.address;
   ++at_address_[peer.admitted_at];

@@ -29,11 +29,15 @@ struct Numbering {
   base::Prefix alias{base::Address::v4(0xf0000000), 8};
   std::uint32_t capacity = 0xffffe;  ///< numbers 1 to capacity
   base::Duration quarantine = std::chrono::seconds(300);
+  OutboundLookup lookup = OutboundLookup::alias_and_mark;
 
   base::Mark mark_of(PeerNumber number) const;
   base::Address alias_of(PeerNumber number) const;
   /// None for a mark outside the range.
   std::optional<PeerNumber> number_of(base::Mark mark) const;
+  /// None for an address that is no alias.
+  std::optional<PeerNumber> number_at(const base::Address& address) const;
+  std::optional<xfrm::MaskedMark> lookup_mark_of(PeerNumber number) const;
 };
 
 enum class ChildState : std::uint8_t {
@@ -81,8 +85,9 @@ struct Peer {
   Client client = Client::unknown;
   base::Mark mark;
   base::Address alias;
-  base::Endpoint local, remote;  ///< of IKE and of ESP in UDP
-  bool nat = false;              ///< ESP goes in UDP
+  std::optional<xfrm::MaskedMark> lookup_mark;  ///< of its outbound SAs and policy
+  base::Endpoint local, remote;                 ///< of IKE and of ESP in UDP
+  bool nat = false;                             ///< ESP goes in UDP
   bool peer_behind_nat = false;
   bool we_behind_nat = false;
   base::Time authenticated;
@@ -115,7 +120,7 @@ struct Peer {
   xfrm::Reqid reqid() const { return xfrm::Reqid(mark.value); }
   PeerEntry entry() const { return {.mark = mark, .alias = alias, .home = remote.address}; }
   xfrm::SaId inbound_id(xfrm::Spi spi) const;
-  xfrm::SaId outbound_id(xfrm::Spi spi, std::uint32_t mask) const;
+  xfrm::SaId outbound_id(xfrm::Spi spi) const;
 };
 
 /// The owner of all peers.

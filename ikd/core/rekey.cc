@@ -27,10 +27,9 @@ bool rivals(const ChildSa& old, const ChildSa& fresh) {
 }  // namespace
 
 std::pair<Peer*, ChildSa*> Engine::find_child(const xfrm::SaId& id) {
-  if (id.mark) {
-    const auto number = settings_.numbering.number_of(base::Mark(id.mark->value));
-    auto* peer = number ? peers_.find(*number) : nullptr;
-    if (peer == nullptr || peer->alias != id.destination) return {};
+  if (const auto number = settings_.numbering.number_at(id.destination)) {
+    auto* peer = peers_.find(*number);
+    if (peer == nullptr || peer->lookup_mark != id.mark) return {};
     return {peer, peer->child_by_out(id.spi)};
   }
   auto* owner = peers_.by_inbound(id);
@@ -118,7 +117,7 @@ void Engine::became_active(Peer& peer, ChildSa& child, base::Time now) {
 void Engine::supersede(Peer& peer, ChildSa& old) {
   old.state = ChildState::superseded;
   timers_.cancel({TimerKind::child_renew, peer.number.value, old.in.value});
-  effects_.emplace_back(RemoveSa{peer.outbound_id(old.out, settings_.numbering.mask)});
+  effects_.emplace_back(RemoveSa{peer.outbound_id(old.out)});
 }
 
 void Engine::promote(Peer& peer, const Service& service, base::Time now) {

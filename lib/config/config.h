@@ -90,7 +90,7 @@ enum class Cleartext {
 };
 enum class Lns {
   l2tpd,
-  external  ///< an unmodified L2TP daemon listens on 1701; refused by parse() until it exists
+  external  ///< an L2TP daemon that knows nothing of marks listens on 1701
 };
 
 /// [l2tp]
@@ -135,7 +135,7 @@ struct Config {
   Marks marks;
   Ike ike;
   L2tp l2tp;
-  Ppp ppp;
+  Ppp ppp;  ///< meaningful where l2tpd serves L2TP
   std::vector<User> users;
   std::vector<Service> services;
 

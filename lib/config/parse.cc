@@ -160,7 +160,6 @@ void read_l2tp(const Entry& section, L2tp& out) {
           out.cleartext, {{"off", Cleartext::off}, {"beside", Cleartext::beside}, {"only", Cleartext::only}});
     } else if (key == "lns") {
       e.choice<Lns>(out.lns, {{"l2tpd", Lns::l2tpd}, {"external", Lns::external}});
-      if (out.lns == Lns::external) e.refuse("\"external\" is not there yet");
     } else if (key == "hello_seconds") {
       e.seconds(out.hello, 0, one_day);
     } else if (key == "hello_timeout_seconds") {
@@ -266,10 +265,10 @@ void read_service(const Entry& table, std::vector<Service>& out) {
 void compare_sections(const Config& config, Complaints& complaints, int ppp_line) {
   const auto& alias = config.marks.alias;
   const auto& pool = config.ppp.pool;
-  if (alias.contains(pool.network) || pool.contains(alias.network)) {
+  if (ppp_line != 0 && (alias.contains(pool.network) || pool.contains(alias.network))) {
     complaints.add(ppp_line, "ppp.pool", fmt::format("overlaps marks.alias, {}", alias.to_string()));
   }
-  if (alias.contains(config.ppp.local_address)) {
+  if (ppp_line != 0 && alias.contains(config.ppp.local_address)) {
     complaints.add(ppp_line, "ppp.local_address", fmt::format("lies in marks.alias, {}", alias.to_string()));
   }
   std::set<std::string_view> names;
@@ -308,7 +307,7 @@ Config read(const toml::table& root, std::string_view file_name, Complaints& com
     else
       e.refuse("unknown key");
   }
-  if (ppp_line == 0) complaints.add(1, "ppp", "the section [ppp] is missing");
+  if (ppp_line == 0 && out.l2tp.lns == Lns::l2tpd) complaints.add(1, "ppp", "the section [ppp] is missing");
   if (complaints.none()) compare_sections(out, complaints, ppp_line);
   return out;
 }

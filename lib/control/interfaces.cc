@@ -7,11 +7,14 @@ constexpr Parameter mark_parameter[] = {{"mark", Kind::integer}};
 constexpr Parameter peer_parameter[] = {{"peer", Kind::integer}};
 
 constexpr std::string_view status_out =
-    "(version: string, pid: int, uptime_seconds: int, gauges: [string]int, counters: [string]int)";
+    "(version: string, pid: int, uptime_seconds: int, gauges: [string]int, counters: [string]int,\n"
+    "  lns: ?string)";
 
 constexpr Method ike_methods[] = {
     {.name = "Status",
-     .comment = "How many of what there are now (gauges) and have been since the start (counters).",
+     .comment =
+         "How many of what there are now (gauges) and have been since the start (counters). lns: l2tpd, "
+         "or external where another daemon serves L2TP.",
      .in = {},
      .out = status_out},
     {.name = "ListPeers", .comment = "Every peer that is up.", .in = {}, .out = "(peers: []Peer)"},

@@ -124,7 +124,7 @@ void members(Visitor& v, Row& row) {
   } else {
     static_assert(std::is_same_v<T, Status>);
     v("version", row.version), v("pid", row.pid), v("uptime_seconds", row.uptime_seconds);
-    v("gauges", row.gauges), v("counters", row.counters);
+    v("gauges", row.gauges), v("counters", row.counters), v("lns", row.lns);
   }
 }
 

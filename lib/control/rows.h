@@ -79,6 +79,7 @@ struct Status {
   std::uint32_t pid = 0;
   std::uint64_t uptime_seconds = 0;
   std::map<std::string, std::uint64_t> gauges, counters;
+  std::optional<std::string> lns;  ///< who serves L2TP, "l2tpd" or "external"; only ikd says
 
   bool operator==(const Status&) const = default;
 };

@@ -121,10 +121,11 @@ void FakeKernel::check_inbound(const xfrm::Sa& sa) {
 void FakeKernel::check_outbound(const xfrm::Sa& sa) {
   const auto what = name_of(xfrm::id_of(sa));
   if (sa.set_mark) complain("outbound " + what + " sets a mark");
-  if (!sa.mark) return complain("outbound " + what + " has no mark");
-  if (sa.reqid.value != sa.mark->value) complain("outbound " + what + ": reqid is not the mark");
+  if (sa.mark.has_value() != (settings_.lookup == ike::OutboundLookup::alias_and_mark))
+    return complain("outbound " + what + (sa.mark ? " has a mark" : " has no mark"));
+  if (sa.mark && sa.reqid.value != sa.mark->value) complain("outbound " + what + ": reqid is not the mark");
   if (sa.encap && sa.encap->source_port != natt_port) complain("outbound " + what + ": encap not from 4500");
-  const auto entry = entries_.find(base::Mark(sa.mark->value));
+  const auto entry = entries_.find(base::Mark(sa.reqid.value));
   if (entry == entries_.end()) return complain("outbound " + what + " without map elements");
   if (sa.destination != entry->second.alias) complain("outbound " + what + " does not lead to the alias");
   const bool has_policy = std::ranges::any_of(policies_, [&](const auto& p) {
@@ -225,14 +226,14 @@ void FakeKernel::expire(const xfrm::SaId& id) {
 
 const xfrm::Sa* FakeKernel::inbound(xfrm::Spi spi) const {
   for (const auto& [id, sa] : sas_) {
-    if (!id.mark && id.spi == spi) return &sa;
+    if (sa.set_mark && id.spi == spi) return &sa;
   }
   return nullptr;
 }
 
 const xfrm::Sa* FakeKernel::outbound(base::Mark mark, xfrm::Spi spi) const {
   for (const auto& [id, sa] : sas_) {
-    if (id.mark && id.mark->value == mark.value && id.spi == spi) return &sa;
+    if (!sa.set_mark && sa.reqid.value == mark.value && id.spi == spi) return &sa;
   }
   return nullptr;
 }
@@ -246,7 +247,8 @@ const xfrm::Sa* FakeKernel::newest_outbound(const ike::Service& service) const {
 }
 
 std::size_t FakeKernel::inbound_sas() const {
-  return static_cast<std::size_t>(std::ranges::count_if(sas_, [](const auto& e) { return !e.first.mark; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(sas_, [](const auto& e) { return e.second.set_mark.has_value(); }));
 }
 
 std::size_t FakeKernel::events_of(ike::EventKind kind) const {
@@ -259,7 +261,7 @@ std::vector<std::string> FakeKernel::imbalances() const {
   std::map<std::pair<std::uint32_t, ike::Service>, std::pair<int, int>> pairs;
   for (const auto& [id, sa] : sas_) {
     auto& pair = pairs[{sa.reqid.value, served_by(sa.selector)}];
-    ++(id.mark ? pair.second : pair.first);
+    ++(sa.set_mark ? pair.first : pair.second);
   }
   for (const auto& [whose, pair] : pairs) {
     const auto& [mark, service] = whose;

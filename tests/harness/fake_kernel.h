@@ -33,6 +33,7 @@ struct KernelSettings {
   double refuse_chance = 0;
   /// Protocols and ports that SAs may admit.
   std::set<ike::Service> served{ike::l2tp_service};
+  ike::OutboundLookup lookup = ike::OutboundLookup::alias_and_mark;  ///< as the engine was told
   std::uint64_t seed = 1;
 };
 

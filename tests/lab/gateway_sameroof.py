@@ -79,8 +79,11 @@ class Gateway:
         self.host.path(RUN_DIR).mkdir(mode=0o755, exist_ok=True)
         if self.with_ikd:
             self.ikd = self.host.spawn("ikd", self.build / "ikd/ikd", *self.files, "--run-dir", RUN_DIR)
-        self.l2tpd = self.host.spawn("l2tpd", self.build / "l2tpd/l2tpd", *self.files, "--run-dir", RUN_DIR)
+        self.start_l2tp()
         wait_for(self.ready, 30, "the daemons ready")
+
+    def start_l2tp(self):
+        self.l2tpd = self.host.spawn("l2tpd", self.build / "l2tpd/l2tpd", *self.files, "--run-dir", RUN_DIR)
 
     def ready(self):
         if self.casualties():

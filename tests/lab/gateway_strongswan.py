@@ -24,6 +24,7 @@ XL2TPD_CONF = """
 port = 1701
 access control = no
 debug tunnel = yes
+{extra}
 [lns default]
 ip range = 10.99.1.1-10.99.1.250
 local ip = 10.99.0.1
@@ -47,6 +48,20 @@ logfile {log}
 """
 
 
+def write_xl2tpd(host, userspace=False):
+    """What Debian's xl2tpd and pppd need to serve the lab's users; userspace: without the kernel's L2TP."""
+    host.write("xl2tpd/xl2tpd.conf", XL2TPD_CONF.format(extra="force userspace = yes" if userspace else ""))
+    host.write("ppp/options", "")
+    host.write("ppp/options.lab", PPP_OPTIONS.format(log=host.log("pppd")))
+    host.write("ppp/chap-secrets", "".join(f'{user} * "{password_of(user)}" *\n' for user in CLIENT_HOSTS))
+
+
+def start_xl2tpd(host):
+    process = host.spawn("xl2tpd", "xl2tpd", "-D", "-c", "/etc/xl2tpd/xl2tpd.conf", "-p", "/run/xl2tpd.pid", "-C", "/run/l2tp-control")
+    wait_for(lambda: ":06A5 " in host.proc_net("udp"), 30, "the gateway's xl2tpd listening")
+    return process
+
+
 class Gateway:
     kind = "strongswan"
 
@@ -58,18 +73,13 @@ class Gateway:
         host.write("strongswan.conf", STRONGSWAN_CONF.format(log=host.log("charon"), extra=""))
         host.write("ipsec.conf", IPSEC_CONF + proposals)
         host.write("ipsec.secrets", f'%any %any : PSK "{PSK}"\n')
-        host.write("xl2tpd/xl2tpd.conf", XL2TPD_CONF)
-        host.write("ppp/options", "")
-        host.write("ppp/options.lab", PPP_OPTIONS.format(log=host.log("pppd")))
-        host.write("ppp/chap-secrets", "".join(f'{user} * "{password_of(user)}" *\n' for user in CLIENT_HOSTS))
+        write_xl2tpd(host)
 
     def start(self):
         self.starter = self.host.spawn("starter", "/usr/lib/ipsec/starter", "--nofork", "--daemon", "charon")
-        self.xl2tpd = self.host.spawn("xl2tpd", "xl2tpd", "-D", "-c", "/etc/xl2tpd/xl2tpd.conf", "-p", "/run/xl2tpd.pid",
-                                      "-C", "/run/l2tp-control")
+        self.xl2tpd = start_xl2tpd(self.host)
         log = self.host.log("charon")
         wait_for(lambda: log.exists() and "added configuration 'lab'" in log.read_text(), 60, "the gateway's charon ready")
-        wait_for(lambda: ":06A5 " in self.host.proc_net("udp"), 30, "the gateway's xl2tpd listening")
 
     def casualties(self):
         return ""

@@ -6,6 +6,7 @@ import shutil
 
 import checks
 import client_libreswan
+import gateway_external
 import gateway_sameroof
 import gateway_strongswan
 from client import Client
@@ -34,10 +35,12 @@ class Lab:
         self.world.reset_wire()
 
     @contextlib.contextmanager
-    def gateway(self, **options):
+    def gateway(self, lns="l2tpd", **options):
+        """lns: "l2tpd", or "external" for ikd with Debian's xl2tpd; only Sameroof has the choice."""
         host = self.world["gw"]
         if self.kind == "sameroof":
-            self.running = gateway_sameroof.Gateway(host, self.build, **options)
+            kind = {"l2tpd": gateway_sameroof.Gateway, "external": gateway_external.Gateway}[lns]
+            self.running = kind(host, self.build, **options)
         else:
             self.running = gateway_strongswan.Gateway(host, **options)
         self.running.start()

@@ -211,7 +211,6 @@ TEST(Config, ValuesOutOfPlaceAreRefused) {
       {"[[ike.psk]]\npeer = \"192.0.2.0/24\"\n", "line 1: ike.psk: name is missing"},
       {"[[ike.psk]]\nname = \"a\"\n[[ike.psk]]\nname = \"a\"\n", "line 3: ike.psk: \"a\" is there twice"},
       {"[[ike.psk]]\nname = 7\n", "line 2: ike.psk.name: must be a string"},
-      {"[l2tp]\nlns = \"external\"\n", "line 2: l2tp.lns: \"external\" is not there yet"},
       {"[l2tp]\nlns = \"xl2tpd\"\n", "line 2: l2tp.lns: must be one of \"l2tpd\", \"external\""},
       {"[[user]]\nname = \"\"\n", "line 2: user.name: must have 1 to 255 octets and no control characters"},
       {"[[user]]\nname = \"a\"\n[[user]]\nname = \"a\"\n", "line 3: user.name: \"a\" is there twice"},
@@ -244,6 +243,15 @@ TEST(Config, ThePppSectionIsJudgedWhole) {
             "sameroof.toml: line 5: ppp.plugin: must be an absolute path");
   EXPECT_EQ(refusal(std::string(ppp) + "dns = [\"1.1.1.1\", \"1.1.1.2\", \"1.1.1.3\"]\n"),
             "sameroof.toml: line 5: ppp.dns: PPP can name two servers (RFC 1877)");
+}
+
+TEST(Config, WhereAnotherDaemonServesL2tpThePppSectionMayBeMissing) {
+  const std::string external = "[l2tp]\nlns = \"external\"\n";
+  EXPECT_EQ(refusal(external), "accepted");
+  EXPECT_EQ(refusal(external + "[[user]]\nname = \"a\"\naddress = \"240.0.0.9\"\n"),
+            "sameroof.toml: line 3: user.address: 240.0.0.9 lies in marks.alias");
+  EXPECT_EQ(refusal(external + "[ppp]\nlocal_address = \"240.0.0.9\"\npool = \"10.0.0.0/24\"\n"),
+            "sameroof.toml: line 3: ppp.local_address: lies in marks.alias, 240.0.0.0/8");
 }
 
 TEST(Config, APoolMayHoldTheLocalAddressAndFixedOnes) {

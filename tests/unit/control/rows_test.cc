@@ -72,8 +72,12 @@ TEST(Rows, SessionTunnelAndStatusSurviveTheTrip) {
                       .sessions = 1,
                       .since_seconds = 9};
   EXPECT_EQ(tunnel_from(to_json(tunnel)).value(), tunnel);
-  const Status status{
-      .version = "0.1.0", .pid = 7, .uptime_seconds = 8, .gauges = {{"peers", 2}}, .counters = {{"x", 9}}};
+  const Status status{.version = "0.1.0",
+                      .pid = 7,
+                      .uptime_seconds = 8,
+                      .gauges = {{"peers", 2}},
+                      .counters = {{"x", 9}},
+                      .lns = "external"};
   EXPECT_EQ(status_from(to_json(status)).value(), status);
 }
 

@@ -78,6 +78,32 @@ TEST_F(InAKernel, WhatAnEarlierRunLeftIsGoneOnceTheNextIsUp) {
   EXPECT_FALSE(there(alias));
 }
 
+TEST_F(InAKernel, AnotherL2tpDaemonFindsItsPortWithoutALatchAndOpenAsConfigured) {
+  auto map = nft::PeerMap::open();
+  ASSERT_TRUE(map);
+  // As an l2tpd leaves it that was killed.
+  ASSERT_TRUE(map->set_latch(nft::Latch::on));
+  ASSERT_TRUE(map->add_tunnel(base::Mark(0x700), 7));
+  const auto listed = [](const std::string& set) {
+    const auto command = "nft list set inet sameroof " + set + " | grep -q elements";
+    return std::system(command.c_str()) == 0;
+  };
+  {
+    auto daemon = start();
+    ASSERT_TRUE(daemon) << daemon.error().message;
+    EXPECT_TRUE(listed("latched")) << "l2tpd's own affair where it serves";
+  }
+  config_.l2tp.lns = config::Lns::external;
+  config_.l2tp.cleartext = config::Cleartext::beside;
+  auto daemon = start();
+  ASSERT_TRUE(daemon) << daemon.error().message;
+  EXPECT_FALSE(listed("latched") || listed("tids") || listed("tidsl"));
+  EXPECT_TRUE(listed("cleartext"));
+  ASSERT_EQ(::raise(SIGTERM), 0);
+  (*daemon)->run();
+  EXPECT_FALSE(listed("cleartext"));
+}
+
 TEST_F(InAKernel, HangupDoesNotEndItAndTermDoes) {
   auto daemon = start();
   ASSERT_TRUE(daemon) << daemon.error().message;

@@ -69,6 +69,11 @@ TEST(Settings, VendorIdsCanBeMinimal) {
   EXPECT_EQ(settings_from(with("vendor_ids = \"minimal\""))->vendor_ids, ike::VendorIds::minimal);
 }
 
+TEST(Settings, MarksAreAskedForUnlessAnotherDaemonServesL2tp) {
+  EXPECT_EQ(settings_from(with(""))->numbering.lookup, ike::OutboundLookup::alias_and_mark);
+  EXPECT_EQ(settings_from(with("[l2tp]\nlns = \"external\""))->numbering.lookup, ike::OutboundLookup::alias);
+}
+
 TEST(Settings, AnAeadWithAnIntegrityAlgorithmIsRefused) {
   EXPECT_FALSE(settings_from(with("esp_proposals = [\"aes256gcm16-sha1\"]")));
   EXPECT_FALSE(settings_from(with("esp_proposals = [\"aes256\"]")));

@@ -136,8 +136,12 @@ TEST(Peers, NoPeersIsAHeading) {
 }
 
 TEST(Status, SaysWhoAnswersAndWhyTheOtherDoesNot) {
-  const control::Status up{
-      .version = "0.1.0", .pid = 7, .uptime_seconds = 200, .gauges = {{"peers", 4}}, .counters = {}};
+  const control::Status up{.version = "0.1.0",
+                           .pid = 7,
+                           .uptime_seconds = 200,
+                           .gauges = {{"peers", 4}},
+                           .counters = {},
+                           .lns = "l2tpd"};
   EXPECT_EQ(status_line("ikd", up), "ikd answers: version 0.1.0, pid 7, up 3 minutes, 4 peers\n");
   const base::Result<control::Status> down =
       base::fail("cannot connect to /run/x: No such file or directory");
