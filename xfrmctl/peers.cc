@@ -1,12 +1,13 @@
 #include "xfrmctl/peers.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <numeric>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "xfrmctl/table.h"
 
 namespace xfrmctl {
 namespace {
@@ -66,69 +67,42 @@ Json row_json(const PeerRow& row) {
   return out;
 }
 
-/// 999, 1.2k, 34M, 5.6G: at most five characters.
-std::string short_count(std::uint64_t count) {
-  if (count < 1000) return fmt::format("{}", count);
-  auto value = static_cast<double>(count);
-  std::string_view units = "kMGTPE";
-  for (value /= 1000; value >= 999.5; value /= 1000) units.remove_prefix(1);
-  return fmt::format(fmt::runtime(value < 9.95 ? "{:.1f}{}" : "{:.0f}{}"), value, units.front());
-}
-
-/// Names come from clients: a terminal shall not obey them.
-std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text) out += c >= 0x20 && c < 0x7f ? c : '?';
-  return out;
-}
-
 std::string without_0x(std::string_view spi) {
   return std::string(spi.substr(spi.starts_with("0x") ? 2 : 0));
 }
 
-enum Column { number, mark, address, identity, client, spis, in, out, l2tp, user, ppp, columns };
-using Line = std::array<std::string, columns>;
+constexpr Column columns[] = {{"PEER", Align::right},
+                              {"MARK"},
+                              {"ADDRESS"},
+                              {"IDENTITY", Align::left, true},
+                              {"CLIENT"},
+                              {"SPI IN/OUT"},
+                              {"IN", Align::right},
+                              {"OUT", Align::right},
+                              {"L2TP"},
+                              {"USER", Align::left, true},
+                              {"PPP ADDRESS"}};
 
-Line table_line(const PeerRow& row) {
+std::vector<std::string> table_line(const PeerRow& row) {
   const auto& peer = row.peer;
   const auto* sa = active_sa(peer);
-  Line line;
-  line.fill("-");
-  line[number] = fmt::format("{}", peer.peer);
-  line[mark] = fmt::format("{:#x}", peer.mark);
-  line[address] = peer.port == 0 ? peer.address : fmt::format("{}:{}", peer.address, peer.port);
-  if (!peer.identity.empty()) line[identity] = printable(peer.identity);
-  if (!peer.client.empty()) line[client] = printable(peer.client);
-  if (sa) line[spis] = fmt::format("{}/{}", without_0x(sa->spi_in), without_0x(sa->spi_out));
-  line[in] = short_count(sum(peer, &control::Sa::bytes_in));
-  line[out] = short_count(sum(peer, &control::Sa::bytes_out));
+  const auto& session = row.session;
+  std::string l2tp;
   if (row.tunnel) {
-    line[l2tp] = row.session ? fmt::format("{}/{}", row.tunnel->tunnel, row.session->session)
-                             : fmt::format("{}/-", row.tunnel->tunnel);
+    l2tp = session ? fmt::format("{}/{}", row.tunnel->tunnel, session->session)
+                   : fmt::format("{}/-", row.tunnel->tunnel);
   }
-  if (row.session && row.session->user) line[user] = printable(*row.session->user);
-  if (row.session && row.session->ppp_address) line[ppp] = *row.session->ppp_address;
-  return line;
-}
-
-std::array<std::size_t, columns> widths_of(const std::vector<Line>& lines) {
-  constexpr std::size_t widest = 120;
-  constexpr std::size_t least_name = 6;
-  std::array<std::size_t, columns> widths{};
-  for (const auto& line : lines) {
-    for (std::size_t i = 0; i < columns; ++i) widths[i] = std::max(widths[i], line[i].size());
-  }
-  // Names give way: everything else has a bound of its own.
-  for (;;) {
-    auto& longer = widths[widths[identity] >= widths[user] ? identity : user];
-    if (std::accumulate(widths.begin(), widths.end(), std::size_t{columns - 1}) <= widest) return widths;
-    if (longer <= least_name) return widths;
-    --longer;
-  }
-}
-
-std::string cut(const std::string& text, std::size_t width) {
-  return text.size() <= width ? text : text.substr(0, width - 1) + "~";
+  return {fmt::format("{}", peer.peer),
+          fmt::format("{:#x}", peer.mark),
+          peer.port == 0 ? peer.address : fmt::format("{}:{}", peer.address, peer.port),
+          peer.identity,
+          peer.client,
+          sa ? fmt::format("{}/{}", without_0x(sa->spi_in), without_0x(sa->spi_out)) : std::string(),
+          short_count(sum(peer, &control::Sa::bytes_in)),
+          short_count(sum(peer, &control::Sa::bytes_out)),
+          l2tp,
+          session ? session->user.value_or("") : "",
+          session ? session->ppp_address.value_or("") : ""};
 }
 
 }  // namespace
@@ -162,22 +136,9 @@ std::string peers_json(const std::vector<PeerRow>& rows) {
 }
 
 std::string peers_table(const std::vector<PeerRow>& rows) {
-  std::vector<Line> lines{{"PEER", "MARK", "ADDRESS", "IDENTITY", "CLIENT", "SPI IN/OUT", "IN", "OUT", "L2TP",
-                           "USER", "PPP ADDRESS"}};
+  std::vector<std::vector<std::string>> lines;
   for (const auto& row : rows) lines.push_back(table_line(row));
-  const auto widths = widths_of(lines);
-  std::string text;
-  for (const auto& line : lines) {
-    std::string shown;
-    for (std::size_t i = 0; i < columns; ++i) {
-      const bool right = i == number || i == in || i == out;
-      const auto cell = cut(line[i], widths[i]);
-      shown += fmt::format(fmt::runtime(right ? "{:>{}} " : "{:<{}} "), cell, widths[i]);
-    }
-    shown.erase(shown.find_last_not_of(' ') + 1);
-    text += shown + "\n";
-  }
-  return text;
+  return table(columns, lines);
 }
 
 }  // namespace xfrmctl

@@ -9,10 +9,12 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "control/interfaces.h"
 #include "control/rows.h"
 #include "control/server.h"
+#include "validate.h"
 
 namespace xfrmctl {
 namespace {
@@ -41,9 +43,13 @@ class Program : public testing::Test {
     return std::move(control::Server::listen(loop, options, interface).value());
   }
 
-  std::unique_ptr<control::Server> play_ikd() {
+  std::unique_ptr<control::Server> play_ikd(const std::string& lns = "l2tpd") {
     auto ikd = serve(loop_, folder_ + "/ikd", control::ike_interface);
-    ikd->handle("Status", [](const Json&, Call call) { call.reply(control::to_json(control::Status{})); });
+    ikd->handle("Status", [lns](const Json&, Call call) {
+      control::Status status;
+      status.lns = lns;
+      call.reply(control::to_json(status));
+    });
     ikd->handle("ListPeers", [](const Json&, Call call) {
       control::Peer peer;
       peer.peer = 1;
@@ -55,7 +61,12 @@ class Program : public testing::Test {
   std::unique_ptr<control::Server> play_l2tpd() {
     auto l2tpd = serve(loop_, folder_ + "/l2tpd", control::l2tp_interface);
     l2tpd->handle("Status", [](const Json&, Call call) { call.reply(control::to_json(control::Status{})); });
-    l2tpd->handle("ListTunnels", [](const Json&, Call call) { call.reply({{"tunnels", Json::array()}}); });
+    l2tpd->handle("ListTunnels", [](const Json&, Call call) {
+      control::Tunnel tunnel;
+      tunnel.mark = 256;
+      tunnel.tunnel = 7;
+      call.reply({{"tunnels", Json::array({control::to_json(tunnel)})}});
+    });
     l2tpd->handle("ListSessions", [](const Json&, Call call) {
       control::Session session;
       session.mark = 256;
@@ -66,11 +77,12 @@ class Program : public testing::Test {
   }
 
   /// `redirections`: which of the two outputs to keep.
-  Outcome run(const std::string& arguments, const std::string& redirections = "2>&1") {
+  Outcome run(const std::string& arguments, const std::string& redirections = "2>&1",
+              const std::string& prefix = "") {
     Outcome out{};
     std::atomic<bool> done = false;
     std::thread child([&] {
-      const auto command = XFRMCTL " --run-dir " + folder_ + " " + arguments + " " + redirections;
+      const auto command = prefix + XFRMCTL " --run-dir " + folder_ + " " + arguments + " " + redirections;
       FILE* pipe = ::popen(command.c_str(), "r");
       char buffer[4096];
       while (const auto n = std::fread(buffer, 1, sizeof buffer, pipe)) out.text.append(buffer, n);
@@ -80,6 +92,12 @@ class Program : public testing::Test {
     while (!done) loop_.run_once(std::chrono::milliseconds(5));
     child.join();
     return out;
+  }
+
+  /// Without capabilities, but able to execute the program.
+  Outcome run_as_nobody(const std::string& command) {
+    return run(command, "2>&1",
+               "setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all --no-new-privs ");
   }
 
   os::Loop loop_;
@@ -111,6 +129,70 @@ TEST_F(Program, PeersAreListedWithAndWithoutL2tpd) {
   const auto both = run("peers --json");
   EXPECT_EQ(both.exit_code, 0);
   EXPECT_EQ(Json::parse(both.text)["peers"][0]["user"], "alice");
+}
+
+TEST_F(Program, WhereAnotherDaemonServesL2tpNobodyMissesL2tpd) {
+  const auto ikd = play_ikd("external");
+  const auto status = run("status");
+  EXPECT_EQ(status.exit_code, 0) << status.text;
+  EXPECT_NE(status.text.find("l2tpd is not wanted: another daemon serves L2TP"), std::string::npos);
+  const auto peers = run("peers", "2>&1 >/dev/null");
+  EXPECT_EQ(peers.exit_code, 0);
+  EXPECT_EQ(peers.text, "");
+  const auto tunnels = run("tunnels");
+  EXPECT_EQ(tunnels.exit_code, 1);
+  EXPECT_EQ(tunnels.text,
+            "xfrmctl: another daemon serves L2TP, and only it knows its tunnels and sessions\n");
+}
+
+TEST_F(Program, WhatItPrintsAsJsonFitsTheSchemas) {
+  EXPECT_EQ(misfit("status", run("status --json").text), "") << "nobody answers";
+  const auto ikd = play_ikd();
+  const auto l2tpd = play_l2tpd();
+  for (const std::string command : {"status", "peers", "tunnels", "sessions"}) {
+    const auto out = run(command + " --json");
+    EXPECT_EQ(out.exit_code, 0) << out.text;
+    EXPECT_EQ(misfit(command, out.text), "");
+  }
+}
+
+TEST_F(Program, TunnelsAndSessionsNeedL2tpdAndAreJoinedWithPeersWhereIkdAnswers) {
+  EXPECT_EQ(run("tunnels").exit_code, 1);
+  EXPECT_EQ(run("sessions").exit_code, 1);
+  const auto l2tpd = play_l2tpd();
+  const auto alone = run("tunnels --json", "2>/dev/null");
+  EXPECT_EQ(alone.exit_code, 0);
+  EXPECT_TRUE(Json::parse(alone.text)["tunnels"][0]["peer"].is_null());
+  EXPECT_NE(run("tunnels", "2>&1 >/dev/null").text.find("nothing is known of peers: cannot connect"),
+            std::string::npos);
+  const auto ikd = play_ikd();
+  const auto both = run("sessions --json");
+  EXPECT_EQ(both.exit_code, 0);
+  EXPECT_EQ(Json::parse(both.text)["sessions"][0]["peer"], 1);
+}
+
+TEST_F(Program, WithoutTheRightToAskTheKernelItSaysSo) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to give it up";
+  for (const std::string command : {"sas", "policies"}) {
+    const auto out = run_as_nobody(command);
+    EXPECT_EQ(out.exit_code, 3) << out.text;
+    EXPECT_EQ(out.text, "xfrmctl: the kernel lists its " + (command == "sas" ? "SAs" : command) +
+                            " to root (CAP_NET_ADMIN) only\n");
+  }
+}
+
+TEST_F(Program, WatchingRepeatsUntilNobodyReadsAndOutlivesADaemon) {
+  auto ikd = play_ikd();
+  const auto l2tpd = play_l2tpd();
+  const auto three = run("peers --json --watch=1 | grep -m 3 --line-buffered version | wc -l", "2>&1");
+  EXPECT_EQ(three.text, "3\n");
+  const auto both = run("status --watch=1 2>&1 | grep -m 2 --line-buffered 'ikd answers' | wc -l", "");
+  EXPECT_EQ(both.text, "2\n");
+  ikd.reset();
+  const auto gone =
+      run("status --watch=1 2>&1 | grep -m 2 --line-buffered 'ikd does not answer' | wc -l", "");
+  EXPECT_EQ(gone.text, "2\n");
+  EXPECT_EQ(run("peers --watch=0").exit_code, 2);
 }
 
 TEST_F(Program, AnAnswerWithoutItsMembersIsNoAnswer) {

@@ -1,0 +1,101 @@
+"""What xfrmctl lists, against what ip(8) says of the same kernel."""
+
+import json
+import pathlib
+import re
+
+from catalogue import scenario
+from netns import Failure
+from scenarios import goodbye
+
+VALIDATE = pathlib.Path(__file__).resolve().parent.parent / "validate"
+SECRET = "0x" + "5ec7e7" * 10 + "5e07"
+FOREIGN = ("src 192.0.2.77 dst 203.0.113.1 proto esp spi 0x777 reqid 7 mode tunnel replay-window 32 "
+           f"enc cbc(aes) {SECRET} auth-trunc hmac(sha256) {SECRET} 128").split()
+FOREIGN_POLICY = "src 10.77.0.0/16 dst 10.50.0.0/24 dir in priority 77 tmpl src 192.0.2.77 dst 203.0.113.1 proto esp reqid 7 mode tunnel".split()
+
+
+def listed(gateway, what):
+    """A list of xfrmctl's, which fits its schema."""
+    text = gateway.xfrmctl(what, "--json")
+    complaints = gateway.host.run("python3", "-B", VALIDATE, what, stdin=text, check=False).strip()
+    if complaints:
+        raise Failure(f"xfrmctl {what} --json does not fit its schema: {complaints}: {text}")
+    return json.loads(text)[what] if what != "status" else json.loads(text)
+
+
+def number(found):
+    return int(found[1], 0) if found else None
+
+
+def states_of_ip(host):
+    """What `ip xfrm state` says of each SA, as far as it is compared."""
+    found = set()
+    for block in re.split(r"^(?=src )", host.run("ip", "xfrm", "state"), flags=re.M)[1:]:
+        mark, output, encap = (re.search(pattern, block, re.M) for pattern in
+                               (r"^\s+mark (\w+)", r"output-mark (\w+)", r"encap type \S+ sport (\d+) dport (\d+)"))
+        ends = re.match(r"src (\S+) dst (\S+)", block)
+        rest = re.search(r"proto (\S+) spi (\w+) reqid (\w+)(?:\(\w+\))? mode (\w+)", block)
+        found.add((ends[1], ends[2], rest[1], int(rest[2], 16), int(rest[3], 0), rest[4], number(mark), number(output),
+                   (int(encap[1]), int(encap[2])) if encap else None))
+    return found
+
+
+def states_of_xfrmctl(rows):
+    return {(row["source"], row["destination"], row["protocol"], int(row["spi"], 16), row["reqid"], row["mode"],
+             row["mark"] and row["mark"]["value"], row["output_mark"] and row["output_mark"]["value"],
+             (row["encap_source_port"], row["encap_destination_port"]) if row["encap_source_port"] is not None else None) for row in rows}
+
+
+def policies_of_ip(host):
+    """Selector, direction, priority and mark of each policy that is not a socket's, and how many are."""
+    found, sockets = set(), 0
+    for block in re.split(r"^(?=src )", host.run("ip", "xfrm", "policy"), flags=re.M)[1:]:
+        if re.search(r"^\s+socket (in|out)", block, re.M):
+            sockets += 1
+            continue
+        ends = re.match(r"src (\S+) dst (\S+)", block)
+        where = re.search(r"dir (\w+)(?: action \w+)?(?: index \d+)? priority (\d+)", block)
+        found.add((ends[1], ends[2], where[1], int(where[2]), number(re.search(r"^\s+mark (\w+)", block, re.M))))
+    return found, sockets
+
+
+@scenario(only="sameroof")
+def xfrmctl_lists(lab):
+    """Two clients of one NAT and another IPsec user: xfrmctl lists the SAs and policies that ip(8) lists, says whose they are and
+    prints no key; all lists fit their schemas."""
+    clients = [lab.client(name) for name in ("a1", "a2")]
+    gw = lab.world["gw"]
+    with lab.gateway() as gateway:
+        gw.run("ip", "xfrm", "state", "add", *FOREIGN)
+        gw.run("ip", "xfrm", "policy", "add", *FOREIGN_POLICY)
+        lab.dial(*clients)
+        lab.prove(*clients)
+        sas = listed(gateway, "sas")
+        if states_of_xfrmctl(sas) != states_of_ip(gw) or len(sas) != 5:
+            raise Failure(f"xfrmctl lists {states_of_xfrmctl(sas)} and ip(8) {states_of_ip(gw)}")
+        peers = {peer["peer"]: peer for peer in listed(gateway, "peers")}
+        owners = sorted((row["owner"], row["peer"] or 0, row["direction"] or "") for row in sas)
+        wanted = [("foreign", 0, "")] + [("peer", peer, way) for peer in sorted(peers) for way in ("in", "out")]
+        if owners != wanted:
+            raise Failure(f"whose the SAs are: {owners} and not {wanted}")
+        for row in sas:
+            if row["peer"] and row["spi"] != peers[row["peer"]][f"spi_{row['direction']}"]:
+                raise Failure(f"the SA {row['spi']} is not one that ikd has for peer {row['peer']}")
+        policies = listed(gateway, "policies")
+        shared, sockets = policies_of_ip(gw)
+        ours = {(row["selector"]["source"], row["selector"]["destination"], {"forward": "fwd"}.get(row["direction"], row["direction"]),
+                 row["priority"], row["mark"] and row["mark"]["value"]) for row in policies if not row["socket"]}
+        if ours != shared or sum(row["socket"] for row in policies) != sockets:
+            raise Failure(f"xfrmctl lists the policies {ours}, ip(8) {shared} and {sockets} of sockets")
+        if sorted(row["peer"] or 0 for row in policies if row["owner"] != "unknown") != [0, *sorted(peers)]:
+            raise Failure(f"whose the policies are: {policies}")
+        tunnels, sessions = listed(gateway, "tunnels"), listed(gateway, "sessions")
+        if {row["user"] for row in sessions} != {c.user for c in clients} or {row["peer"] for row in tunnels} != set(peers):
+            raise Failure(f"xfrmctl was to list a tunnel and a session of each client: {tunnels} {sessions}")
+        listed(gateway, "status")
+        keys = re.findall(r"0x([0-9a-f]{32,})", gw.run("ip", "xfrm", "state"))
+        said = "".join(gateway.xfrmctl(what, *options) for what in ("sas", "policies", "peers") for options in ((), ("--json",)))
+        if len(keys) < 6 or any(key in said for key in keys):
+            raise Failure("xfrmctl was to print none of the kernel's keys")
+        goodbye(lab, *clients)

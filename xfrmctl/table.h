@@ -1,0 +1,29 @@
+#pragma once
+// Tables for people, and numbers in units that people read.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xfrmctl {
+
+enum class Align { left, right };
+
+struct Column {
+  std::string_view heading;
+  Align align = Align::left;
+  bool yields = false;  ///< its cells may be cut where the table would be wider than 120 columns
+};
+
+/// `lines` have a cell for each column; an empty cell is shown as "-". Whatever a cell holds, a terminal
+/// does not obey it.
+std::string table(std::span<const Column> columns, const std::vector<std::vector<std::string>>& lines);
+
+/// 999, 1.2k, 34M, 5.6G: at most five characters.
+std::string short_count(std::uint64_t count);
+/// 59s, 12m, 47h, 9d.
+std::string short_duration(std::uint64_t seconds);
+
+}  // namespace xfrmctl
