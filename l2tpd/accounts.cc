@@ -5,21 +5,35 @@ namespace l2tpd {
 Accounts::Accounts(const config::Config& config, const config::Secrets& secrets, base::Secret unguessable)
     : config_(config), secrets_(secrets), unguessable_(std::move(unguessable)) {}
 
-const config::User* Accounts::find(std::string_view name) const {
+const config::User* Accounts::user(std::string_view name) const {
   if (const auto* user = config_.user(name)) return user;
   const auto backslash = name.rfind('\\');
   return backslash == std::string_view::npos ? nullptr : config_.user(name.substr(backslash + 1));
 }
 
+std::optional<Account> Accounts::find(std::string_view name) const {
+  const auto* known = user(name);
+  if (known == nullptr) return std::nullopt;
+  return Account{
+      .name = known->name, .address = known->address, .limits = known->limits, .nft_sets = known->nft_sets};
+}
+
+Account Accounts::admitted(std::string_view name, const std::optional<base::Address>& given) const {
+  auto out =
+      find(name).value_or(Account{.name = std::string(name), .address = {}, .limits = config_.ppp.limits});
+  if (given) out.address = given;
+  return out;
+}
+
 const base::Secret& Accounts::secret_of(std::string_view name) const {
-  const auto* user = find(name);
-  if (user == nullptr) return unguessable_;
-  const auto it = secrets_.user.find(user->name);
+  const auto* known = user(name);
+  if (known == nullptr) return unguessable_;
+  const auto it = secrets_.user.find(known->name);
   return it == secrets_.user.end() ? unguessable_ : it->second;
 }
 
 bool Accounts::password_is_right(std::string_view name, base::ByteView password) const {
-  return base::same_in_constant_time(secret_of(name).view(), password) && find(name) != nullptr;
+  return base::same_in_constant_time(secret_of(name).view(), password) && user(name) != nullptr;
 }
 
 }  // namespace l2tpd

@@ -1,13 +1,20 @@
 #include "l2tpd/daemon.h"
 
+#include <algorithm>
 #include <csignal>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "base/event_log.h"
+#include "control/interfaces.h"
 #include "control/server.h"
 #include "l2tpd/kernel.h"
+#include "l2tpd/mtu.h"
+#include "l2tpd/radius.h"
 #include "l2tpd/random.h"
+#include "l2tpd/record.h"
+#include "l2tpd/reload.h"
 #include "l2tpd/status.h"
 
 namespace l2tpd {
@@ -19,7 +26,7 @@ using base::Severity;
 constexpr std::uint16_t l2tp_port = 1701;
 constexpr std::size_t batch = 64;
 constexpr base::Duration farewell_time = 2s;  ///< for acknowledgements of our StopCCNs
-constexpr base::Duration longest_stop = 8s;   ///< then for the last pppd, too
+constexpr base::Duration longest_stop = 8s;   ///< then for the last pppd and hook, too
 constexpr base::Duration stop_check = 50ms;
 
 l2tp::Settings settings_from(const config::Config& config, const config::Secrets& secrets) {
@@ -34,37 +41,47 @@ std::string mark_field(const l2tp::TunnelName& tunnel) { return fmt::format("{:#
 
 }  // namespace
 
-Daemon::Daemon(os::Loop& loop, const config::Config& config, const config::Secrets& secrets,
-               DaemonOptions options)
+Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets, DaemonOptions options)
     : loop_(loop),
       config_(config),
+      secrets_(secrets),
       options_(std::move(options)),
       accounts_(config, secrets, random_secret(32)),
       server_(settings_from(config, secrets), random_16),
-      links_(loop, config, accounts_, options_.pppd_log,
-             [this](const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, l2tp::Ending ending) {
-               server_.completed(l2tp::SessionEnded{tunnel.id, session.id, std::move(ending)},
-                                 base::Clock::now());
-             }),
+      links_(
+          loop, config, accounts_, options_.pppd,
+          {.ended =
+               [this](const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, l2tp::Ending ending) {
+                 server_.completed(l2tp::SessionEnded{tunnel.id, session.id, std::move(ending)},
+                                   base::Clock::now());
+               },
+           .up = [this](const SessionRecord& session) { session_up(session); },
+           .down = [this](SessionRecord& session) { session_down(session); },
+           .over = [this](const SessionRecord& session,
+                          std::string_view why) { session_over(session, why); }}),
+      hooks_(loop, config.hooks),
       started_(base::Clock::now()) {}
 
 Daemon::~Daemon() {
   // Whatever ended us: what we put into the kernel's sets does not stay.
   if (!latch_) return;
   latch_->flush_tunnels();
+  latch_->flush_links();
   latch_->set_cleartext(nft::Cleartext::refused);
   latch_->set_latch(nft::Latch::off);
 }
 
 base::Result<void> Daemon::start() {
-  if (const auto able = check_kernel(); !able)
-    base::log(Severity::warning, fmt::format("No session can come up: {}.", able.error().message));
+  for (const auto& able : {check_kernel(), check_pppd(config_.ppp, options_.pppd)}) {
+    if (!able) base::log(Severity::warning, fmt::format("No session can come up: {}.", able.error().message));
+  }
   stop_timer_ = loop_.on_time([this] { stop_when_quiet(); });
   terminate_ = loop_.on_signal(SIGTERM, [this] { stop(); });
   interrupt_ = loop_.on_signal(SIGINT, [this] { stop(); });
-  // Its default action would end the daemon and leave its elements in the latch.
-  hangup_ = loop_.on_signal(SIGHUP, [] {
-    base::log(Severity::notice, "SIGHUP changes nothing: the configuration is read at the start only.");
+  hangup_ = loop_.on_signal(SIGHUP, [this] {
+    os::Loop::notify("RELOADING=1");
+    [[maybe_unused]] const auto told = reload();
+    os::Loop::notify("READY=1");
   });
   // Both before anything of the kernel's is touched: an l2tpd that already serves must not lose its latch.
   if (const auto opened = open_control(); !opened) return opened;
@@ -75,6 +92,9 @@ base::Result<void> Daemon::start() {
   auto latch = nft::PeerMap::open();
   if (!latch) return tl::unexpected(latch.error());
   latch_.emplace(std::move(*latch));
+  auto sets = nft::SetMembers::open();
+  if (!sets) return tl::unexpected(sets.error());
+  sets_.emplace(std::move(*sets));
   auto table = nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext"});
   if (!table) return tl::unexpected(table.error());
   table_.emplace(std::move(*table));
@@ -82,8 +102,14 @@ base::Result<void> Daemon::start() {
     if (table_->disturbed()) table_disturbed();
   });
   if (const auto done = latch_->flush_tunnels(); !done) return nl::as_base(done.error());
+  if (const auto done = latch_->flush_links(); !done) return nl::as_base(done.error());
   if (const auto done = fill_sets(); !done) return nl::as_base(done.error());
 
+  if (config_.ppp.users == config::UserSource::radius) {
+    auto written = write_radius_files(options_.run_dir + "/radius", config_, secrets_);
+    if (!written) return tl::unexpected(written.error());
+    radius_file_ = std::move(*written);
+  }
   timer_ = loop_.on_time([this] { server_.timeout(base::Clock::now()); });
   before_sleep_ = loop_.before_sleep([this] { pump(); });
   for (const auto& address : config_.l2tp.listen) {
@@ -139,6 +165,11 @@ base::Result<void> Daemon::open_control() {
   if (!server) return tl::unexpected(server.error());
   control_ = std::move(*server);
   serve_status(*control_, server_, links_, counters_, started_);
+  control_->handle("Reload", [this](const control::Json&, control::Call call) {
+    const auto changes = reload();
+    if (!changes) return call.fail(control::refused, {{"why", changes.error().message}});
+    call.reply({{"changes", *changes}});
+  });
   return {};
 }
 
@@ -253,7 +284,99 @@ base::Result<void> Daemon::start_session(const l2tp::StartSession& start) {
   auto session = make_kernel_session(it->second.socket.fd(), start.tunnel, start.session,
                                      start.sequencing ? DataSequencing::both : DataSequencing::none);
   if (!session) return tl::unexpected(session.error());
-  return links_.start(start.tunnel, start.session, std::move(*session));
+  return links_.start(start.tunnel, start.session, std::move(*session), terms_for(start.tunnel));
+}
+
+const control::Peer* Daemon::peer_of(const l2tp::TunnelName& tunnel) const {
+  return tunnel.mark.value == 0 || !peers_ ? nullptr : peers_->peer(tunnel.mark);
+}
+
+PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel) const {
+  const auto* peer = peer_of(tunnel);
+  // Where the peer really is: to its alias no packet goes on a wire.
+  const auto home =
+      peer ? base::Address::parse(peer->address).value_or(tunnel.remote.address) : tunnel.remote.address;
+  const auto known = path_mtu(tunnel.local.address, home);
+  const auto path = std::min(known.value_or(config_.ppp.path_mtu), config_.ppp.path_mtu);
+  Carrier carrier{.ipsec = tunnel.mark.value != 0, .udp_encapsulation = true, .transform = {}};
+  if (peer) carrier.udp_encapsulation = peer->port != 0;
+  if (peer && !peer->sas.empty()) carrier.transform = peer->sas.front().transform;
+  const auto largest = largest_ppp_packet(path, carrier);
+  PppdTerms terms{.mtu = std::min(largest, config_.ppp.mtu.value_or(largest)), .radius_file = radius_file_};
+  terms.calling_station = base::Endpoint{home, peer ? peer->port : tunnel.remote.port}.to_string();
+  if (tunnel.mark.value != 0) terms.calling_station += fmt::format("/{:#x}", tunnel.mark.value);
+  return terms;
+}
+
+void Daemon::session_up(const SessionRecord& session) {
+  if (const auto done = latch_->add_link(session.ifname, session.mtu); !done)
+    base::log(Severity::warning, done.error().message);
+  put_into_sets(session);
+  hooks_.run(SessionEvent::up, session.number,
+             record_of(SessionEvent::up, session, peer_of(session.tunnel), base::Clock::now()));
+}
+
+/// Into those of its user, and out of any other that the configuration names: an l2tpd that was killed may
+/// have left the address there.
+void Daemon::put_into_sets(const SessionRecord& session) {
+  std::set<config::NftSet> others;
+  for (const auto& user : config_.users) others.insert(user.nft_sets.begin(), user.nft_sets.end());
+  for (const auto& own : session.account.nft_sets) {
+    others.erase(own);
+    const auto done = sets_->add({own.family, own.table, own.name}, session.address);
+    if (done) continue;
+    base::log(Severity::error,
+              fmt::format("User '{}' is in no set: {}.", session.account.name, done.error().message),
+              {{"MARK", mark_field(session.tunnel)}, {"USER", session.account.name}});
+  }
+  for (const auto& other : others) {
+    [[maybe_unused]] const auto done =
+        sets_->remove({other.family, other.table, other.name}, session.address);
+  }
+}
+
+void Daemon::session_down(SessionRecord& session) {
+  const auto bytes = bytes_of(session.ifname);
+  session.bytes_in = bytes.in;
+  session.bytes_out = bytes.out;
+  if (const auto done = latch_->remove_link(session.ifname); !done)
+    base::log(Severity::warning, done.error().message);
+  for (const auto& own : session.account.nft_sets) {
+    const auto done = sets_->remove({own.family, own.table, own.name}, session.address);
+    if (!done)
+      base::log(Severity::error,
+                fmt::format("User '{}' leaves no set: {}.", session.account.name, done.error().message),
+                {{"MARK", mark_field(session.tunnel)}, {"USER", session.account.name}});
+  }
+}
+
+void Daemon::session_over(const SessionRecord& session, std::string_view why) {
+  hooks_.run(SessionEvent::down, session.number,
+             record_of(SessionEvent::down, session, peer_of(session.tunnel), base::Clock::now(), why));
+}
+
+base::Result<std::string> Daemon::reload() {
+  auto fresh = options_.load ? options_.load() : base::fail("it was not read from files");
+  base::Result<void> good;
+  if (!fresh) good = tl::unexpected(fresh.error());
+  if (good) good = check_reload(config_, fresh->config);
+  if (good) good = check_pppd(fresh->config.ppp, options_.pppd);
+  if (good && fresh->config.ppp.users == config::UserSource::radius) {
+    auto written = write_radius_files(options_.run_dir + "/radius", fresh->config, fresh->secrets);
+    if (!written) good = tl::unexpected(written.error());
+  }
+  if (!good) {
+    base::log(Severity::error, fmt::format("The configuration stays as it was: {}.", good.error().message));
+    return tl::unexpected(good.error());
+  }
+  auto told = difference(config_, fresh->config);
+  config_ = std::move(fresh->config);
+  secrets_ = std::move(fresh->secrets);
+  radius_file_ =
+      config_.ppp.users == config::UserSource::radius ? options_.run_dir + "/radius/radius.conf" : "";
+  links_.reconfigure();
+  base::log(Severity::notice, fmt::format("The configuration was read again: {}.", told));
+  return told;
 }
 
 void Daemon::perform(const l2tp::StopSession& stop) { links_.stop(stop.tunnel, stop.session, stop.why); }
@@ -303,7 +426,7 @@ void Daemon::stop_when_quiet() {
   const auto now = base::Clock::now();
   if (server_.quiet() || now >= *stop_by_) server_.abandon_all();
   pump();
-  const bool over = server_.tunnels().empty() && links_.empty();
+  const bool over = server_.tunnels().empty() && links_.empty() && hooks_.empty();
   if (over || now >= *stop_by_ + (longest_stop - farewell_time)) {
     loop_.stop();
   } else {

@@ -1,6 +1,7 @@
 #pragma once
 // l2tpd: the core's effects carried out, and everything that happens brought to the core.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,9 +13,11 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "l2tp/server.h"
+#include "l2tpd/hooks.h"
 #include "l2tpd/links.h"
 #include "l2tpd/peers_watch.h"
 #include "nft/peer_map.h"
+#include "nft/set_members.h"
 #include "nft/table_watch.h"
 #include "os/loop.h"
 #include "os/udp.h"
@@ -25,9 +28,17 @@ class Server;
 
 namespace l2tpd {
 
+/// What both files say.
+struct Configuration {
+  config::Config config;
+  config::Secrets secrets;
+};
+
 struct DaemonOptions {
   std::string run_dir = "/run/sameroof";
-  PppdLog pppd_log = PppdLog::syslog_only;
+  PppdProgram pppd{};
+  /// Reads both files again, and compares them (config::check).
+  std::function<base::Result<Configuration>()> load{};
 };
 
 /// What the shell itself drops, beside the core's counters.
@@ -41,14 +52,16 @@ struct DaemonCounters {
 
 class Daemon {
  public:
-  /// `config` and `secrets` outlive it.
-  Daemon(os::Loop& loop, const config::Config& config, const config::Secrets& secrets, DaemonOptions options);
+  /// `config` and `secrets` outlive it; a reload replaces what is in them.
+  Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets, DaemonOptions options);
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon();
 
   /// Sockets, latch and control socket; after that the loop does the rest.
   base::Result<void> start();
+  /// Takes the files as they are now, or leaves everything as it was. What changed, in words.
+  base::Result<std::string> reload();
 
  private:
   struct Tunnel {
@@ -81,6 +94,12 @@ class Daemon {
   void perform(const l2tp::CallRefused& refused);
   void fail(const l2tp::TunnelName& tunnel, const base::Error& why);
   base::Result<void> start_session(const l2tp::StartSession& start);
+  PppdTerms terms_for(const l2tp::TunnelName& tunnel) const;
+  void session_up(const SessionRecord& session);
+  void session_down(SessionRecord& session);
+  void session_over(const SessionRecord& session, std::string_view why);
+  void put_into_sets(const SessionRecord& session);
+  const control::Peer* peer_of(const l2tp::TunnelName& tunnel) const;
 
   /// Everything of ours in the sets of the ruleset.
   nl::Result<void> fill_sets();
@@ -92,19 +111,23 @@ class Daemon {
   void stop_when_quiet();
 
   os::Loop& loop_;
-  const config::Config& config_;
+  config::Config& config_;
+  config::Secrets& secrets_;
   DaemonOptions options_;
   Accounts accounts_;
   std::optional<nft::PeerMap> latch_;
   std::set<std::pair<base::Mark, l2tp::TunnelId>> latched_;
   std::optional<nft::TableWatch> table_;
+  std::optional<nft::SetMembers> sets_;
   l2tp::Server server_;
   Links links_;
+  Hooks hooks_;
   std::vector<std::unique_ptr<MainSocket>> main_sockets_;
   std::map<l2tp::TunnelId, Tunnel> tunnels_;
   std::unique_ptr<control::Server> control_;
   std::unique_ptr<PeersWatch> peers_;
   DaemonCounters counters_;
+  std::string radius_file_;  ///< empty: RADIUS is not asked
   os::Source table_events_;
   os::Source timer_;
   os::Source before_sleep_;

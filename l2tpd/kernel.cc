@@ -1,5 +1,6 @@
 #include "l2tpd/kernel.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -59,6 +60,22 @@ base::Result<base::Fd> make_kernel_session(int udp_socket, const l2tp::TunnelNam
       return base::fail_errno("cannot turn L2TP sequence numbers on", errno);
   }
   return fd;
+}
+
+base::Result<std::uint16_t> path_mtu(const base::Address& local, const base::Address& remote) {
+  const auto what = [&] { return fmt::format("cannot find the way to {}", remote.to_string()); };
+  const base::Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) return base::fail_errno(what(), errno);
+  sockaddr_storage at{};
+  auto length = base::Endpoint{local, 0}.to_sockaddr(at);
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&at), length) != 0) return base::fail_errno(what(), errno);
+  length = base::Endpoint{remote, 1701}.to_sockaddr(at);
+  int mtu = 0;
+  socklen_t size = sizeof mtu;
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&at), length) != 0 ||
+      ::getsockopt(fd.get(), IPPROTO_IP, IP_MTU, &mtu, &size) != 0)
+    return base::fail_errno(what(), errno);
+  return static_cast<std::uint16_t>(std::clamp(mtu, 576, 65535));
 }
 
 base::Result<void> check_kernel() {

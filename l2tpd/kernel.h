@@ -19,6 +19,10 @@ enum class DataSequencing {
 base::Result<base::Fd> make_kernel_session(int udp_socket, const l2tp::TunnelName& tunnel,
                                            const l2tp::SessionName& session, DataSequencing sequencing);
 
+/// What the kernel knows of the way from `local` to `remote`: its interface's MTU, or less where a router
+/// said so.
+base::Result<std::uint16_t> path_mtu(const base::Address& local, const base::Address& remote);
+
 /// Whether the kernel can do all this; the sentence says what is missing.
 base::Result<void> check_kernel();
 

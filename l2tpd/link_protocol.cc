@@ -20,9 +20,23 @@ std::optional<LinkRequest> decode_up(wire::Reader& in) {
   const auto ifname = field(in);
   const auto ours = base::Address::from_bytes(field(in));
   const auto theirs = base::Address::from_bytes(field(in));
-  if (!ours || !theirs || !ours->is_v4() || !theirs->is_v4() || ifname.empty() || ifname.size() > 15)
+  wire::Reader mtu(field(in));
+  if (mtu.left() != 2 || !ours || !theirs || !ours->is_v4() || !theirs->is_v4() || ifname.empty() ||
+      ifname.size() > 15)
     return std::nullopt;
-  return LinkUp{text(ifname), *ours, *theirs};
+  return LinkUp{text(ifname), *ours, *theirs, mtu.u16()};
+}
+
+std::optional<LinkRequest> decode_down(wire::Reader& in) {
+  const auto ifname = field(in);
+  const auto status = field(in);
+  if (ifname.empty() || ifname.size() > 15 || status.size() != 1) return std::nullopt;
+  return LinkDown{text(ifname), status[0]};
+}
+
+void put_number(wire::Writer& out, std::chrono::seconds value) {
+  out.u8(4);
+  out.u32(static_cast<std::uint32_t>(value.count()));
 }
 
 }  // namespace
@@ -33,6 +47,8 @@ std::optional<LinkRequest> decode_request(base::ByteView packet) {
   const auto kind = in.u8();
   if (kind == sameroof_up) {
     out = decode_up(in);
+  } else if (kind == sameroof_down) {
+    out = decode_down(in);
   } else {
     const auto name = field(in);
     if (name.empty()) return std::nullopt;
@@ -42,6 +58,13 @@ std::optional<LinkRequest> decode_request(base::ByteView packet) {
       const auto verdict = field(in);
       if (verdict.size() != 1 || (verdict[0] != '0' && verdict[0] != '1')) return std::nullopt;
       out = ChapChecked{text(name), verdict[0] == '1'};
+    } else if (kind == sameroof_judged) {
+      const auto verdict = field(in);
+      auto given = base::Address::from_bytes(field(in));
+      if (verdict.size() != 1 || (verdict[0] != '0' && verdict[0] != '1') || !given || !given->is_v4())
+        return std::nullopt;
+      if (given->is_unspecified()) given.reset();
+      out = Judged{text(name), verdict[0] == '1', given};
     } else if (kind == sameroof_pap) {
       const auto password = field(in);
       out = PapLogin{text(name), base::Secret::copy_of(password)};
@@ -60,10 +83,12 @@ base::Secret encode_secret(const base::Secret& secret) {
   return out;
 }
 
-base::Bytes encode_lease(const base::Address& address) {
+base::Bytes encode_lease(const Lease& lease) {
   wire::Writer out;
   out.u8(sameroof_yes);
-  put_field(out, address.bytes());
+  put_field(out, lease.address.bytes());
+  put_number(out, lease.session);
+  put_number(out, lease.idle);
   return out.take();
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 // The daemon's side of plugin/protocol.h: requests decoded and answers encoded. Pure.
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -22,19 +24,37 @@ struct PapLogin {
   std::string name;
   base::Secret password;
 };
+/// RADIUS has judged the password.
+struct Judged {
+  std::string name;
+  bool right = false;
+  std::optional<base::Address> given;  ///< by RADIUS
+};
 struct LinkUp {
   std::string ifname;
   base::Address ours;
   base::Address theirs;
+  std::uint16_t mtu = 0;  ///< of the interface, as negotiated
 };
-using LinkRequest = std::variant<SecretWanted, ChapChecked, PapLogin, LinkUp>;
+/// IPCP is down, and the interface about to go.
+struct LinkDown {
+  std::string ifname;
+  std::uint8_t status = 0;  ///< pppd(8), EXIT STATUS; zero where pppd knows of no reason
+};
+using LinkRequest = std::variant<SecretWanted, ChapChecked, PapLogin, Judged, LinkUp, LinkDown>;
 
 /// Nothing for what is no request: names are 1 to 255 octets, an interface name 1 to 15.
 std::optional<LinkRequest> decode_request(base::ByteView packet);
 
 /// At most 255 octets of `secret` are sent; config refuses longer ones.
 base::Secret encode_secret(const base::Secret& secret);
-base::Bytes encode_lease(const base::Address& address);
+/// A login is granted: with this address, and for so long at most (zero: for ever).
+struct Lease {
+  base::Address address;
+  std::chrono::seconds session{0};
+  std::chrono::seconds idle{0};
+};
+base::Bytes encode_lease(const Lease& lease);
 base::Bytes encode_yes();
 base::Bytes encode_no(std::string_view reason);
 

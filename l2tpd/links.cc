@@ -4,12 +4,14 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <vector>
 
 #include <fmt/format.h>
 #include <sys/socket.h>
 
 #include "base/event_log.h"
 #include "l2tpd/plugin/protocol.h"
+#include "l2tpd/radius.h"
 
 namespace l2tpd {
 namespace {
@@ -37,16 +39,17 @@ std::string words_for(const l2tp::TunnelName& tunnel) {
   return fmt::format("peer {}{}", tunnel.remote.to_string(), tunnel.mark.value == 0 ? " (clear text)" : "");
 }
 
-Links::Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, PppdLog log, Ended ended)
+Links::Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, PppdProgram program,
+             Calls calls)
     : loop_(loop),
       config_(config),
       accounts_(accounts),
-      log_(log),
-      on_end_(std::move(ended)),
+      program_(std::move(program)),
+      calls_(std::move(calls)),
       pool_(config) {}
 
 base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
-                                base::Fd kernel_session) {
+                                base::Fd kernel_session, const PppdTerms& terms) {
   const auto same_peer = [&tunnel](const Link& link) {
     return link.tunnel.mark == tunnel.mark && link.tunnel.remote.address == tunnel.remote.address;
   };
@@ -57,7 +60,7 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
     return base::fail_errno("cannot make a channel to pppd", errno);
   base::Fd ours(pair[0]);
   const base::Fd theirs(pair[1]);
-  const auto pid = spawn_pppd(config_.ppp, tunnel, session, kernel_session, theirs, log_);
+  const auto pid = spawn_pppd(config_.ppp, terms, tunnel, session, kernel_session, theirs, program_);
   if (!pid) return tl::unexpected(pid.error());
   const auto it = links_.emplace(links_.end());
   it->pid = *pid;
@@ -83,7 +86,12 @@ void Links::stop(const l2tp::TunnelName& tunnel, const l2tp::SessionName& sessio
 void Links::terminate(Link& link) {
   ::kill(link.pid, SIGTERM);
   link.kill_timer = loop_.on_time([pid = link.pid] { ::kill(pid, SIGKILL); });
-  link.kill_timer.set_time(base::Clock::now() + patience_with_pppd);
+  link.kill_timer.set_time(base::Clock::now() + patience());
+}
+
+base::Duration Links::patience() const {
+  if (config_.ppp.users != config::UserSource::radius) return patience_with_pppd;
+  return patience_with_pppd + longest_accounting(config_.radius);
 }
 
 std::optional<LinkStatus> Links::status(l2tp::TunnelId tunnel, l2tp::SessionId session) const {
@@ -116,70 +124,115 @@ void Links::read(Link& link) {
 }
 
 void Links::answer(Link& link, LinkRequest request) {
-  std::visit(
-      Overloaded{[&](const SecretWanted& wanted) {
-                   link.claimed_name = wanted.name;
-                   send(link, encode_secret(accounts_.secret_of(wanted.name)).view());
-                 },
-                 [&](const ChapChecked& checked) {
-                   const bool known = accounts_.find(checked.name) != nullptr;
-                   if (checked.right && known && checked.name == link.claimed_name) {
-                     log_in(link, checked.name);
-                   } else {
-                     refuse(link, checked.name, known ? "wrong password" : "no such user", "Access denied");
-                   }
-                 },
-                 [&](const PapLogin& login) {
-                   const bool known = accounts_.find(login.name) != nullptr;
-                   if (accounts_.password_is_right(login.name, login.password.view())) {
-                     log_in(link, login.name);
-                   } else {
-                     refuse(link, login.name, known ? "wrong password" : "no such user", "Access denied");
-                   }
-                 },
-                 [&](const LinkUp& up) { report_up(link, up); }},
-      request);
+  const auto judge = [&](const std::string& name, bool right) {
+    const auto account = accounts_.find(name);
+    if (right && account) return log_in(link, *account);
+    refuse(link, name, account ? "wrong password" : "no such user", "Access denied");
+  };
+  std::visit(Overloaded{[&](const SecretWanted& wanted) {
+                          link.claimed_name = wanted.name;
+                          send(link, encode_secret(accounts_.secret_of(wanted.name)).view());
+                        },
+                        [&](const ChapChecked& checked) {
+                          judge(checked.name, checked.right && checked.name == link.claimed_name);
+                        },
+                        [&](const PapLogin& login) {
+                          judge(login.name, accounts_.password_is_right(login.name, login.password.view()));
+                        },
+                        [&](const Judged& judged) {
+                          if (!judged.right) {
+                            refuse(link, judged.name, "RADIUS says no, or nothing (pppd's log tells which)",
+                                   "Access denied");
+                          } else if (const auto wrong = unusable(judged.given); wrong) {
+                            refuse(link, judged.name, "RADIUS gives it " + *wrong, "Access denied");
+                          } else {
+                            log_in(link, accounts_.admitted(judged.name, judged.given));
+                          }
+                        },
+                        [&](const LinkUp& up) { report_up(link, up); },
+                        [&](const LinkDown& down) {
+                          link.reason = down.status;
+                          report_down(link);
+                          send(link, encode_yes());
+                        }},
+             request);
 }
 
-void Links::log_in(Link& link, const std::string& name) {
-  const auto* user = accounts_.find(name);
-  if (link.status.address && link.status.user == user->name) {
-    send(link, encode_lease(*link.status.address));  // CHAP may ask again during a link's life
-    return;
-  }
-  // A phone that comes back from another network must not wait for its own ghost.
-  if (user->address && end_older_link(link, *user)) {
-    link.waits_for_lease = user;
-    return;
-  }
-  grant(link, *user);
+/// What is wrong with an address that RADIUS gave.
+std::optional<std::string> Links::unusable(const std::optional<base::Address>& given) const {
+  if (given && *given == config_.ppp.local_address)
+    return fmt::format("{}, which is ppp.local_address", given->to_string());
+  if (given && config_.marks.alias.contains(*given))
+    return fmt::format("{}, which lies in marks.alias", given->to_string());
+  return std::nullopt;
 }
 
-bool Links::end_older_link(const Link& newer, const config::User& user) {
+void Links::log_in(Link& link, const Account& account) {
+  if (link.status.address && link.status.user == account.name) {
+    // CHAP may ask again during a link's life.
+    send(link, encode_lease({*link.status.address, link.account->limits.session, link.account->limits.idle}));
+    return;
+  }
+  if (!make_room(link, account)) return;
+  if (is_free(account, link)) grant(link, account);
+}
+
+/// Ends what has to end before one more session of that user begins; false when this one is refused instead.
+bool Links::make_room(Link& newer, const Account& account) {
+  std::vector<Link*> others;  // the oldest first
   for (auto& link : links_) {
-    if (&link == &newer || link.status.address != user.address) continue;
-    if (!link.stopped) {
-      link.stopped = "the user logged in anew";
-      terminate(link);
-      on_end_(link.tunnel, link.session, l2tp::hang_up(l2tp::CallResult::administrative, *link.stopped));
-    }
-    return true;
+    if (&link != &newer && !link.stopped && link.status.user == account.name) others.push_back(&link);
   }
-  return false;
+  const auto limit = account.limits.sessions;
+  const auto excess = limit == 0 || others.size() < limit ? 0 : others.size() + 1 - limit;
+  if (excess > 0 && account.limits.when_full == config::WhenFull::refuse) {
+    const auto why = fmt::format("{} of {} sessions are in use", others.size(), limit);
+    refuse(newer, account.name, why, why);
+    return false;
+  }
+  for (std::size_t i = 0; i < excess; ++i) end(*others[i], "the user logged in anew");
+  return true;
 }
 
-void Links::grant(Link& link, const config::User& user) {
+/// False when `newer` has to wait for the address that it is to have, or is refused.
+bool Links::is_free(const Account& account, Link& newer) {
+  if (!account.address) return true;
+  for (auto& link : links_) {
+    if (&link == &newer || link.status.address != account.address) continue;
+    const bool own = link.status.user == account.name;
+    if (!link.stopped && own && account.limits.when_full == config::WhenFull::replace)
+      end(link, "the user logged in anew");
+    if (link.stopped) {
+      newer.waiting = account;
+    } else {
+      const auto why = fmt::format("{} is in use by {}", account.address->to_string(),
+                                   own ? "another session" : "another user");
+      refuse(newer, account.name, why, why);
+    }
+    return false;
+  }
+  return true;
+}
+
+void Links::end(Link& link, std::string why) {
+  link.stopped = std::move(why);
+  terminate(link);
+  calls_.ended(link.tunnel, link.session, l2tp::hang_up(l2tp::CallResult::administrative, *link.stopped));
+}
+
+void Links::grant(Link& link, const Account& account) {
   if (link.status.address) pool_.release(*link.status.address);  // it logs in as somebody else
   link.status.address.reset();
-  const auto address = pool_.lease(user);
+  const auto address = pool_.lease(account.address);
   if (!address) {
-    refuse(link, user.name, address.error().message, address.error().message);
+    refuse(link, account.name, address.error().message, address.error().message);
     return;
   }
-  link.status.user = user.name;
+  link.account = account;
+  link.status.user = account.name;
   link.status.address = *address;
   ++counters_.logins;
-  send(link, encode_lease(*address));
+  send(link, encode_lease({*address, account.limits.session, account.limits.idle}));
 }
 
 void Links::refuse(Link& link, std::string_view name, std::string_view reason, std::string_view told) {
@@ -192,40 +245,62 @@ void Links::refuse(Link& link, std::string_view name, std::string_view reason, s
 }
 
 void Links::report_up(Link& link, const LinkUp& up) {
-  link.status.ifname = up.ifname;
-  base::log(Severity::info,
-            fmt::format("User '{}' of {} is up: {} with {}.", link.status.user.value_or("?"),
-                        words_for(link.tunnel), up.ifname, up.theirs.to_string()),
-            {{"MARK", mark_field(link.tunnel)}, {"USER", link.status.user.value_or("?")}});
+  if (link.account && link.status.address && !link.record) {
+    link.status.ifname = up.ifname;
+    link.status.mtu = up.mtu;
+    base::log(Severity::info,
+              fmt::format("User '{}' of {} is up: {} with {}, MTU {}.", link.account->name,
+                          words_for(link.tunnel), up.ifname, up.theirs.to_string(), up.mtu),
+              {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
+    link.record = SessionRecord{.number = ++records_,
+                                .tunnel = link.tunnel,
+                                .session = link.session,
+                                .account = *link.account,
+                                .address = *link.status.address,
+                                .ifname = up.ifname,
+                                .mtu = up.mtu,
+                                .since = link.since};
+    link.up = true;
+    calls_.up(*link.record);
+  }
   send(link, encode_yes());
+}
+
+void Links::report_down(Link& link) {
+  if (std::exchange(link.up, false)) calls_.down(*link.record);
 }
 
 void Links::ended(Iterator it, int status) {
   auto gone = std::move(*it);
   links_.erase(it);
   if (gone.status.address) pool_.release(*gone.status.address);
-  const auto ending = ending_of(status);
-  const auto why = gone.stopped ? *gone.stopped : gone.refused ? *gone.refused : ending.message;
+  const auto end = end_of_pppd(status, gone.reason);
+  const auto why = gone.stopped ? *gone.stopped : gone.refused ? *gone.refused : end.ending.message;
+  ++counters_.ended[std::string(gone.stopped ? "by_us" : end.name)];
+  // A pppd that was killed says nothing, and its interface's name may be another's by now.
+  const bool renamed = std::ranges::any_of(
+      links_, [&](const Link& link) { return link.up && link.status.ifname == gone.status.ifname; });
+  if (!renamed) report_down(gone);
+  if (gone.record) calls_.over(*gone.record, why);
   if (gone.status.ifname) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(base::Clock::now() - gone.since);
     base::log(Severity::info,
-              fmt::format("User '{}' of {} is down after {} s: {}.", gone.status.user.value_or("?"),
+              fmt::format("User '{}' of {} is down after {} s: {}.", gone.account->name,
                           words_for(gone.tunnel), seconds.count(), why),
-              {{"MARK", mark_field(gone.tunnel)}, {"USER", gone.status.user.value_or("?")}});
+              {{"MARK", mark_field(gone.tunnel)}, {"USER", gone.account->name}});
   } else if (!gone.stopped && !gone.refused) {
     base::log(Severity::notice, fmt::format("PPP with {} did not come up: {}.", words_for(gone.tunnel), why),
               {{"MARK", mark_field(gone.tunnel)}});
   }
   if (!gone.stopped) {
-    auto told = ending;
+    auto told = end.ending;
     told.message = gone.refused ? "the peer did not authenticate itself" : why;
-    on_end_(gone.tunnel, gone.session, std::move(told));
+    calls_.ended(gone.tunnel, gone.session, std::move(told));
   }
   for (auto& link : links_) {
-    if (link.waits_for_lease == nullptr || link.waits_for_lease->address != gone.status.address) continue;
-    const auto* user = std::exchange(link.waits_for_lease, nullptr);
-    grant(link, *user);
-    break;
+    if (link.stopped || !link.waiting || link.waiting->address != gone.status.address) continue;
+    const auto account = *std::exchange(link.waiting, std::nullopt);
+    log_in(link, account);  // of several that wait the newest comes last, and stays
   }
 }
 

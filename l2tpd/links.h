@@ -22,6 +22,20 @@ struct LinkStatus {
   std::optional<std::string> user;  ///< once authenticated
   std::optional<base::Address> address;
   std::optional<std::string> ifname;  ///< once IPCP is up
+  std::uint16_t mtu = 0;              ///< once IPCP is up
+};
+
+/// A session that is, or was, up.
+struct SessionRecord {
+  std::uint64_t number = 0;  ///< of this process alone
+  l2tp::TunnelName tunnel;
+  l2tp::SessionName session;
+  Account account;
+  base::Address address;
+  std::string ifname;
+  std::uint16_t mtu = 0;
+  base::Time since;                           ///< when its pppd was started
+  std::uint64_t bytes_in = 0, bytes_out = 0;  ///< from and to the peer, once it is down
 };
 
 struct LinkCounters {
@@ -29,21 +43,35 @@ struct LinkCounters {
   std::uint64_t logins = 0;
   std::uint64_t refused_logins = 0;
   std::uint64_t bad_requests = 0;
+  std::map<std::string, std::uint64_t, std::less<>> ended;  ///< by PppdEnd::name, or "by_us"
 };
 
 class Links {
  public:
-  /// Called once for every link that ended by itself, not after stop().
-  using Ended = std::function<void(const l2tp::TunnelName&, const l2tp::SessionName&, l2tp::Ending)>;
+  struct Calls {
+    /// Once for every link that ended by itself, not after stop().
+    std::function<void(const l2tp::TunnelName&, const l2tp::SessionName&, l2tp::Ending)> ended;
+    /// IPCP is up; pppd waits until this returns.
+    std::function<void(const SessionRecord&)> up = [](const SessionRecord&) {};
+    /// Once for each `up`: its interface is about to go, or gone where pppd was killed.
+    std::function<void(SessionRecord&)> down = [](SessionRecord&) {};
+    /// After that, once its pppd has gone.
+    std::function<void(const SessionRecord&, std::string_view why)> over = [](const SessionRecord&,
+                                                                              std::string_view) {};
+  };
   /// `config` and `accounts` outlive it.
-  Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, PppdLog log, Ended ended);
+  Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, PppdProgram program,
+        Calls calls);
 
   /// Refuses a peer's 17th link; links that are ending count.
   base::Result<void> start(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
-                           base::Fd kernel_session);
+                           base::Fd kernel_session, const PppdTerms& terms);
   /// SIGTERM now, SIGKILL if that does not help. Does nothing for a session without a link.
   void stop(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, std::string why);
   std::optional<LinkStatus> status(l2tp::TunnelId tunnel, l2tp::SessionId session) const;
+
+  /// The configuration has changed: what is in use stays in use.
+  void reconfigure() { pool_.configure(config_); }
 
   /// Every pppd has gone.
   bool empty() const { return links_.empty(); }
@@ -62,30 +90,40 @@ class Links {
     os::Source kill_timer;
     std::string claimed_name;  ///< whose secret was asked for
     LinkStatus status;
-    std::optional<std::string> stopped;             ///< why, once stop() was called
-    std::optional<std::string> refused;             ///< why, once a login failed
-    const config::User* waits_for_lease = nullptr;  ///< until an older link of that user has ended
+    std::optional<Account> account;       ///< once an address was granted
+    std::optional<Account> waiting;       ///< until an older link has ended, which has its address
+    std::optional<SessionRecord> record;  ///< from Calls::up to Calls::over
+    bool up = false;                      ///< between Calls::up and Calls::down
+    std::uint8_t reason = 0;              ///< pppd's, when IPCP went down
+    std::optional<std::string> stopped;   ///< why, once stop() was called
+    std::optional<std::string> refused;   ///< why, once a login failed
     base::Time since;
   };
   using Iterator = std::list<Link>::iterator;
 
   void read(Link& link);
   void answer(Link& link, LinkRequest request);
-  void log_in(Link& link, const std::string& name);
-  void grant(Link& link, const config::User& user);
+  void log_in(Link& link, const Account& account);
+  void grant(Link& link, const Account& account);
   void refuse(Link& link, std::string_view name, std::string_view reason, std::string_view told);
   void report_up(Link& link, const LinkUp& up);
+  void report_down(Link& link);
   void ended(Iterator link, int status);
   void terminate(Link& link);
-  bool end_older_link(const Link& newer, const config::User& user);
+  void end(Link& link, std::string why);
+  bool make_room(Link& newer, const Account& account);
+  std::optional<std::string> unusable(const std::optional<base::Address>& given) const;
+  bool is_free(const Account& account, Link& newer);
+  base::Duration patience() const;
   static void send(Link& link, base::ByteView packet);
 
   os::Loop& loop_;
   const config::Config& config_;
   const Accounts& accounts_;
-  PppdLog log_;
-  Ended on_end_;
+  PppdProgram program_;
+  Calls calls_;
   Pool pool_;
+  std::uint64_t records_ = 0;
   std::list<Link> links_;  ///< a link stays where it is: the loop's callbacks hold on to it
   LinkCounters counters_;
 };

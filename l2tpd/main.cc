@@ -34,22 +34,29 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+base::Result<l2tpd::Configuration> load(const Arguments& arguments) {
+  auto config = config::load(arguments.config);
+  if (!config) return tl::unexpected(config.error());
+  auto secrets = config::load_secrets(arguments.secrets);
+  if (!secrets) return tl::unexpected(secrets.error());
+  if (const auto checked = config::check(*config, *secrets); !checked) return tl::unexpected(checked.error());
+  return l2tpd::Configuration{std::move(*config), std::move(*secrets)};
+}
+
 int run(const Arguments& arguments) {
-  const auto config = config::load(arguments.config);
-  if (!config) return refuse(config.error());
-  if (config->l2tp.lns == config::Lns::external) {
+  auto files = load(arguments);
+  if (!files) return refuse(files.error());
+  if (files->config.l2tp.lns == config::Lns::external) {
     refuse({"l2tp.lns is \"external\": another daemon serves L2TP, and there is nothing for l2tpd to do"});
     return usage;
   }
-  const auto secrets = config::load_secrets(arguments.secrets);
-  if (!secrets) return refuse(secrets.error());
-  if (const auto checked = config::check(*config, *secrets); !checked) return refuse(checked.error());
   raise_descriptor_limit();
   os::Loop loop;
   l2tpd::Daemon daemon(
-      loop, *config, *secrets,
+      loop, files->config, files->secrets,
       {.run_dir = arguments.run_dir,
-       .pppd_log = arguments.verbose ? l2tpd::PppdLog::verbose : l2tpd::PppdLog::syslog_only});
+       .pppd = {.log = arguments.verbose ? l2tpd::PppdLog::verbose : l2tpd::PppdLog::syslog_only},
+       .load = [&arguments] { return load(arguments); }});
   if (const auto started = daemon.start(); !started) return refuse(started.error());
   loop.serve_watchdog();
   os::Loop::notify("READY=1");

@@ -5,7 +5,6 @@
 
 #include "base/event_log.h"
 #include "control/interfaces.h"
-#include "control/rows.h"
 
 namespace l2tpd {
 namespace {
@@ -20,6 +19,11 @@ PeersWatch::PeersWatch(os::Loop& loop, std::string socket_path, Calls calls)
     : loop_(loop), path_(std::move(socket_path)), calls_(std::move(calls)) {
   retry_ = loop_.on_time([this] { connect(); });
   connect();
+}
+
+const control::Peer* PeersWatch::peer(base::Mark mark) const {
+  const auto it = peers_.find(mark);
+  return it == peers_.end() ? nullptr : &it->second;
 }
 
 void PeersWatch::connect() {
@@ -53,14 +57,19 @@ void PeersWatch::take(const control::Answer& answer) {
     settled_ = true;
     if (told_) base::log(base::Severity::notice, "ikd is there.");
     told_ = false;
+    std::erase_if(peers_, [this](const auto& known) { return !present_.contains(known.first); });
     calls_.only(present_);
     return;
   }
   const auto row = answer.parameters.find("peer");
   if (row == answer.parameters.end()) return;
-  const auto peer = control::peer_from(*row);
+  auto peer = control::peer_from(*row);
   if (!peer) return;
   const base::Mark mark(peer->mark);
+  if (name == control::event::down)
+    peers_.erase(mark);
+  else
+    peers_.insert_or_assign(mark, std::move(*peer));
   if (!settled_ && name != control::event::down) present_.insert(mark);
   if (!settled_ && name == control::event::down) present_.erase(mark);
   if (settled_ && name == control::event::down) calls_.gone(mark);

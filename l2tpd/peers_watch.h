@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 
 #include "base/id.h"
 #include "control/async_client.h"
+#include "control/rows.h"
 #include "os/loop.h"
 
 namespace l2tpd {
@@ -29,6 +31,8 @@ class PeersWatch {
   PeersWatch& operator=(const PeersWatch&) = delete;
 
   bool connected() const { return client_ != nullptr; }
+  /// As ikd last told it; nothing for a mark that it did not speak of.
+  const control::Peer* peer(base::Mark mark) const;
 
  private:
   void connect();
@@ -38,6 +42,7 @@ class PeersWatch {
   os::Loop& loop_;
   std::string path_;
   Calls calls_;
+  std::map<base::Mark, control::Peer> peers_;
   std::set<base::Mark> present_;  ///< named so far, until "settled"
   bool settled_ = false;
   pid_t served_by_ = 0;  ///< the ikd that answered last; 0: none so far

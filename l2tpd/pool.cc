@@ -4,30 +4,30 @@
 
 namespace l2tpd {
 
-Pool::Pool(const config::Config& config) {
+void Pool::configure(const config::Config& config) {
   const auto& pool = config.ppp.pool;
   const auto first = pool.network.v4_value();
   const auto size = pool.size();
   const bool has_broadcast = size > 2;  // a /31 or /32 is all hosts
-  next_ = has_broadcast ? first + 1 : first;
+  first_ = next_ = has_broadcast ? first + 1 : first;
   end_ = static_cast<std::uint32_t>(first + size - (has_broadcast ? 1 : 0));
-  reserved_.insert(config.ppp.local_address);
+  freed_.clear();
+  reserved_ = {config.ppp.local_address};
   for (const auto& user : config.users) {
     if (user.address) reserved_.insert(*user.address);
   }
 }
 
-base::Result<base::Address> Pool::lease(const config::User& user) {
-  if (user.address) {
-    if (!used_.insert(*user.address).second)
-      return base::fail(
-          fmt::format("{} is in use by another session of this user", user.address->to_string()));
-    return *user.address;
+base::Result<base::Address> Pool::lease(const std::optional<base::Address>& wanted) {
+  if (wanted) {
+    if (!used_.insert(*wanted).second)
+      return base::fail(fmt::format("{} is in use by another session", wanted->to_string()));
+    std::erase_if(freed_, [&](const auto& entry) { return entry.second == *wanted; });
+    return *wanted;
   }
   while (next_ < end_) {
     const auto address = base::Address::v4(next_++);
-    if (reserved_.contains(address)) continue;
-    used_.insert(address);
+    if (reserved_.contains(address) || !used_.insert(address).second) continue;
     return address;
   }
   if (freed_.empty()) return base::fail("no address is left in the pool");
@@ -40,7 +40,9 @@ base::Result<base::Address> Pool::lease(const config::User& user) {
 
 void Pool::release(const base::Address& address) {
   if (used_.erase(address) == 0 || reserved_.contains(address)) return;
-  freed_.emplace(++releases_, address);
+  const auto value = address.v4_value();
+  // Beyond next_ it will be come across; outside it was an owner's, RADIUS', or an earlier configuration's.
+  if (value >= first_ && value < next_) freed_.emplace(++releases_, address);
 }
 
 }  // namespace l2tpd

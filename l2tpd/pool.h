@@ -17,15 +17,18 @@ namespace l2tpd {
 class Pool {
  public:
   /// Kept out of the pool: its network and broadcast address, ours, and those that belong to a user.
-  explicit Pool(const config::Config& config);
+  explicit Pool(const config::Config& config) { configure(config); }
+  /// A new range, and new owners: what is in use stays in use.
+  void configure(const config::Config& config);
 
-  /// A user's own address, or the least recently freed one of the pool. The sentence is fit for the peer.
-  base::Result<base::Address> lease(const config::User& user);
+  /// `wanted`, or without it the least recently freed one of the pool. The sentence is fit for the peer.
+  base::Result<base::Address> lease(const std::optional<base::Address>& wanted);
   void release(const base::Address& address);
   std::size_t in_use() const { return used_.size(); }
 
  private:
-  std::uint32_t next_ = 0;  ///< never given out before
+  std::uint32_t first_ = 0;
+  std::uint32_t next_ = 0;  ///< not looked at yet
   std::uint32_t end_ = 0;
   std::set<base::Address> reserved_;
   std::set<base::Address> used_;

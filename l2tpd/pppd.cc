@@ -1,18 +1,17 @@
 #include "l2tpd/pppd.h"
 
-#include <csignal>
-#include <cstring>
 #include <iterator>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
+#include <glob.h>
 #include <sys/wait.h>
+#include <unistd.h>
+
+#include "l2tpd/spawn.h"
 
 namespace l2tpd {
 namespace {
 
-constexpr const char* pppd_path = "/usr/sbin/pppd";
 constexpr int first_inherited = 3;
 
 const char* option_for(config::PppAuth auth) {
@@ -28,33 +27,37 @@ using l2tp::CallResult;
 
 struct Cause {
   CallResult result;
+  std::string_view name;
   const char* words;
 };
 
 /// pppd(8), EXIT STATUS; by the status.
 constexpr Cause causes[] = {
-    {CallResult::administrative, "the link was closed"},
-    {CallResult::no_facilities_now, "pppd met a fatal error"},
-    {CallResult::no_facilities, "pppd refused its options"},
-    {CallResult::no_facilities, "pppd lacks the rights it needs"},
-    {CallResult::no_facilities, "the kernel has no PPP"},
-    {CallResult::administrative, "the link was closed by a signal"},
-    {CallResult::no_facilities_now, "pppd could not lock its device"},
-    {CallResult::no_facilities_now, "pppd could not open its device"},
-    {CallResult::no_facilities_now, "pppd's connect script failed"},
-    {CallResult::no_facilities_now, "pppd's pty command failed"},
-    {CallResult::general_error, "the PPP negotiation failed"},
-    {CallResult::administrative, "the peer did not authenticate itself"},
-    {CallResult::administrative, "the link was idle"},
-    {CallResult::administrative, "the connect time is over"},
-    {CallResult::administrative, "callback is not supported"},
-    {CallResult::lost_carrier, "the peer no longer answers"},
-    {CallResult::lost_carrier, "the link was hung up"},
-    {CallResult::general_error, "the link is looped back"},
-    {CallResult::no_facilities_now, "pppd's init script failed"},
-    {CallResult::administrative, "we could not authenticate ourselves to the peer"},
-    {CallResult::administrative, "the traffic limit is reached"},
+    {CallResult::administrative, "closed", "the link was closed"},
+    {CallResult::no_facilities_now, "fatal", "pppd met a fatal error"},
+    {CallResult::no_facilities, "options", "pppd refused its options"},
+    {CallResult::no_facilities, "rights", "pppd lacks the rights it needs"},
+    {CallResult::no_facilities, "kernel", "the kernel has no PPP"},
+    {CallResult::administrative, "signal", "the link was closed by a signal"},
+    {CallResult::no_facilities_now, "device", "pppd could not lock its device"},
+    {CallResult::no_facilities_now, "device", "pppd could not open its device"},
+    {CallResult::no_facilities_now, "device", "pppd's connect script failed"},
+    {CallResult::no_facilities_now, "device", "pppd's pty command failed"},
+    {CallResult::general_error, "negotiation", "the PPP negotiation failed"},
+    {CallResult::administrative, "authentication", "the peer did not authenticate itself"},
+    {CallResult::administrative, "idle", "the link was idle"},
+    {CallResult::administrative, "session_time", "the connect time is over"},
+    {CallResult::administrative, "callback", "callback is not supported"},
+    {CallResult::lost_carrier, "peer_dead", "the peer no longer answers"},
+    {CallResult::lost_carrier, "hung_up", "the link was hung up"},
+    {CallResult::general_error, "loopback", "the link is looped back"},
+    {CallResult::no_facilities_now, "device", "pppd's init script failed"},
+    {CallResult::administrative, "authentication", "we could not authenticate ourselves to the peer"},
+    {CallResult::administrative, "traffic", "the traffic limit is reached"},
 };
+
+constexpr std::size_t hung_up = 16;
+static_assert(causes[hung_up].name == "hung_up");
 
 void put_auth(std::vector<std::string>& out, const config::Ppp& ppp) {
   out.emplace_back("auth");
@@ -66,14 +69,21 @@ void put_auth(std::vector<std::string>& out, const config::Ppp& ppp) {
 
 }  // namespace
 
-std::vector<std::string> pppd_arguments(const config::Ppp& ppp, const l2tp::TunnelName& tunnel,
-                                        const l2tp::SessionName& session, int session_fd, int plugin_fd,
-                                        PppdLog log) {
-  std::vector<std::string> out{pppd_path};
+std::vector<std::string> pppd_arguments(const config::Ppp& ppp, const PppdTerms& terms,
+                                        const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
+                                        int session_fd, int plugin_fd, const PppdProgram& program) {
+  std::vector<std::string> out{program.path};
   const auto put = [&out](const auto&... words) { (out.push_back(fmt::format("{}", words)), ...); };
   put("plugin", "pppol2tp.so", "pppol2tp", session_fd, "pppol2tp_lns_mode");
   put("pppol2tp_tunnel_id", tunnel.id.value, "pppol2tp_session_id", session.id.value);
+  // Ours is loaded last, and asks the other.
+  if (!terms.radius_file.empty()) {
+    put("plugin", "radius.so", "radius-config-file", terms.radius_file, "remotenumber",
+        terms.calling_station);
+    put("avpair", "Called-Station-Id=" + tunnel.local.address.to_string());
+  }
   put("plugin", ppp.plugin, "sameroof_fd", plugin_fd);
+  if (!terms.radius_file.empty()) put("sameroof_radius");
   put("nodetach", "noipv6", "nodefaultroute", "noipdefault");
   // /etc/ppp/options is other people's, and is read first: what would keep a session from ending, or demand
   // an encryption that we refuse, does not hold here.
@@ -81,66 +91,65 @@ std::vector<std::string> pppd_arguments(const config::Ppp& ppp, const l2tp::Tunn
   put_auth(out, ppp);
   put(ppp.local_address.to_string() + ":");
   for (const auto& dns : ppp.dns) put("ms-dns", dns.to_string());
+  for (const auto& nbns : ppp.nbns) put("ms-wins", nbns.to_string());
   // Compression and MPPE: the clients' pppds need to hear a clear no (clients.md §2, §3).
-  put("noccp", "mtu", ppp.mtu, "mru", ppp.mtu);
+  put("noccp", "mtu", terms.mtu, "mru", terms.mtu);
   put("lcp-echo-interval", 30, "lcp-echo-failure", 10);
   // One Terminate-Request, and no waiting for an answer: the peer that hung up gives none.
   put("lcp-max-terminate", 0, "lcp-restart", 2, "lcp-max-configure", 15);
-  if (ppp.idle.count() > 0) put("idle", ppp.idle.count());
-  if (log == PppdLog::verbose) put("debug");
+  if (program.log == PppdLog::verbose) put("debug");
   return out;
 }
 
-base::Result<pid_t> spawn_pppd(const config::Ppp& ppp, const l2tp::TunnelName& tunnel,
+base::Result<pid_t> spawn_pppd(const config::Ppp& ppp, const PppdTerms& terms, const l2tp::TunnelName& tunnel,
                                const l2tp::SessionName& session, const base::Fd& kernel_session,
-                               const base::Fd& plugin_channel, PppdLog log) {
-  // Copies beyond the target numbers: neither dup2 below can then overwrite the other's source.
-  const base::Fd first(::fcntl(kernel_session.get(), F_DUPFD_CLOEXEC, first_inherited + 2));
-  const base::Fd second(::fcntl(plugin_channel.get(), F_DUPFD_CLOEXEC, first_inherited + 2));
-  if (!first || !second) return base::fail_errno("cannot pass sockets to pppd", errno);
-  const auto words = pppd_arguments(ppp, tunnel, session, first_inherited, first_inherited + 1, log);
-  std::vector<char*> argv;
-  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  char* environment[] = {path, nullptr};
-
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  if (log == PppdLog::verbose) {
-    posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-  } else {
-    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  }
-  posix_spawn_file_actions_adddup2(&files, first.get(), first_inherited);
-  posix_spawn_file_actions_adddup2(&files, second.get(), first_inherited + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-  pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, pppd_path, &files, &attributes, argv.data(), environment);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&files);
-  if (error != 0) return base::fail_errno(fmt::format("cannot start {}", pppd_path), error);
-  return pid;
+                               const base::Fd& plugin_channel, const PppdProgram& program) {
+  std::vector<std::pair<int, int>> descriptors{{kernel_session.get(), first_inherited},
+                                               {plugin_channel.get(), first_inherited + 1}};
+  // pppd logs to its standard output, too, where it has any.
+  if (program.log == PppdLog::verbose) descriptors.emplace_back(STDERR_FILENO, STDOUT_FILENO);
+  return spawn(pppd_arguments(ppp, terms, tunnel, session, first_inherited, first_inherited + 1, program),
+               descriptors);
 }
 
-l2tp::Ending ending_of(int status) {
+PppdEnd end_of_pppd(int status, std::uint8_t reason) {
   if (WIFSIGNALED(status))
-    return l2tp::hang_up(CallResult::no_facilities_now,
-                         fmt::format("pppd was ended by signal {}", WTERMSIG(status)));
-  const auto code = static_cast<std::size_t>(WEXITSTATUS(status));
+    return {l2tp::hang_up(CallResult::no_facilities_now,
+                          fmt::format("pppd was ended by signal {}", WTERMSIG(status))),
+            "killed"};
+  const auto last = static_cast<std::size_t>(WEXITSTATUS(status));
+  const auto code = last == hung_up && reason != 0 ? std::size_t{reason} : last;
   if (code >= std::size(causes))
-    return l2tp::hang_up(CallResult::general_error, fmt::format("pppd ended with status {}", code));
+    return {l2tp::hang_up(CallResult::general_error, fmt::format("pppd ended with status {}", code)),
+            "other"};
   const auto& cause = causes[code];
-  return l2tp::hang_up(cause.result, cause.words);
+  return {l2tp::hang_up(cause.result, cause.words), cause.name};
+}
+
+namespace {
+
+/// pppd looks for plugins without a path in a folder named after its version.
+bool has_plugin(const char* name) {
+  glob_t found{};
+  const bool there = ::glob(fmt::format("/usr/lib/pppd/*/{}", name).c_str(), 0, nullptr, &found) == 0;
+  ::globfree(&found);
+  return there;
+}
+
+}  // namespace
+
+base::Result<void> check_pppd(const config::Ppp& ppp, const PppdProgram& program) {
+  if (::access(program.path.c_str(), X_OK) != 0)
+    return base::fail_errno(fmt::format("cannot run {} (is the package ppp installed?)", program.path),
+                            errno);
+  if (::access(ppp.plugin.c_str(), R_OK) != 0)
+    return base::fail_errno(fmt::format("cannot read pppd's plugin {} (ppp.plugin)", ppp.plugin), errno);
+  const auto missing = [](const char* name) {
+    return base::fail(fmt::format("pppd has no plugin {} in /usr/lib/pppd", name));
+  };
+  if (!has_plugin("pppol2tp.so")) return missing("pppol2tp.so");
+  if (ppp.users == config::UserSource::radius && !has_plugin("radius.so")) return missing("radius.so");
+  return {};
 }
 
 }  // namespace l2tpd

@@ -99,6 +99,7 @@ control::Status status_of(const l2tp::Server& server, const Links& links, const 
                   {"logins", links.counters().logins},
                   {"logins_refused", links.counters().refused_logins},
                   {"bad_plugin_requests", links.counters().bad_requests}};
+  for (const auto& [name, count] : links.counters().ended) out.counters.emplace("ended_" + name, count);
   for (std::size_t i = 0; i < l2tp::drop_reason_names.size(); ++i)
     out.counters.emplace(std::string("dropped_") + l2tp::drop_reason_names[i], server.counters().all()[i]);
   return out;

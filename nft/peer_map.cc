@@ -12,6 +12,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <net/if.h>
 
 #include "base/fd.h"
 #include "nft/table.h"
@@ -21,6 +22,7 @@ namespace nft {
 namespace {
 
 constexpr std::uint16_t l2tp_port = 1701;
+constexpr std::uint16_t ip_and_tcp = 40;   // headers, without options (RFC 6691)
 constexpr std::size_t one_message = 1024;  // a message of ours has at most one element
 
 using Set = std::unique_ptr<nftnl_set, base::FreeWith<nftnl_set_free>>;
@@ -34,6 +36,12 @@ base::Bytes mark_key(base::Mark mark) {
 
 base::Bytes port_key(std::uint16_t port) {
   return {static_cast<std::uint8_t>(port >> 8), static_cast<std::uint8_t>(port)};
+}
+
+base::Bytes ifname_key(const std::string& ifname) {
+  base::Bytes out(IFNAMSIZ);
+  ifname.copy(reinterpret_cast<char*>(out.data()), out.size() - 1);
+  return out;
 }
 
 /// mark . tunnel id: each part of a concatenation fills a register of 4 bytes.
@@ -197,6 +205,21 @@ nl::Result<Change> PeerMap::remove_tunnel(base::Mark mark, std::uint16_t tunnel)
 nl::Result<void> PeerMap::flush_tunnels() {
   return apply({Element::empty("tids"), Element::empty("tidsl")}, "removing all tunnels");
 }
+
+nl::Result<void> PeerMap::add_link(const std::string& ifname, std::uint16_t mtu) {
+  // A pppd that was killed may have left its element under a name that is now another's.
+  const auto stale = remove({Element::remove("mss", ifname_key(ifname))}, fmt::format("adding {}", ifname));
+  if (!stale) return tl::unexpected(stale.error());
+  return apply(
+      {Element::add("mss", ifname_key(ifname), port_key(static_cast<std::uint16_t>(mtu - ip_and_tcp)))},
+      fmt::format("adding {}", ifname));
+}
+
+nl::Result<Change> PeerMap::remove_link(const std::string& ifname) {
+  return remove({Element::remove("mss", ifname_key(ifname))}, fmt::format("removing {}", ifname));
+}
+
+nl::Result<void> PeerMap::flush_links() { return apply({Element::empty("mss")}, "removing all links"); }
 
 nl::Result<void> PeerMap::set_port(const char* set, bool present, std::string_view what) {
   if (present) return apply({Element::add(set, port_key(l2tp_port))}, what);

@@ -60,4 +60,10 @@ base::Result<std::vector<control::Tunnel>> ask_tunnels(const std::string& run_di
   return ask_rows(run_dir + "/l2tpd", "sameroof.L2tp.ListTunnels", "tunnels", control::tunnel_from);
 }
 
+base::Result<std::string> reload_l2tpd(const std::string& run_dir) {
+  const auto answer = ask(run_dir + "/l2tpd", "sameroof.L2tp.Reload");
+  if (!answer) return tl::unexpected(answer.error());
+  return answer->value("changes", "");
+}
+
 }  // namespace xfrmctl

@@ -16,4 +16,7 @@ base::Result<std::vector<control::Peer>> ask_peers(const std::string& run_dir);
 base::Result<std::vector<control::Session>> ask_sessions(const std::string& run_dir);
 base::Result<std::vector<control::Tunnel>> ask_tunnels(const std::string& run_dir);
 
+/// l2tpd reads its configuration again; what changed, in words.
+base::Result<std::string> reload_l2tpd(const std::string& run_dir);
+
 }  // namespace xfrmctl

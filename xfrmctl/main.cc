@@ -115,6 +115,13 @@ struct Command {
   int (*run)(const Options&);
 };
 
+int run_reload(const Options& options) {
+  const auto changes = xfrmctl::reload_l2tpd(options.run_dir);
+  if (!changes) return complain(changes.error().message, no_answer);
+  fmt::print("l2tpd: {}\n", *changes);
+  return good;
+}
+
 constexpr Command commands[] = {
     {"status", "whether both daemons answer, and how many of what they have; --json: all counters",
      run_status},
@@ -126,6 +133,7 @@ constexpr Command commands[] = {
     {"policies", "the kernel's IPsec policies and whose they are", run_policies},
     {"tunnels", "the L2TP tunnels of l2tpd and whose they are", run_tunnels},
     {"sessions", "the sessions in them: user, PPP address, interface", run_sessions},
+    {"reload", "l2tpd reads users, [ppp], [radius] and [hooks] again; sessions that are up stay", run_reload},
 };
 
 constexpr const char* footer =

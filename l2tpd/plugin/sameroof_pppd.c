@@ -1,6 +1,8 @@
 /* A plugin for pppd 2.4.9: who may log in and which address a peer gets is asked of l2tpd, over a descriptor
- * that pppd inherits (option sameroof_fd). The files in /etc/ppp are neither read for that nor needed. */
+ * that pppd inherits (option sameroof_fd). The files in /etc/ppp are neither read for that nor needed. With
+ * sameroof_radius, radius.so, which is loaded before, judges the password, and l2tpd the rest. */
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,11 +32,23 @@ char pppd_version[] = VERSION;
 static int l2tpd_fd = -1;
 static u_int32_t leased; /* network order; 0: the peer is not authenticated yet */
 
+/* Those of radius.so. */
+static bool radius_judges;
+static int (*radius_verify_chap)(char*, char*, int, struct chap_digest_type*, unsigned char*, unsigned char*,
+                                 char*, int);
+static int (*radius_verify_pap)(char*, char*, char**, struct wordlist**, struct wordlist**);
+static void (*radius_choose_address)(u_int32_t*);
+
 static option_t options[] = {{.name = "sameroof_fd",
                               .type = o_int,
                               .addr = &l2tpd_fd,
                               .description = "Descriptor that leads to l2tpd",
                               .flags = OPT_PRIV},
+                             {.name = "sameroof_radius",
+                              .type = o_bool,
+                              .addr = &radius_judges,
+                              .description = "radius.so judges passwords",
+                              .flags = OPT_PRIV | 1},
                              {.name = NULL}};
 
 struct message {
@@ -55,11 +69,15 @@ static void begin(struct message* m, enum sameroof_request kind) {
   m->size = 1;
 }
 
-/* The only field of an answer; NULL when there is none. */
-static const unsigned char* field_of(const struct message* m, size_t* size) {
-  if (m->size < 2 || m->size < 2 + (size_t)m->bytes[1]) return NULL;
-  *size = m->bytes[1];
-  return m->bytes + 2;
+/* Field `number`, counted from 0, of an answer; NULL when there is none. */
+static const unsigned char* field_of(const struct message* m, int number, size_t* size) {
+  size_t at = 1;
+  for (;; at += 1 + m->bytes[at], --number) {
+    if (at + 1 > m->size || at + 1 + m->bytes[at] > m->size) return NULL;
+    if (number == 0) break;
+  }
+  *size = m->bytes[at];
+  return m->bytes + at + 1;
 }
 
 /* The answer's kind; 0 when l2tpd does not answer, and then the link has nobody who would know of it. */
@@ -88,18 +106,49 @@ static int ask(const struct message* question, struct message* answer) {
 
 static void show_reason(const struct message* answer, char* out, int space) {
   size_t size = 0;
-  const unsigned char* reason = field_of(answer, &size);
+  const unsigned char* reason = field_of(answer, 0, &size);
   if (space > 0)
     snprintf(out, (size_t)space, "%.*s", reason ? (int)size : 0, reason ? (const char*)reason : "");
 }
 
-/* From a yes that carries the peer's address. */
+/* The stricter of two limits, of which zero is none. */
+static void limit(int* seconds, const struct message* answer, int number) {
+  size_t size = 0;
+  const unsigned char* field = field_of(answer, number, &size);
+  uint32_t value;
+  if (field == NULL || size != sizeof value) return;
+  memcpy(&value, field, sizeof value);
+  value = ntohl(value);
+  if (value != 0 && value <= INT32_MAX && (*seconds == 0 || (int)value < *seconds)) *seconds = (int)value;
+}
+
+/* From a yes that carries the peer's address and how long it may stay. */
 static int take_lease(const struct message* answer) {
   size_t size = 0;
-  const unsigned char* address = field_of(answer, &size);
+  const unsigned char* address = field_of(answer, 0, &size);
   if (address == NULL || size != sizeof leased) return 0;
   memcpy(&leased, address, sizeof leased);
+  limit(&maxconnect, answer, 1);
+  limit(&idle_time_limit, answer, 2);
   return leased != 0;
+}
+
+/* Whether l2tpd also lets in whom RADIUS does; where it does not, `message` says why. */
+static int admit(const char* name, int right, char* message, int space) {
+  struct message question, answer;
+  u_int32_t given = 0;
+  if (right && radius_choose_address) radius_choose_address(&given);
+  begin(&question, sameroof_judged);
+  put_field(&question, name, strlen(name));
+  put_field(&question, right ? "1" : "0", 1);
+  put_field(&question, &given, sizeof given);
+  switch (ask(&question, &answer)) {
+    case sameroof_yes: return right && take_lease(&answer);
+    case sameroof_no:
+      if (right) show_reason(&answer, message, space);
+      return 0;
+    default: return 0;
+  }
 }
 
 static int verify_chap(char* name, char* ourname, int id, struct chap_digest_type* digest,
@@ -109,11 +158,15 @@ static int verify_chap(char* name, char* ourname, int id, struct chap_digest_typ
   size_t size = 0;
   const unsigned char* field;
   int right;
-  (void)ourname;
 
+  if (radius_judges) {
+    right = radius_verify_chap != NULL &&
+            radius_verify_chap(name, ourname, id, digest, challenge, response, message, space) == 1;
+    return admit(name, right, message, space);
+  }
   begin(&question, sameroof_secret);
   put_field(&question, name, strlen(name));
-  if (ask(&question, &answer) != sameroof_yes || (field = field_of(&answer, &size)) == NULL) return 0;
+  if (ask(&question, &answer) != sameroof_yes || (field = field_of(&answer, 0, &size)) == NULL) return 0;
   memcpy(secret, field, size);
   secret[size] = 0;
   /* An unknown user has a secret, too, which nobody knows: so MS-CHAPv2's failure message is well-formed. */
@@ -138,9 +191,14 @@ static int verify_pap(char* user, char* password, char** reason, struct wordlist
   static char text[256];
   struct message question, answer;
   int kind;
-  (void)addresses;
-  (void)extra_options;
 
+  if (radius_judges) {
+    const int right =
+        radius_verify_pap != NULL && radius_verify_pap(user, password, reason, addresses, extra_options) == 1;
+    snprintf(text, sizeof text, "%s", right ? "" : "Access denied");
+    *reason = text;
+    return admit(user, right, text, sizeof text);
+  }
   begin(&question, sameroof_pap);
   put_field(&question, user, strlen(user));
   put_field(&question, password, strlen(password));
@@ -158,12 +216,27 @@ static void choose_address(u_int32_t* address) { *address = leased; }
 
 static void report_up(void* context, int argument) {
   struct message question, answer;
+  const uint16_t mtu = htons((uint16_t)netif_get_mtu(0));
   (void)context;
   (void)argument;
   begin(&question, sameroof_up);
   put_field(&question, ifname, strlen(ifname));
   put_field(&question, &ipcp_gotoptions[0].ouraddr, 4);
   put_field(&question, &ipcp_hisoptions[0].hisaddr, 4);
+  put_field(&question, &mtu, sizeof mtu);
+  ask(&question, &answer);
+}
+
+/* While the interface still is there, and its counters with it. When all is over pppd finds its channel
+ * closed, and takes that for the reason. */
+static void report_down(void* context, int argument) {
+  struct message question, answer;
+  const unsigned char reason = (unsigned char)status;
+  (void)context;
+  (void)argument;
+  begin(&question, sameroof_down);
+  put_field(&question, ifname, strlen(ifname));
+  put_field(&question, &reason, 1);
   ask(&question, &answer);
 }
 
@@ -179,6 +252,9 @@ void plugin_init(void) {
    * interface would keep an address that the next l2tpd gives to somebody else. */
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   add_options(options);
+  radius_verify_chap = chap_verify_hook;
+  radius_verify_pap = pap_auth_hook;
+  radius_choose_address = ip_choose_hook;
   chap_check_hook = can_verify;
   chap_verify_hook = verify_chap;
   pap_check_hook = can_verify;
@@ -186,5 +262,6 @@ void plugin_init(void) {
   allowed_address_hook = address_allowed;
   ip_choose_hook = choose_address;
   add_notifier(&ip_up_notifier, report_up, NULL);
+  add_notifier(&ip_down_notifier, report_down, NULL);
   add_notifier(&fork_notifier, close_in_child, NULL);
 }

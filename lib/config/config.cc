@@ -49,6 +49,30 @@ base::Result<base::Secret> read_all(const OpenFile& file, const std::string& pat
   return out;
 }
 
+base::Result<void> check_users(const Config& config, const Secrets& secrets) {
+  for (const auto& user : config.users) {
+    if (secrets.user.contains(user.name)) continue;
+    const auto why =
+        fmt::format("\"{}\" has no secret: the secrets file has no such key under [user]", user.name);
+    return tl::unexpected(complaint(config, user.line, "user", why));
+  }
+  return {};
+}
+
+base::Result<void> check_radius(const Config& config, const Secrets& secrets) {
+  const auto& radius = config.radius;
+  for (const auto* list : {&radius.servers, &radius.accounting}) {
+    for (const auto& server : *list) {
+      const auto address = server.address.to_string();
+      if (secrets.radius.contains(address)) continue;
+      const auto why =
+          fmt::format("{} has no secret: the secrets file has no such key under [radius]", address);
+      return tl::unexpected(complaint(config, 0, "radius", why));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 std::uint32_t Marks::capacity() const {
@@ -78,13 +102,8 @@ base::Result<void> check(const Config& config, const Secrets& secrets) {
         fmt::format("\"{}\" has no secret: the secrets file has no such key under [psk]", psk.name);
     return tl::unexpected(complaint(config, psk.line, "ike.psk", why));
   }
-  for (const auto& user : config.users) {
-    if (secrets.user.contains(user.name)) continue;
-    const auto why =
-        fmt::format("\"{}\" has no secret: the secrets file has no such key under [user]", user.name);
-    return tl::unexpected(complaint(config, user.line, "user", why));
-  }
-  return {};
+  return config.ppp.users == UserSource::radius ? check_radius(config, secrets)
+                                                : check_users(config, secrets);
 }
 
 base::Result<Config> load(const std::string& path) {

@@ -36,6 +36,8 @@ struct Marks {
   /// `number` from 1 to capacity().
   base::Mark mark_of(std::uint32_t number) const;
   base::Address alias_of(std::uint32_t number) const;
+
+  bool operator==(const Marks&) const = default;
 };
 
 enum class NatDetection {
@@ -100,26 +102,86 @@ struct L2tp {
   Lns lns = Lns::l2tpd;
   std::chrono::seconds hello{60};           ///< silence before HELLO (RFC 2661 §5.5); zero: never
   std::chrono::seconds hello_timeout{300};  ///< how long a HELLO waits for its answer before the tunnel ends
+
+  bool operator==(const L2tp&) const = default;
 };
 
 enum class PppAuth { mschap_v2, chap, pap };
+enum class UserSource {
+  secrets,  ///< [[user]] and the passwords in secrets.toml
+  radius    ///< a server of [radius] says who may log in; [[user]] only adds to that
+};
+/// What becomes of a login beyond the number of sessions that a user may have.
+enum class WhenFull {
+  replace,  ///< the oldest session ends: a phone that comes back must not wait for its own ghost
+  refuse
+};
+
+/// What holds for one user, or for each that says nothing else.
+struct Limits {
+  std::uint32_t sessions = 0;  ///< at once; zero: any number
+  WhenFull when_full = WhenFull::replace;
+  std::chrono::seconds session{0};  ///< a session ends after this; zero: never
+  std::chrono::seconds idle{0};     ///< a session without traffic ends after this; zero: never
+
+  bool operator==(const Limits&) const = default;
+};
 
 /// [ppp]
 struct Ppp {
-  base::Address local_address;     ///< our end of every PPP link
-  base::Prefix pool;               ///< leases; never local_address nor an address that a [[user]] owns
-  std::vector<base::Address> dns;  ///< at most two (RFC 1877)
+  base::Address local_address;      ///< our end of every PPP link
+  base::Prefix pool;                ///< leases; never local_address nor an address that a [[user]] owns
+  std::vector<base::Address> dns;   ///< at most two (RFC 1877)
+  std::vector<base::Address> nbns;  ///< NetBIOS name servers ("WINS"), likewise
+  UserSource users = UserSource::secrets;
   std::vector<PppAuth> auth{PppAuth::mschap_v2};  ///< never empty, no repeats
-  std::uint16_t mtu = 1380;      ///< octets; fits every transform on a 1492-octet path (kernel.md §6)
-  std::chrono::seconds idle{0};  ///< a session without traffic ends after this; zero: never
+  std::optional<std::uint16_t> mtu;  ///< octets, at most; what fits into ESP on the way may be less
+  std::uint16_t path_mtu = 1492;     ///< what any way to a client carries, as far as we know: that of DSL
+  Limits limits;
   std::string plugin = "/usr/lib/sameroof/sameroof-pppd.so";
+
+  bool operator==(const Ppp&) const = default;
+};
+
+/// [radius]: whom to ask when ppp.users is "radius".
+struct Radius {
+  std::vector<base::Endpoint>
+      servers;  ///< asked one after the other until one answers; never empty where needed
+  std::vector<base::Endpoint> accounting;  ///< the same hosts' port 1813 where the file says nothing
+  std::string nas_identifier = "sameroof";
+  std::chrono::seconds timeout{3};  ///< for an answer to one try
+  std::uint32_t tries = 3;          ///< of each server
+
+  bool operator==(const Radius&) const = default;
+};
+
+/// A set of nftables that an administrator made.
+struct NftSet {
+  std::string family, table, name;  ///< family: "inet" or "ip"
+
+  auto operator<=>(const NftSet&) const = default;
+};
+
+/// [hooks]: programs that are told of sessions.
+struct Hooks {
+  std::string session_up, session_down;  ///< absolute paths; empty: none
+  std::chrono::seconds timeout{10};
+
+  bool operator==(const Hooks&) const = default;
 };
 
 /// [[user]]
 struct User {
   std::string name;
   std::optional<base::Address> address;  ///< of this user alone, inside the pool or not
+  Limits limits{};  ///< those of [ppp] where the table says nothing; one session with an address
+  std::vector<NftSet> nft_sets{};  ///< that hold the user's address while a session is up
   int line = 0;
+
+  bool operator==(const User& other) const {  // wherever it stands in the file
+    return name == other.name && address == other.address && limits == other.limits &&
+           nft_sets == other.nft_sets;
+  }
 };
 
 /// [[service]]: what peers may speak to this host inside their SAs, besides L2TP.
@@ -136,25 +198,29 @@ struct Config {
   Ike ike;
   L2tp l2tp;
   Ppp ppp;  ///< meaningful where l2tpd serves L2TP
+  Radius radius;
+  Hooks hooks;
   std::vector<User> users;
   std::vector<Service> services;
 
   const User* user(std::string_view name) const;
 };
 
-/// secrets.toml: `[psk]` and `[user]` tables of name = "secret"; a PSK may have several while clients change
-/// over: name = ["new", "old"]. And `secret` in `[l2tp]`.
+/// secrets.toml: `[psk]`, `[user]` and `[radius]` tables of name = "secret"; a PSK may have several while
+/// clients change over: name = ["new", "old"]. And `secret` in `[l2tp]`.
 struct Secrets {
   std::map<std::string, std::vector<base::Secret>, std::less<>> psk;  ///< at least one each
   std::map<std::string, base::Secret, std::less<>> user;
   base::Secret l2tp;  ///< of every peer's tunnels (RFC 2661 §5.1.1); empty: tunnels need none
+  std::map<std::string, base::Secret, std::less<>> radius;  ///< by the server's address
 };
 
 /// Refusals read "sameroof.toml: line 3: ike.max_halfopen: unknown key"; the first line at fault is named.
 base::Result<Config> parse(std::string_view text, std::string_view file_name);
 /// As parse(); the sentences never quote a value.
 base::Result<Secrets> parse_secrets(std::string_view text, std::string_view file_name);
-/// Every PSK and every user has a secret, and there is a PSK at all where there is IPsec.
+/// Every PSK and every user, or instead of these every RADIUS server, has a secret, and there is a PSK at all
+/// where there is IPsec.
 base::Result<void> check(const Config& config, const Secrets& secrets);
 /// The sentence for a value that the parser took and its user does not: "file: line 3: key: why".
 base::Error complaint(const Config& config, int line, std::string_view key, std::string_view why);

@@ -34,6 +34,13 @@ void Entry::name(std::string& out) const {
   out = std::move(*value);
 }
 
+void Entry::absolute_path(std::string& out) const {
+  const auto path = text();
+  if (!path) return;
+  if (!path->starts_with('/')) return refuse("must be an absolute path");
+  out = *path;
+}
+
 void Entry::address(base::Address& out) const {
   const auto value = text();
   if (!value) return;

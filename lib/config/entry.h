@@ -54,6 +54,7 @@ class Entry {
   std::optional<std::string> text() const;
   /// 1 to 255 octets without control characters: what IKE, PPP and a log line can all carry.
   void name(std::string& out) const;
+  void absolute_path(std::string& out) const;
   void address(base::Address& out) const;
   void address(std::optional<base::Address>& out) const;
   void prefix(base::Prefix& out) const;

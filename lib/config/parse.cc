@@ -4,11 +4,10 @@
 #include <set>
 
 #include "config/entry.h"
+#include "config/sections.h"
 
 namespace config {
 namespace {
-
-constexpr std::int64_t one_day = 86400;
 
 void read_mask(const Entry& e, std::uint32_t& out) {
   std::int64_t value = -1;
@@ -170,77 +169,6 @@ void read_l2tp(const Entry& section, L2tp& out) {
   }
 }
 
-void read_auth(const Entry& e, std::vector<PppAuth>& out) {
-  out.clear();
-  for (const auto& element : e.elements()) {
-    auto auth = PppAuth::mschap_v2;
-    element.choice<PppAuth>(
-        auth, {{"mschap-v2", PppAuth::mschap_v2}, {"chap", PppAuth::chap}, {"pap", PppAuth::pap}});
-    if (std::ranges::find(out, auth) != out.end()) element.refuse("is listed twice");
-    out.push_back(auth);
-  }
-}
-
-void read_dns(const Entry& e, std::vector<base::Address>& out) {
-  for (const auto& element : e.elements()) {
-    std::optional<base::Address> server;
-    element.address(server);
-    if (server) out.push_back(*server);
-  }
-  if (out.size() > 2) e.refuse("PPP can name two servers (RFC 1877)");
-}
-
-void read_plugin(const Entry& e, std::string& out) {
-  const auto path = e.text();
-  if (!path) return;
-  if (!path->starts_with('/')) return e.refuse("must be an absolute path");
-  out = *path;
-}
-
-void read_ppp(const Entry& section, Ppp& out) {
-  std::optional<base::Address> local;
-  std::optional<base::Prefix> pool;
-  for (const auto& [key, e] : section.keys()) {
-    if (key == "local_address")
-      e.address(local);
-    else if (key == "pool")
-      e.prefix(pool.emplace());
-    else if (key == "dns")
-      read_dns(e, out.dns);
-    else if (key == "auth")
-      read_auth(e, out.auth);
-    else if (key == "mtu")
-      e.number(out.mtu, 576, 1500);
-    else if (key == "idle_seconds")
-      e.seconds(out.idle, 0, 30 * one_day);
-    else if (key == "plugin")
-      read_plugin(e, out.plugin);
-    else
-      e.refuse("unknown key");
-  }
-  section.require("local_address");
-  section.require("pool");
-  out.local_address = local.value_or(base::Address{});
-  out.pool = pool.value_or(base::Prefix{});
-  if (pool && pool->length == 32 && pool->contains(out.local_address)) {
-    section.refuse("the pool holds nothing but local_address");
-  }
-}
-
-void read_user(const Entry& table, std::vector<User>& out) {
-  User user{.name = {}, .address = {}, .line = table.line()};
-  for (const auto& [key, e] : table.keys()) {
-    if (key == "name")
-      e.name(user.name);
-    else if (key == "address")
-      e.address(user.address);
-    else
-      e.refuse("unknown key");
-  }
-  table.require("name");
-  out.push_back(std::move(user));
-}
-
 void read_service(const Entry& table, std::vector<Service>& out) {
   Service service;
   for (const auto& [key, e] : table.keys()) {
@@ -271,6 +199,8 @@ void compare_sections(const Config& config, Complaints& complaints, int ppp_line
   if (ppp_line != 0 && alias.contains(config.ppp.local_address)) {
     complaints.add(ppp_line, "ppp.local_address", fmt::format("lies in marks.alias, {}", alias.to_string()));
   }
+  if (config.ppp.users == UserSource::radius && config.radius.servers.empty())
+    complaints.add(ppp_line, "ppp.users", "\"radius\" needs the section [radius] with its servers");
   std::set<std::string_view> names;
   std::set<base::Address> addresses;
   for (const auto& user : config.users) {
@@ -302,8 +232,12 @@ Config read(const toml::table& root, std::string_view file_name, Complaints& com
       read_ppp(e, out.ppp), ppp_line = e.line();
     else if (key == "service")
       for (const auto& table : e.elements()) read_service(table, out.services);
+    else if (key == "hooks")
+      read_hooks(e, out.hooks);
+    else if (key == "radius")
+      read_radius(e, out.radius);
     else if (key == "user")
-      for (const auto& table : e.elements()) read_user(table, out.users);
+      for (const auto& table : e.elements()) read_user(table, out.ppp.limits, out.users);
     else
       e.refuse("unknown key");
   }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <openssl/crypto.h>
 
 #include "config/entry.h"
@@ -19,6 +21,7 @@ void wipe(toml::node& node) {
 constexpr std::size_t longest_psk = 1024;
 constexpr std::size_t most_secrets = 4;  // of one PSK: the one in use, and those that are on their way out
 constexpr std::size_t longest_l2tp_secret = 255;
+constexpr std::size_t longest_radius_secret = 48;  // what pppd's RADIUS plugin has room for
 constexpr std::size_t longest_password = 255;  // PAP has one octet for the length, and pppd no room for more
 
 std::optional<base::Secret> read_secret(const Entry& e, std::size_t longest) {
@@ -54,6 +57,18 @@ void read_l2tp(const Entry& section, base::Secret& out) {
   }
 }
 
+std::optional<base::Secret> read_radius_secret(const Entry& e) {
+  auto secret = read_secret(e, longest_radius_secret);
+  if (!secret) return secret;
+  const bool one_word =
+      std::ranges::all_of(base::as_text(secret->view()), [](char c) { return c > ' ' && c < 0x7f; });
+  if (!one_word) {
+    e.refuse("must be ASCII characters without blanks: pppd's RADIUS plugin takes no others");
+    return std::nullopt;
+  }
+  return secret;
+}
+
 Secrets read(const toml::table& root, Complaints& complaints) {
   Secrets out;
   for (const auto& [key, e] : Entry("", root, 1, complaints).keys()) {
@@ -64,6 +79,10 @@ Secrets read(const toml::table& root, Complaints& complaints) {
     } else if (key == "user") {
       for (const auto& [name, password] : e.keys()) {
         if (auto secret = read_secret(password, longest_password)) out.user.emplace(name, std::move(*secret));
+      }
+    } else if (key == "radius") {
+      for (const auto& [server, shared] : e.keys()) {
+        if (auto secret = read_radius_secret(shared)) out.radius.emplace(server, std::move(*secret));
       }
     } else {
       e.refuse("unknown key");

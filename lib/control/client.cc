@@ -85,11 +85,15 @@ base::Result<Json> Client::call(std::string_view full_method, const Json& parame
   const Json answer = Json::parse(*text, nullptr, false);
   if (!answer.is_object())
     return base::fail(fmt::format("the answer of {} is no JSON object", stream_->path));
-  if (const auto error = answer.find("error"); error != answer.end()) {
-    return base::fail(
-        fmt::format("{}: {}", full_method, error->is_string() ? error->get<std::string>() : "error"));
-  }
   const auto out = answer.find("parameters");
+  if (const auto error = answer.find("error"); error != answer.end()) {
+    // Ours say in a sentence what is wrong, where that is not in the error's name.
+    const bool explained =
+        out != answer.end() && out->is_object() && out->contains("why") && (*out)["why"].is_string();
+    const auto& words = explained ? (*out)["why"] : *error;
+    return base::fail(
+        fmt::format("{}: {}", full_method, words.is_string() ? words.get<std::string>() : "error"));
+  }
   return out == answer.end() ? Json::object() : *out;
 }
 

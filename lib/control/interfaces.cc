@@ -45,6 +45,11 @@ constexpr Method l2tp_methods[] = {
      .comment = "Every session, with the user and address PPP agreed on once it did.",
      .in = {},
      .out = "(sessions: []Session)"},
+    {.name = "Reload",
+     .comment = "Reads the configuration again, for sessions to come; on any error all stays as it was.",
+     .in = {},
+     .out = "(changes: string)",
+     .access = Access::privileged},
 };
 
 }  // namespace
@@ -89,6 +94,6 @@ type Session (
 )
 )",
     .methods = l2tp_methods,
-    .errors = {}};
+    .errors = "error Refused (why: string)\n"};
 
 }  // namespace control

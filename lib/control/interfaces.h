@@ -7,7 +7,7 @@ namespace control {
 
 /// Status, ListPeers, PeerByMark, Monitor, Terminate.
 extern const Interface ike_interface;
-/// Status, ListTunnels, ListSessions.
+/// Status, ListTunnels, ListSessions, Reload.
 extern const Interface l2tp_interface;
 
 /// The `event` of the replies of ikd's Monitor: first a `present` for each row there is and one `settled`
@@ -21,5 +21,6 @@ inline constexpr std::string_view down = "down";
 }  // namespace event
 
 inline constexpr std::string_view no_such_peer = "sameroof.Ike.NoSuchPeer";
+inline constexpr std::string_view refused = "sameroof.L2tp.Refused";
 
 }  // namespace control

@@ -22,6 +22,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(is_name(checked->name) && size == 4 + checked->name.size());
   } else if (const auto* pap = std::get_if<PapLogin>(&*request)) {
     require(is_name(pap->name) && size == 3 + pap->name.size() + pap->password.size());
+  } else if (const auto* judged = std::get_if<Judged>(&*request)) {
+    require(is_name(judged->name) && size == 9 + judged->name.size());
+    require(!judged->given || (judged->given->is_v4() && !judged->given->is_unspecified()));
+  } else if (const auto* down = std::get_if<LinkDown>(&*request)) {
+    require(!down->ifname.empty() && down->ifname.size() <= 15);
   } else {
     const auto& up = std::get<LinkUp>(*request);
     require(!up.ifname.empty() && up.ifname.size() <= 15 && up.ours.is_v4() && up.theirs.is_v4());

@@ -41,7 +41,9 @@ TEST(Config, TheSmallestFileGetsTheDefaults) {
   EXPECT_EQ(c->l2tp.hello, seconds(60));
   EXPECT_EQ(c->l2tp.hello_timeout, seconds(300));
   EXPECT_EQ(c->ppp.auth, std::vector{PppAuth::mschap_v2});
-  EXPECT_EQ(c->ppp.mtu, 1380);
+  EXPECT_FALSE(c->ppp.mtu);
+  EXPECT_EQ(c->ppp.path_mtu, 1492);
+  EXPECT_EQ(c->ppp.limits, Limits{});
 }
 
 TEST(Config, EveryKeyIsRead) {
@@ -81,14 +83,34 @@ local_address = "10.99.0.1"
 pool = "10.99.1.0/24"
 dns = ["10.99.0.53", "10.99.0.54"]
 auth = ["pap", "chap"]
+nbns = ["10.99.0.55"]
 mtu = 1280
+path_mtu = 1400
+sessions = 3
+when_full = "refuse"
+session_seconds = 3600
 idle_seconds = 600
 plugin = "/x/y.so"
+users = "radius"
+[radius]
+servers = ["192.0.2.1", "192.0.2.2:1645"]
+nas_identifier = "roof"
+timeout_seconds = 5
+tries = 2
+[hooks]
+session_up = "/x/up"
+session_down = "/x/down"
+timeout_seconds = 20
 [[user]]
 name = "alice"
 address = "10.99.1.77"
+nft_sets = ["inet firewall office", "ip nat special"]
 [[user]]
 name = "bob"
+sessions = 2
+when_full = "replace"
+session_seconds = 0
+idle_seconds = 60
 )",
                        "sameroof.toml");
   ASSERT_TRUE(c) << c.error().message;
@@ -121,11 +143,31 @@ name = "bob"
   EXPECT_EQ(c->l2tp.hello_timeout, seconds(900));
   EXPECT_EQ(c->ppp.dns.size(), 2U);
   EXPECT_EQ(c->ppp.auth, (std::vector{PppAuth::pap, PppAuth::chap}));
+  EXPECT_EQ(c->ppp.nbns, std::vector{*base::Address::parse("10.99.0.55")});
   EXPECT_EQ(c->ppp.mtu, 1280);
-  EXPECT_EQ(c->ppp.idle, seconds(600));
+  EXPECT_EQ(c->ppp.path_mtu, 1400);
+  const Limits shared{
+      .sessions = 3, .when_full = WhenFull::refuse, .session = seconds(3600), .idle = seconds(600)};
+  EXPECT_EQ(c->ppp.limits, shared);
   EXPECT_EQ(c->ppp.plugin, "/x/y.so");
   ASSERT_NE(c->user("alice"), nullptr);
   EXPECT_EQ(c->user("alice")->address->to_string(), "10.99.1.77");
+  EXPECT_EQ(c->ppp.users, UserSource::radius);
+  const auto host = [](const char* text) { return *base::Address::parse(text); };
+  EXPECT_EQ(c->radius, (Radius{.servers = {{host("192.0.2.1"), 1812}, {host("192.0.2.2"), 1645}},
+                               .accounting = {{host("192.0.2.1"), 1813}, {host("192.0.2.2"), 1813}},
+                               .nas_identifier = "roof",
+                               .timeout = seconds(5),
+                               .tries = 2}));
+  EXPECT_EQ(c->hooks, (Hooks{.session_up = "/x/up", .session_down = "/x/down", .timeout = seconds(20)}));
+  EXPECT_EQ(c->user("alice")->nft_sets,
+            (std::vector<NftSet>{{"inet", "firewall", "office"}, {"ip", "nat", "special"}}));
+  auto alone = shared;
+  alone.sessions = 1;  // as many as she has addresses
+  EXPECT_EQ(c->user("alice")->limits, alone);
+  EXPECT_EQ(
+      c->user("bob")->limits,
+      (Limits{.sessions = 2, .when_full = WhenFull::replace, .session = seconds(0), .idle = seconds(60)}));
   EXPECT_EQ(c->user("eve"), nullptr);
 }
 
@@ -220,6 +262,15 @@ TEST(Config, ValuesOutOfPlaceAreRefused) {
        "line 1: user.address: 10.99.0.1 is ppp.local_address"},
       {"[[user]]\nname = \"a\"\naddress = \"240.0.0.9\"\n",
        "line 1: user.address: 240.0.0.9 lies in marks.alias"},
+      {"[[user]]\nname = \"a\"\naddress = \"10.99.1.7\"\nsessions = 2\n",
+       "line 1: user: an address of the user's own serves one session"},
+      {"[[user]]\nname = \"a\"\nnft_sets = [\"inet office\"]\n",
+       "line 3: user.nft_sets: must be family (\"inet\" or \"ip\"), table and set: \"inet firewall office\""},
+      {"[[user]]\nname = \"a\"\nnft_sets = [\"inet  office\"]\n",
+       "line 3: user.nft_sets: must be family (\"inet\" or \"ip\"), table and set: \"inet firewall office\""},
+      {"[hooks]\nsession_up = \"up\"\n", "line 2: hooks.session_up: must be an absolute path"},
+      {"[[user]]\nname = \"a\"\nwhen_full = \"wait\"\n",
+       "line 3: user.when_full: must be one of \"replace\", \"refuse\""},
       {"[[user]]\nname = \"a\"\naddress = \"0.0.0.0\"\n",
        "line 3: user.address: must be an IPv4 address of a host"},
   };
@@ -237,8 +288,17 @@ TEST(Config, ThePppSectionIsJudgedWhole) {
             "sameroof.toml: line 1: ppp: the pool holds nothing but local_address");
   EXPECT_EQ(refusal_beside_ppp("") + refusal(std::string(ppp) + "auth = [\"eap\"]\n"),
             "acceptedsameroof.toml: line 5: ppp.auth: must be one of \"mschap-v2\", \"chap\", \"pap\"");
+  EXPECT_EQ(refusal(std::string(ppp) + "users = \"radius\"\n"),
+            "sameroof.toml: line 2: ppp.users: \"radius\" needs the section [radius] with its servers");
+  EXPECT_EQ(refusal(std::string(ppp) + "[radius]\nservers = [\"192.0.2.1:0\"]\n"),
+            "sameroof.toml: line 6: radius.servers: must be an IPv4 address, or one with a port: "
+            "\"192.0.2.1:1812\"");
+  EXPECT_EQ(refusal(std::string(ppp) + "[radius]\ntries = 1\n"),
+            "sameroof.toml: line 5: radius: servers is missing");
   EXPECT_EQ(refusal(std::string(ppp) + "mtu = 100\n"),
             "sameroof.toml: line 5: ppp.mtu: must be from 576 to 1500");
+  EXPECT_EQ(refusal(std::string(ppp) + "mtu = \"big\"\n"),
+            "sameroof.toml: line 5: ppp.mtu: must be \"auto\" or a number");
   EXPECT_EQ(refusal(std::string(ppp) + "plugin = \"x.so\"\n"),
             "sameroof.toml: line 5: ppp.plugin: must be an absolute path");
   EXPECT_EQ(refusal(std::string(ppp) + "dns = [\"1.1.1.1\", \"1.1.1.2\", \"1.1.1.3\"]\n"),
@@ -294,10 +354,7 @@ TEST(Config, ThePackagedExampleShowsTheRealDefaults) {
   EXPECT_EQ(shown->l2tp.hello, real->l2tp.hello);
   EXPECT_EQ(shown->l2tp.hello_timeout, real->l2tp.hello_timeout);
   EXPECT_EQ(shown->l2tp.cleartext, real->l2tp.cleartext);
-  EXPECT_EQ(shown->ppp.auth, real->ppp.auth);
-  EXPECT_EQ(shown->ppp.mtu, real->ppp.mtu);
-  EXPECT_EQ(shown->ppp.idle, real->ppp.idle);
-  EXPECT_EQ(shown->ppp.plugin, real->ppp.plugin);
+  EXPECT_EQ(shown->ppp, real->ppp);
 }
 
 }  // namespace

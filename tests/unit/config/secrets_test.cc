@@ -81,7 +81,31 @@ TEST(Secrets, EmptyAndForeignEntriesAreRefused) {
   EXPECT_EQ(refusal("[psk]\nfamily = \"" + std::string(1025, 'x') + "\"\n"),
             "secrets.toml: line 2: psk.family: must have 1 to 1024 octets");
   EXPECT_EQ(refusal("[user]\nalice = 3\n"), "secrets.toml: line 2: user.alice: must be a string");
-  EXPECT_EQ(refusal("[radius]\n"), "secrets.toml: line 1: radius: unknown key");
+  EXPECT_EQ(refusal("[radio]\n"), "secrets.toml: line 1: radio: unknown key");
+  EXPECT_EQ(refusal("[radius]\n\"192.0.2.1\" = \"" + std::string(48, 'x') + "\"\n"), "accepted");
+  EXPECT_EQ(refusal("[radius]\n\"192.0.2.1\" = \"" + std::string(49, 'x') + "\"\n"),
+            "secrets.toml: line 2: radius.192.0.2.1: must have 1 to 48 octets");
+  EXPECT_EQ(
+      refusal("[radius]\n\"192.0.2.1\" = \"two words\"\n"),
+      "secrets.toml: line 2: radius.192.0.2.1: must be ASCII characters without blanks: pppd's RADIUS plugin "
+      "takes no others");
+}
+
+TEST(Secrets, WithRadiusEachServerNeedsOneAndNoUser) {
+  const auto config = parse(
+      "[ppp]\nlocal_address = \"10.0.0.1\"\npool = \"10.0.1.0/24\"\nusers = \"radius\"\n[[ike.psk]]\n"
+      "name = \"family\"\n[radius]\nservers = [\"192.0.2.1\"]\n[[user]]\nname = \"alice\"\n",
+      "sameroof.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  const auto verdict = [&](std::string_view text) {
+    const auto secrets = parse_secrets(text, "secrets.toml");
+    const auto result = check(*config, *secrets);
+    return result ? "accepted" : result.error().message;
+  };
+  EXPECT_EQ(verdict("[psk]\nfamily = \"x\"\n[radius]\n\"192.0.2.1\" = \"s\"\n"), "accepted");
+  EXPECT_EQ(
+      verdict("[psk]\nfamily = \"x\"\n[radius]\n\"192.0.2.2\" = \"s\"\n"),
+      "sameroof.toml: radius: 192.0.2.1 has no secret: the secrets file has no such key under [radius]");
 }
 
 TEST(Secrets, EveryPskAndUserNeedsOne) {

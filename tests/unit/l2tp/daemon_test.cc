@@ -66,22 +66,57 @@ TEST_F(Shell, APortThatIsServedIsNotSharedWithItsServer) {
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/l2tpd"));
 }
 
-TEST_F(Shell, AHangupDoesNotEndIt) {
+TEST_F(Shell, AHangupReadsTheConfigurationAgainOrSaysWhyNot) {
   const auto first = control::Server::listen(
       loop_, {.path = folder_ + "/l2tpd", .product = "l2tpd", .version = "1"}, control::l2tp_interface);
   ASSERT_TRUE(first) << first.error().message;
-  Daemon daemon(loop_, config_, secrets_, {.run_dir = folder_});
+  Daemon daemon(loop_, config_, secrets_, {.run_dir = folder_, .load = []() -> base::Result<Configuration> {
+                                             return base::fail("no such file");
+                                           }});
   ASSERT_FALSE(daemon.start());  // far enough to know its signals
   ASSERT_EQ(::raise(SIGHUP), 0);
   ::testing::internal::CaptureStderr();
   loop_.run_once(std::chrono::milliseconds(100));
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("SIGHUP changes nothing"));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              HasSubstr("The configuration stays as it was: no such file."));
+}
+
+TEST_F(Shell, AReloadTakesUsersAndPoolAndLeavesTheRestToARestart) {
+  auto next = config_;
+  config::Secrets next_secrets;
+  Daemon daemon(
+      loop_, config_, secrets_,
+      {.run_dir = folder_, .pppd = {.path = "/bin/sh"}, .load = [&]() -> base::Result<Configuration> {
+         Configuration out{.config = next, .secrets = {}};
+         out.secrets.user.emplace("alice", base::Secret::copy_of(base::as_bytes("pw")));
+         return out;
+       }});
+  config_.ppp.plugin = next.ppp.plugin = "/bin/sh";
+  next.users.push_back({.name = "alice", .address = {}, .limits = {}, .line = 1});
+  next.ppp.pool = *base::Prefix::parse("10.99.2.0/24");
+  EXPECT_EQ(daemon.reload().value(), "1 users added, [ppp] changed");
+  EXPECT_NE(config_.user("alice"), nullptr);
+  EXPECT_EQ(secrets_.user.size(), 1u);
+
+  next.users.clear();
+  next.l2tp.listen = {address("127.17.1.2")};
+  next.file_name = "sameroof.toml";
+  EXPECT_EQ(daemon.reload().error().message, "sameroof.toml: l2tp: changes at a restart only");
+  EXPECT_NE(config_.user("alice"), nullptr) << "nothing of a refused configuration is taken";
+  next.l2tp = config_.l2tp;
+  next.ppp.plugin = "/nowhere.so";
+  EXPECT_THAT(daemon.reload().error().message, HasSubstr("cannot read pppd's plugin /nowhere.so"));
+  next.ppp.plugin = "/bin/sh";
+  next.users = config_.users;
+  next.users[0].limits.sessions = 3;
+  next.users[0].line = 7;
+  EXPECT_EQ(daemon.reload().value(), "1 users changed");
 }
 
 TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {
   const Accounts accounts(config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows")));
-  Links links(loop_, config_, accounts, PppdLog::syslog_only,
-              [](const l2tp::TunnelName&, const l2tp::SessionName&, const l2tp::Ending&) {});
+  Links links(loop_, config_, accounts, {},
+              {.ended = [](const l2tp::TunnelName&, const l2tp::SessionName&, const l2tp::Ending&) {}});
   const auto call = [&](const char* peer, std::uint16_t tunnel) {
     const l2tp::TunnelName name{.id = l2tp::TunnelId(tunnel),
                                 .peer = l2tp::TunnelId(1),
@@ -89,7 +124,8 @@ TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {
                                 .local = {config_.l2tp.listen[0], 1701},
                                 .remote = {address(peer), 1701}};
     const l2tp::SessionName session{.id = l2tp::SessionId(1), .peer = l2tp::SessionId(1)};
-    const auto started = links.start(name, session, base::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
+    const auto started =
+        links.start(name, session, base::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)), {.mtu = 1398});
     links.stop(name, session, "the peer hung up");
     return started ? "started" : started.error().message;
   };

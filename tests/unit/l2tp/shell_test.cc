@@ -1,15 +1,22 @@
 // The pure parts of the daemon around the core: users, addresses, pppd's arguments and the plugin's protocol.
 
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "l2tpd/accounts.h"
 #include "l2tpd/link_protocol.h"
+#include "l2tpd/mtu.h"
 #include "l2tpd/pool.h"
 #include "l2tpd/pppd.h"
+#include "l2tpd/radius.h"
 
 namespace l2tpd {
 namespace {
@@ -25,8 +32,9 @@ config::Config small_config() {
   config.ppp.local_address = address("10.99.1.1");
   config.ppp.pool = *base::Prefix::parse("10.99.1.0/29");
   config.ppp.dns = {address("10.99.0.53"), address("10.99.0.54")};
-  config.users = {{.name = "alice", .address = {}, .line = 0},
-                  {.name = "bob", .address = address("10.99.1.3"), .line = 0}};
+  config.ppp.nbns = {address("10.99.0.55")};
+  config.users = {{.name = "alice", .address = {}, .limits = {}, .line = 0},
+                  {.name = "bob", .address = address("10.99.1.3"), .limits = {}, .line = 0}};
   return config;
 }
 
@@ -34,37 +42,69 @@ TEST(Pool, GivesEachAddressOnceAndNoneThatBelongsToSomebody) {
   const auto config = small_config();
   Pool pool(config);
   std::set<base::Address> given;
-  for (auto lease = pool.lease(config.users[0]); lease; lease = pool.lease(config.users[0]))
+  for (auto lease = pool.lease({}); lease; lease = pool.lease({}))
     EXPECT_TRUE(given.insert(*lease).second) << lease->to_string();
   const std::set<base::Address> expected{address("10.99.1.2"), address("10.99.1.4"), address("10.99.1.5"),
                                          address("10.99.1.6")};
   EXPECT_EQ(given, expected);
-  EXPECT_EQ(pool.lease(config.users[0]).error().message, "no address is left in the pool");
+  EXPECT_EQ(pool.lease({}).error().message, "no address is left in the pool");
 }
 
 TEST(Pool, GivesTheLongestFreeAddressNext) {
   const auto config = small_config();
   Pool pool(config);
-  for (int i = 0; i < 4; ++i) ASSERT_TRUE(pool.lease(config.users[0]));
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(pool.lease({}));
   pool.release(address("10.99.1.5"));
   pool.release(address("10.99.1.2"));
   pool.release(address("10.99.1.2"));  // twice is once
-  EXPECT_EQ(*pool.lease(config.users[0]), address("10.99.1.5"));
-  EXPECT_EQ(*pool.lease(config.users[0]), address("10.99.1.2"));
-  EXPECT_FALSE(pool.lease(config.users[0]));
+  EXPECT_EQ(*pool.lease({}), address("10.99.1.5"));
+  EXPECT_EQ(*pool.lease({}), address("10.99.1.2"));
+  EXPECT_FALSE(pool.lease({}));
 }
 
 TEST(Pool, AUsersOwnAddressIsHeldOnceAndNeverEntersThePool) {
   const auto config = small_config();
   Pool pool(config);
-  EXPECT_EQ(*pool.lease(config.users[1]), address("10.99.1.3"));
-  EXPECT_FALSE(pool.lease(config.users[1]));
+  EXPECT_EQ(*pool.lease(address("10.99.1.3")), address("10.99.1.3"));
+  EXPECT_FALSE(pool.lease(address("10.99.1.3")));
   pool.release(address("10.99.1.3"));
   EXPECT_EQ(pool.in_use(), 0u);
-  EXPECT_EQ(*pool.lease(config.users[1]), address("10.99.1.3"));
-  while (pool.lease(config.users[0])) continue;
+  EXPECT_EQ(*pool.lease(address("10.99.1.3")), address("10.99.1.3"));
+  while (pool.lease({})) continue;
   pool.release(address("10.99.1.3"));
-  EXPECT_FALSE(pool.lease(config.users[0]));
+  EXPECT_FALSE(pool.lease({}));
+}
+
+TEST(Pool, AnAddressThatRadiusGaveIsNotGivenOutBesides) {
+  const auto config = small_config();
+  Pool pool(config);
+  EXPECT_TRUE(pool.lease(address("10.99.1.4")));
+  EXPECT_EQ(*pool.lease({}), address("10.99.1.2"));
+  EXPECT_EQ(*pool.lease({}), address("10.99.1.5"));
+  pool.release(address("10.99.1.4"));
+  pool.release(address("10.99.1.2"));
+  EXPECT_TRUE(pool.lease(address("10.99.1.4")));  // freed, and wanted again
+  EXPECT_EQ(*pool.lease({}), address("10.99.1.6"));
+  EXPECT_EQ(*pool.lease({}), address("10.99.1.2"));
+  EXPECT_FALSE(pool.lease({}));
+  EXPECT_TRUE(pool.lease(address("192.0.2.7")));
+  pool.release(address("192.0.2.7"));
+  EXPECT_FALSE(pool.lease({})) << "an address from elsewhere is none of the pool's";
+}
+
+TEST(Pool, ANewRangeKeepsWhatIsInUse) {
+  auto config = small_config();
+  Pool pool(config);
+  EXPECT_EQ(*pool.lease({}), address("10.99.1.2"));
+  EXPECT_EQ(*pool.lease({}), address("10.99.1.4"));
+  pool.release(address("10.99.1.4"));
+  config.ppp.pool = *base::Prefix::parse("10.99.1.0/30");
+  config.users.clear();
+  pool.configure(config);
+  EXPECT_EQ(pool.in_use(), 1u);
+  EXPECT_FALSE(pool.lease({})) << "10.99.1.1 is ours and 10.99.1.2 in use";
+  pool.release(address("10.99.1.2"));
+  EXPECT_EQ(*pool.lease({}), address("10.99.1.2"));
 }
 
 TEST(Accounts, FindsAWindowsUserBehindItsDomain) {
@@ -72,15 +112,28 @@ TEST(Accounts, FindsAWindowsUserBehindItsDomain) {
   config::Secrets secrets;
   secrets.user.emplace("alice", base::Secret::copy_of(base::as_bytes("wonder")));
   const Accounts accounts(config, secrets, base::Secret::copy_of(base::as_bytes("nobody knows")));
-  EXPECT_EQ(accounts.find("alice"), &config.users[0]);
-  EXPECT_EQ(accounts.find("OFFICE\\alice"), &config.users[0]);
-  EXPECT_EQ(accounts.find("carol"), nullptr);
-  EXPECT_EQ(accounts.find("alice\\"), nullptr);
+  EXPECT_EQ(accounts.find("alice")->name, "alice");
+  EXPECT_EQ(accounts.find("OFFICE\\alice")->name, "alice");
+  EXPECT_EQ(accounts.find("bob")->address, address("10.99.1.3"));
+  EXPECT_FALSE(accounts.find("carol"));
+  EXPECT_FALSE(accounts.find("alice\\"));
   EXPECT_TRUE(accounts.password_is_right("OFFICE\\alice", base::as_bytes("wonder")));
   EXPECT_FALSE(accounts.password_is_right("alice", base::as_bytes("wonder ")));
   EXPECT_FALSE(accounts.password_is_right("alice", {}));
   EXPECT_EQ(base::as_text(accounts.secret_of("carol").view()), "nobody knows");
   EXPECT_FALSE(accounts.password_is_right("carol", base::as_bytes("nobody knows")));
+}
+
+TEST(Accounts, WhomRadiusLetsInGetsWhatTheConfigurationSays) {
+  auto config = small_config();
+  config.ppp.limits.sessions = 3;
+  const config::Secrets secrets;
+  const Accounts accounts(config, secrets, base::Secret::copy_of(base::as_bytes("nobody knows")));
+  const auto stranger = accounts.admitted("carol@example.org", address("10.99.8.1"));
+  EXPECT_EQ(stranger.name, "carol@example.org");
+  EXPECT_EQ(stranger.address, address("10.99.8.1"));
+  EXPECT_EQ(stranger.limits.sessions, 3u);
+  EXPECT_EQ(accounts.admitted("bob", {}).address, address("10.99.1.3"));
 }
 
 base::Bytes packet(std::string_view text) { return base::to_bytes(base::as_bytes(text)); }
@@ -96,23 +149,56 @@ TEST(LinkProtocol, DecodesEachRequest) {
   const auto pap = decode_request(packet("P\3bob\2pw"));
   ASSERT_TRUE(pap);
   EXPECT_EQ(base::as_text(std::get<PapLogin>(*pap).password.view()), "pw");
-  const auto up = decode_request(packet("U\4ppp7\4\x0a\x63\x00\x01\4\x0a\x63\x01\x05"sv));
+  const auto judged = decode_request(packet("R\3bob\0011\4\x0a\x63\x08\x01"));
+  ASSERT_TRUE(judged);
+  EXPECT_TRUE(std::get<Judged>(*judged).right);
+  EXPECT_EQ(std::get<Judged>(*judged).given, address("10.99.8.1"));
+  EXPECT_FALSE(std::get<Judged>(*decode_request(packet("R\3bob\0010\4\0\0\0\0"sv))).given);
+  const auto up = decode_request(packet("U\4ppp7\4\x0a\x63\x00\x01\4\x0a\x63\x01\x05\2\x05\x76"sv));
   ASSERT_TRUE(up);
   EXPECT_EQ(std::get<LinkUp>(*up).ifname, "ppp7");
   EXPECT_EQ(std::get<LinkUp>(*up).theirs, address("10.99.1.5"));
+  EXPECT_EQ(std::get<LinkUp>(*up).mtu, 1398);
+  const auto down = decode_request(packet("D\4ppp7\1\x0c"));
+  ASSERT_TRUE(down);
+  EXPECT_EQ(std::get<LinkDown>(*down).ifname, "ppp7");
+  EXPECT_EQ(std::get<LinkDown>(*down).status, 12);
 }
 
 TEST(LinkProtocol, RefusesWhatIsNoRequest) {
-  for (const auto* text : {"", "S", "Salice", "S\6alice", "S\5alicex", "X\5alice", "C\3bob", "C\3bob\0012",
-                           "P\3bob", "U\4ppp7\4abcd", "U\4ppp7\3abc\4abcd",
+  for (const auto* text : {"",
+                           "S",
+                           "Salice",
+                           "S\6alice",
+                           "S\5alicex",
+                           "X\5alice",
+                           "C\3bob",
+                           "C\3bob\0012",
+                           "P\3bob",
+                           "R\3bob\0011",
+                           "R\3bob\0012\4abcd",
+                           "R\3bob\0011\3abc",
+                           "U\4ppp7\4abcd",
+                           "U\4ppp7\3abc\4abcd\2ab",
+                           "U\4ppp7\4abcd\4abcd",
+                           "U\4ppp7\4abcd\4abcd\3abc",
                            "U\x10"
-                           "aaaaaaaaaaaaaaaa\4abcd\4abcd"})
+                           "aaaaaaaaaaaaaaaa\4abcd\4abcd\2ab",
+                           "D",
+                           "D\4ppp7",
+                           "D\4ppp7\2ab",
+                           "D\4ppp7\1ax",
+                           "D\x10"
+                           "aaaaaaaaaaaaaaaa\1a"})
     EXPECT_FALSE(decode_request(packet(text))) << text;
   EXPECT_FALSE(decode_request(base::Bytes{'S', 0}));
 }
 
 TEST(LinkProtocol, EncodesAnswers) {
-  EXPECT_EQ(base::hex(encode_lease(address("10.99.1.5"))), "59040a630105");
+  EXPECT_EQ(base::hex(encode_lease({address("10.99.1.5"), std::chrono::hours(1), std::chrono::seconds(5)})),
+            "59040a630105"
+            "0400000e10"
+            "0400000005");
   EXPECT_EQ(base::hex(encode_no("no")), "4e026e6f");
   EXPECT_EQ(base::hex(encode_secret(base::Secret::copy_of(base::as_bytes("pw"))).view()), "59027077");
   const auto long_secret = base::Secret::of_size(300);
@@ -124,7 +210,7 @@ TEST(Pppd, IsAskedForWhatTheConfigurationSays) {
   config.ppp.auth = {config::PppAuth::mschap_v2, config::PppAuth::pap};
   config.ppp.plugin = "/x/sameroof-pppd.so";
   const l2tp::TunnelName tunnel{.id = l2tp::TunnelId(7), .peer = {}, .mark = {}, .local = {}, .remote = {}};
-  const auto words = pppd_arguments(config.ppp, tunnel, {l2tp::SessionId(9), {}}, 3, 4, PppdLog::syslog_only);
+  const auto words = pppd_arguments(config.ppp, {.mtu = 1398}, tunnel, {l2tp::SessionId(9), {}}, 3, 4, {});
   EXPECT_THAT(
       (std::vector<std::string>{"require-mschap-v2", "require-pap", "10.99.1.1:", "10.99.0.53", "10.99.0.54",
                                 "/x/sameroof-pppd.so", "noccp", "auth", "nopersist", "nomppe"}),
@@ -136,17 +222,149 @@ TEST(Pppd, IsAskedForWhatTheConfigurationSays) {
   EXPECT_EQ(after("sameroof_fd"), "4");
   EXPECT_EQ(after("pppol2tp_tunnel_id"), "7");
   EXPECT_EQ(after("pppol2tp_session_id"), "9");
-  EXPECT_EQ(after("mru"), "1380");
+  EXPECT_EQ(after("mtu"), "1398");
+  EXPECT_EQ(after("mru"), "1398");
+  EXPECT_EQ(after("ms-wins"), "10.99.0.55");
 }
 
-TEST(Pppd, ItsExitStatusBecomesWordsAndAResultCode) {
+TEST(Pppd, RadiusIsAskedBeforeUs) {
+  const auto config = small_config();
+  const l2tp::TunnelName tunnel{
+      .id = l2tp::TunnelId(7), .peer = {}, .mark = {}, .local = {address("203.0.113.1"), 1701}, .remote = {}};
+  const PppdTerms terms{
+      .mtu = 1398, .calling_station = "198.51.100.1:40001/0x100", .radius_file = "/run/x/radius.conf"};
+  const auto words = pppd_arguments(config.ppp, terms, tunnel, {l2tp::SessionId(9), {}}, 3, 4, {});
+  const auto after = [&words](const char* word) { return *(std::ranges::find(words, word) + 1); };
+  EXPECT_EQ(after("radius-config-file"), "/run/x/radius.conf");
+  EXPECT_EQ(after("remotenumber"), "198.51.100.1:40001/0x100");
+  EXPECT_EQ(after("avpair"), "Called-Station-Id=203.0.113.1");
+  EXPECT_THAT(words, Contains("sameroof_radius"));
+  EXPECT_LT(std::ranges::find(words, "radius.so"), std::ranges::find(words, config.ppp.plugin))
+      << "the plugin that is loaded last is asked first";
+}
+
+class RadiusFiles : public ::testing::Test {
+ protected:
+  RadiusFiles() {
+    char folder[] = "/tmp/radius.XXXXXX";
+    if (!::mkdtemp(folder)) std::abort();
+    folder_ = folder;
+    config_.radius.servers = {{address("192.0.2.1"), 1812}, {address("192.0.2.2"), 1645}};
+    config_.radius.accounting = {{address("192.0.2.3"), 1813}};
+    for (const auto* server : {"192.0.2.1", "192.0.2.2", "192.0.2.3"})
+      secrets_.radius.emplace(server, base::Secret::copy_of(base::as_bytes(std::string("shared-") + server)));
+  }
+  ~RadiusFiles() override { std::filesystem::remove_all(folder_); }
+
+  std::string content(const std::string& file) const {
+    std::ifstream in(folder_ + "/radius/" + file);
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
+  }
+
+  std::string folder_;
+  config::Config config_ = small_config();
+  config::Secrets secrets_;
+};
+
+TEST_F(RadiusFiles, SayWhomToAskAndKeepTheSecretsToThemselves) {
+  const auto written = write_radius_files(folder_ + "/radius", config_, secrets_);
+  ASSERT_TRUE(written) << written.error().message;
+  EXPECT_EQ(*written, folder_ + "/radius/radius.conf");
+  EXPECT_EQ(content("servers"),
+            "192.0.2.1 shared-192.0.2.1\n192.0.2.2 shared-192.0.2.2\n192.0.2.3 shared-192.0.2.3\n");
+  EXPECT_THAT(content("radius.conf"), ::testing::HasSubstr("authserver 192.0.2.1:1812,192.0.2.2:1645\n"));
+  EXPECT_THAT(content("radius.conf"), ::testing::HasSubstr("acctserver 192.0.2.3:1813\n"));
+  EXPECT_THAT(content("radius.conf"), Not(::testing::HasSubstr("shared-")));
+  EXPECT_THAT(content("dictionary"),
+              ::testing::HasSubstr("ATTRIBUTE MS-CHAP2-Success 26 string Microsoft\n"));
+  struct stat status {};
+  ASSERT_EQ(::stat((folder_ + "/radius").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0700u);
+  ASSERT_EQ(::stat((folder_ + "/radius/servers").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST_F(RadiusFiles, AreWrittenAnewIntoTheFolderOfAnEarlierRunAndNotThroughALink) {
+  ASSERT_TRUE(write_radius_files(folder_ + "/radius", config_, secrets_));
+  config_.radius.servers = {{address("192.0.2.3"), 1812}};
+  ASSERT_TRUE(write_radius_files(folder_ + "/radius", config_, secrets_));
+  EXPECT_THAT(content("radius.conf"), ::testing::HasSubstr("authserver 192.0.2.3:1812\n"));
+  std::filesystem::create_directory_symlink(folder_ + "/radius", folder_ + "/link");
+  EXPECT_EQ(write_radius_files(folder_ + "/link", config_, secrets_).error().message,
+            folder_ + "/link is not a folder of ours");
+}
+
+TEST(Pppd, ItsExitStatusBecomesWordsAResultCodeAndACounter) {
   using l2tp::CallResult;
-  const auto ending = [](int code) { return ending_of(W_EXITCODE(code, 0)); };
-  EXPECT_EQ(ending(11), l2tp::hang_up(CallResult::administrative, "the peer did not authenticate itself"));
-  EXPECT_EQ(ending(15), l2tp::hang_up(CallResult::lost_carrier, "the peer no longer answers"));
-  EXPECT_EQ(ending(10), l2tp::hang_up(CallResult::general_error, "the PPP negotiation failed"));
-  EXPECT_EQ(ending(99).message, "pppd ended with status 99");
-  EXPECT_EQ(ending_of(SIGKILL).message, "pppd was ended by signal 9");
+  const auto end = [](int code) { return end_of_pppd(W_EXITCODE(code, 0)); };
+  EXPECT_EQ(end(11).ending,
+            l2tp::hang_up(CallResult::administrative, "the peer did not authenticate itself"));
+  EXPECT_EQ(end(12).ending, l2tp::hang_up(CallResult::administrative, "the link was idle"));
+  EXPECT_EQ(end(13).ending, l2tp::hang_up(CallResult::administrative, "the connect time is over"));
+  EXPECT_EQ(end(15).ending, l2tp::hang_up(CallResult::lost_carrier, "the peer no longer answers"));
+  EXPECT_EQ(end(10).ending, l2tp::hang_up(CallResult::general_error, "the PPP negotiation failed"));
+  EXPECT_EQ(end(99).ending.message, "pppd ended with status 99");
+  EXPECT_EQ(end_of_pppd(SIGKILL).ending.message, "pppd was ended by signal 9");
+  EXPECT_EQ(end(12).name, "idle");
+  EXPECT_EQ(end_of_pppd(W_EXITCODE(16, 0), 12).name, "idle") << "the channel was closed after that";
+  EXPECT_EQ(end_of_pppd(W_EXITCODE(16, 0), 0).name, "hung_up");
+  EXPECT_EQ(end_of_pppd(W_EXITCODE(15, 0), 12).name, "peer_dead");
+  EXPECT_EQ(end(13).name, "session_time");
+  EXPECT_EQ(end(99).name, "other");
+  EXPECT_EQ(end_of_pppd(SIGKILL).name, "killed");
+}
+
+TEST(Pppd, WhatIsMissingOfItIsNamed) {
+  config::Ppp ppp;
+  ppp.plugin = "/nowhere/sameroof-pppd.so";
+  EXPECT_EQ(check_pppd(ppp, {.path = "/bin/sh"}).error().message,
+            "cannot read pppd's plugin /nowhere/sameroof-pppd.so (ppp.plugin): No such file or directory");
+  EXPECT_EQ(check_pppd(ppp, {.path = "/nowhere/pppd"}).error().message,
+            "cannot run /nowhere/pppd (is the package ppp installed?): No such file or directory");
+}
+
+// kernel.md, section 6: the largest UDP payloads seen on a real kernel, less L2TP's longest header and PPP's.
+TEST(Mtu, FitsTheTransformIntoOnePacket) {
+  const auto nat = [](std::uint16_t path, const char* transform) {
+    return largest_ppp_packet(path, {.ipsec = true, .udp_encapsulation = true, .transform = transform});
+  };
+  EXPECT_EQ(nat(1500, "aes256-sha1"), 1414 - 16);
+  EXPECT_EQ(nat(1500, "aes128-sha256"), 1414 - 16);
+  EXPECT_EQ(nat(1500, "aes256gcm16"), 1430 - 16);
+  EXPECT_EQ(nat(1492, "aes256-sha1"), 1398);
+  EXPECT_EQ(nat(1492, "aes256gcm16"), 1406);
+  EXPECT_GT(nat(1492, "3des-md5"), nat(1492, "aes256-sha1"));
+  EXPECT_EQ(nat(1492, "chacha20poly1305"), nat(1492, "aes256-sha512"));
+  EXPECT_LT(nat(1492, ""), nat(1492, "aes256-sha1"));
+}
+
+TEST(Mtu, NeverExceedsThePathWhateverThePadding) {
+  for (const auto* transform : {"aes256-sha1", "aes256-sha512", "3des-sha1", "aes128gcm16"}) {
+    const int block = transform[0] == '3' ? 8 : transform[6] == 'g' ? 4 : 16;
+    const int fixed = transform == std::string("aes256-sha512") ? 16 + 32 : block == 4 ? 8 + 16 : block + 12;
+    for (std::uint16_t path = 700; path <= 1500; ++path) {
+      const int mtu =
+          largest_ppp_packet(path, {.ipsec = true, .udp_encapsulation = true, .transform = transform});
+      if (mtu == 576) continue;
+      const auto wire = [&](int packet) {
+        const int inner = 8 + 12 + 4 + packet + 2;
+        return 20 + 8 + 8 + fixed + (inner + block - 1) / block * block;
+      };
+      EXPECT_LE(wire(mtu), path) << transform;
+      EXPECT_GT(wire(mtu + 1), path) << transform << ": " << mtu << " wastes room";
+    }
+  }
+}
+
+TEST(Mtu, WithoutUdpOrWithoutEspThereIsMoreRoom) {
+  const Carrier esp{.ipsec = true, .udp_encapsulation = false, .transform = "aes256-sha1"};
+  EXPECT_EQ(largest_ppp_packet(1500, esp), 1398 + 16);
+  EXPECT_EQ(largest_ppp_packet(1492, {.ipsec = false, .udp_encapsulation = false, .transform = {}}),
+            1492 - 44);
+  EXPECT_EQ(largest_ppp_packet(100, esp), 576);
+  EXPECT_EQ(largest_ppp_packet(9000, esp), 1500);
 }
 
 }  // namespace

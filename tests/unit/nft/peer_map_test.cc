@@ -93,6 +93,18 @@ TEST(Ruleset, TakesServicesBesideL2tp) {
   EXPECT_THAT(text, HasSubstr("\ndefine services = { udp . 1701, tcp . 8080, udp . 53 }\n"));
 }
 
+TEST_F(LoadedRuleset, ALinkHasTheSegmentSizeThatFitsThroughIt) {
+  ASSERT_TRUE(map_->add_link("ppp0", 1398).has_value());
+  ASSERT_TRUE(map_->add_link("ppp10", 1280).has_value());
+  EXPECT_THAT(elements("map", "mss"), UnorderedElementsAre(R"(["ppp0",1358])", R"(["ppp10",1240])"));
+  ASSERT_TRUE(map_->add_link("ppp0", 1300).has_value());
+  EXPECT_EQ(map_->remove_link("ppp10").value(), Change::made);
+  EXPECT_EQ(map_->remove_link("ppp10").value(), Change::absent);
+  EXPECT_THAT(elements("map", "mss"), ElementsAre(R"(["ppp0",1260])"));
+  ASSERT_TRUE(map_->flush_links().has_value());
+  EXPECT_THAT(elements("map", "mss"), testing::IsEmpty());
+}
+
 TEST_F(LoadedRuleset, AddsMovesAndRemovesPeers) {
   add(Mark(0x100), "240.0.0.1", "198.51.100.1");
   add(Mark(0x200), "240.0.0.2", "198.51.100.1");

@@ -1,0 +1,17 @@
+#pragma once
+// A configuration that takes the place of another while sessions live. Pure.
+
+#include <string>
+
+#include "base/result.h"
+#include "config/config.h"
+
+namespace l2tpd {
+
+/// Refuses what only a restart can change, by its section.
+base::Result<void> check_reload(const config::Config& before, const config::Config& after);
+
+/// "2 users added, 1 users removed, [ppp] changed"; secrets are not compared.
+std::string difference(const config::Config& before, const config::Config& after);
+
+}  // namespace l2tpd

@@ -1,0 +1,261 @@
+// Who gets in, with which address, and who has to go for it. A program that only sleeps stands in for pppd;
+// the test speaks for the plugin in it.
+
+#include "l2tpd/links.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <set>
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/event_log.h"
+
+namespace l2tpd {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+base::Address address(const char* text) { return *base::Address::parse(text); }
+
+class LinksTest : public ::testing::Test {
+ protected:
+  LinksTest() {
+    base::set_log_level(base::Severity::error);
+    char folder[] = "/tmp/links.XXXXXX";
+    if (!::mkdtemp(folder)) std::abort();
+    folder_ = folder;
+    config_.ppp.local_address = address("10.99.0.1");
+    config_.ppp.pool = *base::Prefix::parse("10.99.1.0/29");
+    for (const auto* name : {"alice", "bob"}) {
+      config_.users.push_back({.name = name, .address = {}, .limits = {}, .line = 0});
+      secrets_.user.emplace(name, base::Secret::copy_of(base::as_bytes("pw")));
+    }
+    const auto program = folder_ + "/pppd";
+    std::ofstream(program) << "#!/bin/sh\n"
+                              "while [ $# -gt 0 ]; do [ $1 = pppol2tp_session_id ] && id=$2; shift; done\n"
+                              "echo $$ > "
+                           << folder_ << "/new && mv " << folder_ << "/new " << folder_ << "/$id\n"
+                           << "[ $id -lt 100 ] || trap '' TERM\n"
+                           << "exec sleep 600\n";
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    links_.emplace(
+        loop_, config_, accounts_, PppdProgram{.path = program},
+        Links::Calls{
+            .ended = [this](const l2tp::TunnelName&, const l2tp::SessionName& session,
+                            const l2tp::Ending& ending) { told_[session.id.value] = ending.message; },
+            .up = [this](const SessionRecord& s) { heard_.push_back("up " + s.ifname); },
+            .down = [this](SessionRecord& s) { heard_.push_back("down " + s.ifname); },
+            .over =
+                [this](const SessionRecord& s, std::string_view why) {
+                  heard_.push_back("over " + s.ifname + ": " + std::string(why));
+                }});
+  }
+  ~LinksTest() override {
+    for (const auto& [id, session] : sessions_) ::kill(session.pid, SIGKILL);
+    std::filesystem::remove_all(folder_);
+    base::set_log_level(base::Severity::info);
+  }
+
+  struct Session {
+    pid_t pid = -1;
+    base::Fd plugin;
+  };
+
+  static l2tp::TunnelName tunnel() {
+    return {.id = l2tp::TunnelId(1),
+            .peer = l2tp::TunnelId(1),
+            .mark = base::Mark(0x100),
+            .local = {address("203.0.113.1"), 1701},
+            .remote = {address("240.0.0.1"), 1701}};
+  }
+  static l2tp::SessionName name(std::uint16_t id) {
+    return {.id = l2tp::SessionId(id), .peer = l2tp::SessionId(1)};
+  }
+
+  /// Starts a pppd, and takes its end of the channel.
+  void dial(std::uint16_t id) {
+    const auto started =
+        links_->start(tunnel(), name(id), base::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)), {.mtu = 1398});
+    ASSERT_TRUE(started) << started.error().message;
+    auto& session = sessions_[id];
+    for (int turns = 0; turns < 500 && session.pid < 0; ++turns) {
+      loop_.run_once(10ms);
+      std::ifstream(folder_ + "/" + std::to_string(id)) >> session.pid;
+    }
+    ASSERT_GT(session.pid, 0);
+    const base::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, session.pid, 0)));
+    session.plugin = base::Fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), 4, 0)));
+    ASSERT_TRUE(session.plugin);
+  }
+
+  /// What l2tpd answers, within a moment.
+  std::string answer(std::uint16_t id) {
+    char buffer[1024];
+    for (int turns = 0; turns < 20; ++turns) {
+      loop_.run_once(5ms);
+      const auto got = ::recv(sessions_[id].plugin.get(), buffer, sizeof buffer, MSG_DONTWAIT);
+      if (got >= 0) return {buffer, static_cast<std::size_t>(got)};
+    }
+    return "nothing";
+  }
+  std::string ask(std::uint16_t id, const std::string& question) {
+    ::send(sessions_[id].plugin.get(), question.data(), question.size(), MSG_NOSIGNAL);
+    return answer(id);
+  }
+  std::string log_in(std::uint16_t id, const std::string& user, const std::string& password = "pw") {
+    return ask(id, "P" + field(user) + field(password));
+  }
+  std::string up(std::uint16_t id, const std::string& ifname) {
+    return ask(id, "U" + field(ifname) + field("\x0a\x63\0\1"s) + field("\x0a\x63\1\1"s) + field("\5\x76"));
+  }
+  static std::string field(const std::string& text) { return static_cast<char>(text.size()) + text; }
+  static std::string lease(const char* text) {
+    const auto bytes = encode_lease({address(text)});
+    return {bytes.begin(), bytes.end()};
+  }
+  static std::string refusal(const std::string& why) { return "N" + field(why); }
+
+  void wait_for_the_end_of(std::uint16_t id) {
+    for (int turns = 0; turns < 500 && ::kill(sessions_[id].pid, 0) == 0; ++turns) loop_.run_once(10ms);
+    EXPECT_NE(::kill(sessions_[id].pid, 0), 0) << id;
+  }
+
+  os::Loop loop_;
+  std::string folder_;
+  config::Config config_;
+  config::Secrets secrets_;
+  Accounts accounts_{config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows"))};
+  std::optional<Links> links_;
+  std::map<std::uint16_t, Session> sessions_;
+  std::map<std::uint16_t, std::string> told_;  ///< Calls::ended, by session
+  std::vector<std::string> heard_;
+};
+
+TEST_F(LinksTest, WhoKnowsThePasswordGetsAnAddressAndItsLimits) {
+  config_.users[0].limits = {.sessions = 0, .when_full = {}, .session = 3600s, .idle = 60s};
+  dial(1);
+  EXPECT_EQ(log_in(1, "alice"), "Y" + field("\x0a\x63\1\1"s) + field("\0\0\x0e\x10"s) + field("\0\0\0\x3c"s));
+  dial(2);
+  EXPECT_EQ(log_in(2, "alice", "guess"), refusal("Access denied"));
+  EXPECT_EQ(log_in(2, "carol"), refusal("Access denied"));
+  EXPECT_EQ(log_in(2, "bob"), lease("10.99.1.2"));
+}
+
+TEST_F(LinksTest, AnyNumberOfSessionsWithoutALimit) {
+  for (std::uint16_t id = 1; id <= 4; ++id) {
+    dial(id);
+    EXPECT_THAT(log_in(id, "alice"), StartsWith("Y"));
+  }
+  EXPECT_TRUE(told_.empty());
+}
+
+TEST_F(LinksTest, BeyondTheLimitTheOldestSessionEnds) {
+  config_.users[0].limits.sessions = 2;
+  for (std::uint16_t id = 1; id <= 3; ++id) {
+    dial(id);
+    EXPECT_THAT(log_in(id, "alice"), StartsWith("Y"));
+  }
+  wait_for_the_end_of(1);
+  EXPECT_EQ(told_, (std::map<std::uint16_t, std::string>{{1, "the user logged in anew"}}));
+  dial(4);
+  EXPECT_THAT(log_in(4, "bob"), StartsWith("Y")) << "whose limit is his own";
+  EXPECT_EQ(told_.size(), 1u);
+}
+
+TEST_F(LinksTest, BeyondTheLimitTheNewSessionIsRefusedWhereThatIsConfigured) {
+  config_.users[0].limits = {.sessions = 1, .when_full = config::WhenFull::refuse};
+  dial(1);
+  EXPECT_THAT(log_in(1, "alice"), StartsWith("Y"));
+  dial(2);
+  EXPECT_EQ(log_in(2, "alice"), refusal("1 of 1 sessions are in use"));
+  links_->stop(tunnel(), name(1), "the peer hung up");
+  wait_for_the_end_of(1);
+  EXPECT_THAT(log_in(2, "alice"), StartsWith("Y"));
+}
+
+TEST_F(LinksTest, AnAddressOfTheUsersOwnPassesOnWhenTheOldSessionHasGone) {
+  config_.users[0].address = address("10.99.1.77");
+  config_.users[0].limits.sessions = 1;
+  dial(100);  // which takes its time to end
+  EXPECT_EQ(log_in(100, "alice"), lease("10.99.1.77"));
+  dial(2);
+  EXPECT_EQ(log_in(2, "alice"), "nothing");
+  EXPECT_THAT(told_, ElementsAre(std::pair(std::uint16_t{100}, "the user logged in anew"s)));
+  ::kill(sessions_[100].pid, SIGKILL);
+  wait_for_the_end_of(100);
+  EXPECT_EQ(answer(2), lease("10.99.1.77"));
+}
+
+TEST_F(LinksTest, WhomRadiusLetsInGetsItsAddressOrOneOfThePool) {
+  const auto judged = [this](std::uint16_t id, const std::string& user, char verdict,
+                             const std::string& given) {
+    return ask(id, "R" + field(user) + field({verdict}) + field(given));
+  };
+  for (std::uint16_t id = 1; id <= 5; ++id) dial(id);
+  EXPECT_EQ(judged(1, "carol", '1', "\x0a\x63\x08\x01"), lease("10.99.8.1"));
+  EXPECT_EQ(judged(2, "dave", '1', "\0\0\0\0"s), lease("10.99.1.1"));
+  EXPECT_EQ(judged(3, "erin", '0', "\0\0\0\0"s), refusal("Access denied"));
+  EXPECT_EQ(judged(3, "erin", '1', "\x0a\x63\0\1"s), refusal("Access denied")) << "our own address";
+  EXPECT_EQ(judged(3, "erin", '1', "\xf0\0\0\1"s), refusal("Access denied")) << "an alias";
+  EXPECT_EQ(judged(4, "erin", '1', "\x0a\x63\x08\x01"), refusal("10.99.8.1 is in use by another user"));
+  EXPECT_EQ(judged(5, "carol", '1', "\x0a\x63\x08\x01"), lease("10.99.8.1"));
+  EXPECT_THAT(told_, ElementsAre(std::pair(std::uint16_t{1}, "the user logged in anew"s)));
+}
+
+TEST_F(LinksTest, AFullPoolIsSaidInWords) {
+  config_.ppp.pool = *base::Prefix::parse("10.99.1.0/30");
+  links_.emplace(loop_, config_, accounts_, PppdProgram{.path = folder_ + "/pppd"},
+                 Links::Calls{.ended = [](const auto&, const auto&, const auto&) {}});
+  for (std::uint16_t id = 1; id <= 3; ++id) dial(id);
+  EXPECT_EQ(log_in(1, "alice"), lease("10.99.1.1"));
+  EXPECT_EQ(log_in(2, "bob"), lease("10.99.1.2"));
+  EXPECT_EQ(log_in(3, "bob"), refusal("no address is left in the pool"));
+}
+
+TEST_F(LinksTest, TheEndOfASessionIsToldOnceWithItsReason) {
+  dial(1);
+  EXPECT_EQ(up(1, "ppp7"), "Y"s + '\0');  // of nobody who has logged in
+  EXPECT_THAT(heard_, ElementsAre());
+  log_in(1, "alice");
+  up(1, "ppp7");
+  EXPECT_EQ(links_->status(l2tp::TunnelId(1), l2tp::SessionId(1))->mtu, 1398);
+  EXPECT_EQ(ask(1, "D" + field("ppp7") + field("\x0c")), "Y"s + '\0');
+  links_->stop(tunnel(), name(1), "the peer hung up");
+  wait_for_the_end_of(1);
+  EXPECT_THAT(heard_, ElementsAre("up ppp7", "down ppp7", "over ppp7: the peer hung up"));
+}
+
+TEST_F(LinksTest, APppdThatIsKilledTakesItsInterfaceDownUnlessAnotherHasTheName) {
+  dial(1);
+  log_in(1, "alice");
+  up(1, "ppp7");
+  dial(2);
+  log_in(2, "bob");
+  up(2, "ppp7");
+  heard_.clear();
+  ::kill(sessions_[1].pid, SIGKILL);
+  wait_for_the_end_of(1);
+  EXPECT_THAT(heard_, ElementsAre("over ppp7: pppd was ended by signal 9"));
+  ::kill(sessions_[2].pid, SIGKILL);
+  wait_for_the_end_of(2);
+  EXPECT_THAT(heard_, ElementsAre("over ppp7: pppd was ended by signal 9", "down ppp7",
+                                  "over ppp7: pppd was ended by signal 9"));
+  EXPECT_EQ(links_->counters().ended.at("killed"), 2u);
+}
+
+}  // namespace
+}  // namespace l2tpd
