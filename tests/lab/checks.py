@@ -61,13 +61,13 @@ def mirror(connection, peer):
     connection.sendall(len(report).to_bytes(8, "big") + report + content[::-1])
 
 
-def transfer(client, size):
+def transfer(client, size, patience=60):
     """Sends `size` random bytes to the server inside and gets them back; (address seen there, seconds)."""
     content = random.randbytes(size)
     started = time.monotonic()
     try:
         with client.host.socket() as connection:
-            connection.settimeout(60)
+            connection.settimeout(patience)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, client.device.encode())
             connection.connect((INSIDE, TRANSFER_PORT))
             connection.sendall(len(content).to_bytes(8, "big") + content)

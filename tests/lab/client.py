@@ -121,11 +121,11 @@ def password_of(user):
 class Client:
     def __init__(self, host, remote=GATEWAY, ike=IKE, esp=ESP, ikelifetime="3h", lifetime="1h", margin="9m", spi=None,
                  ipsec=True, password=None, ppp_options="", l2tp_options="", l2tp_secret=None, id_port="1701", l2tp_port=1701,
-                 ipsec_options="", services=()):
-        """id_port: which local port IPsec is asked to protect; l2tp_port: from where L2TP is really spoken; services: (protocol,
-        port) of what else the gateway serves inside IPsec."""
+                 ipsec_options="", services=(), user=None):
+        """user: its PPP login, its own name as a rule; id_port: which local port IPsec is asked to protect; l2tp_port: from
+        where L2TP is really spoken; services: (protocol, port) of what else the gateway serves inside IPsec."""
         self.host, self.remote, self.ipsec = host, remote, ipsec
-        self.user = self.name = host.name
+        self.name, self.user = host.name, user or host.name
         self.conns = ["lab", *(f"{protocol}-{port}" for protocol, port in services)]
         self.starter = self.l2tp = None
         self.device = self.address = None

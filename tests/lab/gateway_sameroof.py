@@ -6,9 +6,10 @@ import re
 
 from client import PSK, password_of
 from netns import Failure, stop, wait_for
-from topology import CLIENT_HOSTS
+from topology import CLIENT_HOSTS, INSIDE
 
 RUN_DIR = "/run/sameroof"
+RADIUS_SECRET = "shared-with-the-server"
 BINARIES = ("ikd/ikd", "l2tpd/l2tpd", "l2tpd/sameroof-pppd.so", "xfrmctl/xfrmctl")
 
 
@@ -21,9 +22,9 @@ def toml_table(name, values):
     return f"{name}\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
 
 
-def configuration(ike, esp, cleartext, plugin, settings, services):
-    """The file for both daemons; `settings` are further keys by table: {"ike": {"dpd_seconds": 4}}; `services`: (protocol, port)
-    of each [[service]]."""
+def configuration(ike, esp, cleartext, plugin, settings, services, users):
+    """The file for both daemons; `settings` are further keys by table: {"ike": {"dpd_seconds": 4}}, `users` by user; `services`:
+    (protocol, port) of each [[service]]."""
     tables = {
         "marks": {"mask": "0x0fffff00", "alias": "240.0.0.0/8"},
         "ike": {"listen": ["0.0.0.0"], **({"proposals": ike} if ike else {}), **({"esp_proposals": esp} if esp else {})},
@@ -32,8 +33,8 @@ def configuration(ike, esp, cleartext, plugin, settings, services):
                 "plugin": str(plugin)},
     }
     for name, values in (settings or {}).items():
-        tables[name].update(values)
-    arrays = [("[[ike.psk]]", {"name": "lab"})] + [("[[user]]", {"name": user}) for user in CLIENT_HOSTS]
+        tables.setdefault(name, {}).update(values)
+    arrays = [("[[ike.psk]]", {"name": "lab"})] + [("[[user]]", {"name": user, **(users or {}).get(user, {})}) for user in CLIENT_HOSTS]
     arrays += [("[[service]]", {"protocol": protocol, "port": port}) for protocol, port in services]
     return "".join(toml_table(f"[{name}]", values) for name, values in tables.items()) + \
         "".join(toml_table(name, values) for name, values in arrays)
@@ -42,21 +43,21 @@ def configuration(ike, esp, cleartext, plugin, settings, services):
 def secrets(l2tp_secret):
     users = "".join(f'{user} = "{password_of(user)}"\n' for user in CLIENT_HOSTS)
     l2tp = f'[l2tp]\nsecret = "{l2tp_secret}"\n' if l2tp_secret else ""
-    return f'[psk]\nlab = "{PSK}"\n{l2tp}[user]\n{users}'
+    return f'[psk]\nlab = "{PSK}"\n[radius]\n"{INSIDE}" = "{RADIUS_SECRET}"\n{l2tp}[user]\n{users}'
 
 
 class Gateway:
     kind = "sameroof"
 
     def __init__(self, host, build, ike=None, esp=None, cleartext="off", edit_ruleset=None, settings=None,
-                 services=(), l2tp_secret=None):
-        """settings: further keys by table of the configuration; edit_ruleset: a function from ruleset text to
-        ruleset text, to break it on purpose."""
+                 services=(), l2tp_secret=None, users=None):
+        """settings, users: further keys of the configuration, by table and by user; edit_ruleset: a function from
+        ruleset text to ruleset text, to break it on purpose."""
         self.host, self.build, self.edit_ruleset = host, pathlib.Path(build).resolve(), edit_ruleset
         self.ikd = self.l2tpd = None
         self.with_ikd = cleartext != "only"
         host.write("sameroof.toml", configuration(ike, esp, cleartext, self.build / "l2tpd/sameroof-pppd.so", settings,
-                                                 services))
+                                                 services, users))
         host.write("secrets.toml", secrets(l2tp_secret))
         host.write("ppp/options", "")
         self.files = ("--config", host.etc / "sameroof.toml", "--secrets", host.etc / "secrets.toml")
@@ -84,6 +85,11 @@ class Gateway:
 
     def start_l2tp(self):
         self.l2tpd = self.host.spawn("l2tpd", self.build / "l2tpd/l2tpd", *self.files, "--run-dir", RUN_DIR)
+
+    def rewrite(self, configuration):
+        """Replaces the configuration and asks l2tpd to read it; what xfrmctl says to that."""
+        self.host.write("sameroof.toml", configuration)
+        return self.xfrmctl("reload", check=False)
 
     def ready(self):
         if self.casualties():
@@ -117,9 +123,9 @@ class Gateway:
         """xfrmctl's list of peers."""
         return json.loads(self.xfrmctl("peers", "--json"))["peers"]
 
-    def counters(self):
-        """What ikd has counted."""
-        return self.status("ikd")["counters"]
+    def counters(self, daemon="ikd"):
+        """What a daemon has counted."""
+        return self.status(daemon)["counters"]
 
     def status(self, daemon):
         """What a daemon says of itself: gauges and counters."""

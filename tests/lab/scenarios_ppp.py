@@ -1,0 +1,105 @@
+"""PPP: how large packets may be, who may log in how often, and when a session ends."""
+
+import re
+
+import checks
+from catalogue import scenario
+from netns import Failure, wait_for
+from scenarios import goodbye
+from scenarios_controls import must_fail
+from scenarios_settings import must_have
+
+# No word of a packet that was too large reaches its sender: TCP has to know beforehand.
+SILENT_ROUTER = """
+table inet firewall {
+  chain out {
+    type filter hook output priority filter;
+    icmp type destination-unreachable drop
+  }
+}
+"""
+
+
+def l2tpd_log(lab):
+    return lab.world["gw"].log("l2tpd").read_text()
+
+
+def mtu_of(host, device):
+    return int(re.search(r" mtu (\d+) ", host.run("ip", "link", "show", "dev", device))[1])
+
+
+def fragments_made(host):
+    rows = [line.split() for line in host.proc_net("snmp").splitlines() if line.startswith("Ip:")]
+    return int(rows[1][rows[0].index("FragCreates")])
+
+
+@scenario(only="sameroof")
+def mtu_fits_esp(lab):
+    """The PPP MTU follows from the ESP transform: packets of that size go through whole, and ESP is never in fragments;
+    TCP fits without path MTU discovery, and without the clamp it would not."""
+    gw, inside = lab.world["gw"], lab.world["inside"]
+    cbc, gcm, plain = clients = [lab.client("a1"), lab.client("b1", esp="aes128gcm16"), lab.client("pub")]
+    expected = {"a1": 1398, "b1": 1400, "pub": 1398}  # the clients take 1400 at most
+    with lab.gateway() as gateway:
+        lab.dial(*clients)
+        lab.prove(*clients)
+        links = {peer["user"]: peer["ifname"] for peer in gateway.peers()}
+        mtus = {user: mtu_of(gw, ifname) for user, ifname in links.items()}
+        if mtus != expected:
+            raise Failure(f"the MTUs of the links were to be {expected} and are {mtus}")
+        before = fragments_made(gw)
+        for client in clients:
+            answer = inside.run("ping", "-n", "-c", 2, "-W", 10, "-M", "do", "-s", expected[client.user] - 28, client.address, check=False)
+            if " 2 received" not in answer:
+                raise Failure(f"{client.name}: pings as large as its MTU were lost: {answer}")
+        if fragments_made(gw) != before:
+            raise Failure("packets as large as the MTU made fragments of ESP")
+        gw.nft(SILENT_ROUTER)
+        cbc.host.run("ip", "link", "set", "dev", cbc.device, "mtu", 1500)  # its TCP now promises to take 1460
+        lab.prove(cbc)
+        elements = gw.run("nft", "list", "map", "inet", "sameroof", "mss")
+        gw.run("nft", "flush", "map", "inet", "sameroof", "mss")
+        must_fail("the map mss was emptied", lambda: checks.transfer(cbc, 200_000, patience=8))
+        gw.nft(elements)
+        lab.prove(*clients)
+        goodbye(lab, *clients)
+        wait_for(lambda: not gateway.users(), 20, "every session gone")
+        left = gw.run("nft", "list", "map", "inet", "sameroof", "mss")
+        if "ppp" in left:
+            raise Failure(f"links that are gone are still clamped: {left}")
+
+
+@scenario(only="sameroof")
+def limits_of_users(lab):
+    """A user's second session replaces the first or is refused, and sessions end after their time or when idle: the
+    log says which, and the clients are told."""
+    first, second, third, timed, idle = [
+        lab.client("a1"), lab.client("a2", user="a1"), lab.client("a3", user="b1"), lab.client("b1"), lab.client("pub")]
+    users = {"a1": {"sessions": 1}, "b1": {"sessions": 1, "when_full": "refuse", "session_seconds": 40},
+             "pub": {"idle_seconds": 15, "address": "10.99.7.7"}}
+    with lab.gateway(users=users) as gateway:
+        lab.dial(first, timed, idle)
+        lab.prove(first, timed, idle)
+        if idle.address != "10.99.7.7":
+            raise Failure(f"pub has an address of its own and was given {idle.address}")
+        lab.dial(second)
+        lab.prove(second)
+        wait_for(lambda: gateway.users().count("a1") == 1, 20, "only one session of a1")
+        try:
+            third.up(45)
+        except Failure as failure:
+            if "PPP was refused" not in str(failure):
+                raise
+        else:
+            raise Failure("a second session of b1 was to be refused")
+        for client, words in ((timed, "the connect time is over"), (idle, "the link was idle")):
+            wait_for(lambda: re.search(rf"User '{client.user}' of .* is down after \d+ s: {words}\.", l2tpd_log(lab)), 90,
+                     f"the log about {client.name}: {words}")
+            wait_for(lambda: words in client.host.log("xl2tpd").read_text(errors="replace"), 20, f"{client.name} told: {words}")
+        must_have("l2tpd's log", l2tpd_log(lab), r"User 'a1' of .* is down after \d+ s: the user logged in anew",
+                  r"User 'b1' of .* refused: 1 of 1 sessions are in use")
+        counters = gateway.counters("l2tpd")
+        if (counters.get("ended_idle"), counters.get("ended_session_time"), counters.get("ended_by_us")) != (1, 1, 1):
+            raise Failure(f"the counters of endings: { {k: v for k, v in counters.items() if k.startswith('ended')} }")
+        lab.prove(second)
+        lab.hang_up(first, second, third, timed, idle)

@@ -1,0 +1,72 @@
+"""Users whom a RADIUS server knows: FreeRADIUS behind the gateway."""
+
+import pathlib
+
+from catalogue import scenario
+from gateway_sameroof import RADIUS_SECRET
+from netns import Failure, wait_for
+from radius_server import RadiusServer
+from scenarios import goodbye
+from scenarios_ppp import l2tpd_log
+from scenarios_settings import must_have
+from topology import INSIDE, NAT_A
+
+BY_RADIUS = {"ppp": {"users": "radius", "auth": ["mschap-v2", "pap"]}, "radius": {"servers": [INSIDE], "nas_identifier": "the lab"}}
+USERS = {"a1": ["Framed-IP-Address = 10.99.8.1", "Class = 0x736c617465", "Acct-Interim-Interval = 60"],
+         "a2": ["Session-Timeout = 45"], "a3": [], "b1": []}
+
+
+def bytes_of(record):
+    return int(record["Acct-Input-Octets"]), int(record["Acct-Output-Octets"])
+
+
+@scenario(only="sameroof", seconds=240)
+def radius_knows_the_users(lab):
+    """Three clients of one NAT, of whom [[user]] need not know, log in by MS-CHAPv2 and PAP through FreeRADIUS: with an
+    address, a class, a session time from there; accounting starts, goes on, and stops with the bytes of each."""
+    fixed, timed, by_pap = clients = [lab.client("a1"), lab.client("a2"), lab.client("a3", ppp_options="refuse-mschap-v2")]
+    wrong = lab.client("b1", password="wrong")
+    with RadiusServer(lab.world["inside"], USERS) as radius, lab.gateway(settings=BY_RADIUS) as gateway:
+        lab.dial(*clients)
+        lab.prove(*clients)
+        lab.check_listing(*clients)
+        if fixed.address != "10.99.8.1":
+            raise Failure(f"RADIUS gives a1 10.99.8.1 and it has {fixed.address}")
+        command_lines = [pathlib.Path(f"/proc/{pid}/cmdline").read_text() for pid in lab.world["gw"].processes()]
+        if not any("radius-config-file" in line for line in command_lines) or any(RADIUS_SECRET in line for line in command_lines):
+            raise Failure(f"no command line may hold the secret, one was to name the file: {command_lines}")
+        try:
+            wrong.up(45)
+        except Failure as failure:
+            if "PPP was refused" not in str(failure):
+                raise
+        else:
+            raise Failure("b1 was let in with a wrong password")
+        must_have("l2tpd's log", l2tpd_log(lab), r"User 'b1' of .* refused: RADIUS says no, or nothing")
+
+        peers = {peer["user"]: peer for peer in gateway.peers()}
+        stations = {user: f"{peer['address']}:{peer['port']}/{peer['mark']:#x}" for user, peer in peers.items() if user in USERS}
+        asked = {record["User-Name"]: record for record in radius.records("asked")}
+        started = {user: radius.accounting(user, "Start")[0] for user in stations}
+        for user, station in stations.items():
+            for what, record in (("Access-Request", asked[user]), ("Start", started[user])):
+                if record.get("Calling-Station-Id") != station or record.get("NAS-Identifier") != "the lab":
+                    raise Failure(f"{what} of {user} was to come from {station}: {record}")
+        if len(set(stations.values())) != len(clients) or lab.gateway_nat == "none" and not all(s.startswith(NAT_A) for s in stations.values()):
+            raise Failure(f"Calling-Station-Ids do not tell clients of one NAT apart: {stations}")
+        if "MS-CHAP2-Response" not in asked["a1"] or "User-Password" not in asked["a3"]:
+            raise Failure(f"a1 was to use MS-CHAPv2 and a3 PAP: {asked}")
+        if started["a1"].get("Class") != "0x736c617465" or started["a1"].get("Framed-IP-Address") != "10.99.8.1":
+            raise Failure(f"a1's class and address were to be told: {started['a1']}")
+
+        stop = wait_for(lambda: radius.accounting("a2", "Stop"), 90, "a2's session ended by Session-Timeout")[0]
+        if stop["Acct-Terminate-Cause"] != "Session-Timeout" or not 40 <= int(stop["Acct-Session-Time"]) <= 75:
+            raise Failure(f"a2's session was to end after 45 s: {stop}")
+        interim = wait_for(lambda: radius.accounting("a1", "Interim-Update"), 90, "an interim record of a1")[0]
+        lab.prove(fixed)
+        goodbye(lab, fixed, by_pap, timed, wrong)
+        stop = wait_for(lambda: radius.accounting("a1", "Stop"), 30, "a1's session ended")[0]
+        if min(bytes_of(interim)) < 200_000 or any(later < first + 200_000 for first, later in zip(bytes_of(interim), bytes_of(stop))):
+            raise Failure(f"two transfers of 200 kB each way were to be counted: {interim}, {stop}")
+        if stop.get("Class") != "0x736c617465" or stop["Acct-Session-Id"] != started["a1"]["Acct-Session-Id"]:
+            raise Failure(f"the stop was to echo class and session: {stop}")
