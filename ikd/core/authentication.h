@@ -24,11 +24,12 @@ std::string_view name_of(AuthMethod method);
 /// What is proven of a peer.
 struct Authentication {
   AuthMethod method = AuthMethod::psk;
-  std::string name;         ///< of the [[ike.psk]] or the [[ike.certificate]]
-  std::size_t secret = 0;   ///< which of the pre-shared key's secrets, the newest first
-  std::string certificate;  ///< its subject; empty with a pre-shared key
-  bool device = false;      ///< it means one device, not a group
-  bool bind_user = false;   ///< only `logins` may log in through it
+  std::string name;              ///< of the [[ike.psk]] or the [[ike.certificate]]
+  std::size_t secret = 0;        ///< which of the pre-shared key's secrets, the newest first
+  std::string certificate;       ///< its subject, for people; empty with a pre-shared key
+  std::string fingerprint = {};  ///< of the certificate: SHA-256 in hexadecimal
+  bool device = false;           ///< it means one device, not a group
+  bool bind_user = false;        ///< only `logins` may log in through it
   std::vector<std::string> logins = {};
 };
 /// "PSK family", "PSK family (secret 2)", "certificate CN=bob".

@@ -70,6 +70,24 @@ struct TryCandidates {
   PskTrial trial;
 };
 
+/// Whether the peer's certificate is good here, bears the identity, and made the signature over HASH_I.
+/// Answered by CertificateVerified.
+struct VerifyCertificate {
+  Ticket ticket;
+  AuthMethod method;
+  base::Bytes id_body;
+  std::vector<EncodedCertificate> certificates;  ///< as they came, in their order
+  base::Bytes hash;
+  base::Bytes signature;
+};
+
+/// HASH_R signed with the key of one of our certificates. Answered by Signed.
+struct Sign {
+  Ticket ticket;
+  std::size_t certificate;  ///< its place in Settings
+  base::Bytes hash;
+};
+
 /// What nft needs of a peer: the mark its packets bear, the address it has on this host, and the one it
 /// has outside.
 struct PeerEntry {
@@ -175,6 +193,14 @@ struct SkeyidsDone {
 struct CandidatesTried {
   Ticket ticket;
   std::optional<PskHit> hit;
+};
+struct CertificateVerified {
+  Ticket ticket;
+  base::Result<Authentication> result;
+};
+struct Signed {
+  Ticket ticket;
+  base::Result<base::Bytes> signature;
 };
 struct Installed {
   Ticket ticket;

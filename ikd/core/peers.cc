@@ -15,7 +15,7 @@ constexpr std::size_t least_at_address = 64;
 /// A name for the device that was authenticated; empty where it may be one of many.
 std::string device_of(const Authentication& a) {
   if (!a.device) return {};
-  return a.method == AuthMethod::psk ? "PSK " + a.name : "certificate " + a.certificate;
+  return a.method == AuthMethod::psk ? "PSK " + a.name : "certificate " + a.fingerprint;
 }
 
 }  // namespace
