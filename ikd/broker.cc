@@ -18,12 +18,12 @@ base::Result<void> absent_is_fine(nl::Result<void> result) {
 
 }  // namespace
 
-base::Result<Broker> Broker::open(const config::Config& config, config::Secrets secrets) {
+base::Result<Broker> Broker::open(const config::Config& config, Keys keys) {
   auto kernel = xfrm::Kernel::open();
   if (!kernel) return tl::unexpected(kernel.error());
   auto map = nft::PeerMap::open();
   if (!map) return tl::unexpected(map.error());
-  return Broker(config, std::move(secrets), std::move(*kernel), std::move(*map));
+  return Broker(config, std::move(keys), std::move(*kernel), std::move(*map));
 }
 
 bool Broker::ours(xfrm::Reqid reqid, const std::optional<xfrm::MaskedMark>& mark) const {

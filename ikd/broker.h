@@ -18,7 +18,7 @@ namespace ikd {
 class Broker {
  public:
   /// Reads and changes nothing yet.
-  static base::Result<Broker> open(const config::Config& config, config::Secrets secrets);
+  static base::Result<Broker> open(const config::Config& config, Keys keys);
 
   /// As long as the broker lives, wherever it moves.
   const Keys& keys() const { return *keys_; }
@@ -45,9 +45,9 @@ class Broker {
   base::Result<void> clean_up();
 
  private:
-  Broker(const config::Config& config, config::Secrets secrets, xfrm::Kernel kernel, nft::PeerMap map)
+  Broker(const config::Config& config, Keys keys, xfrm::Kernel kernel, nft::PeerMap map)
       : marks_(config.marks),
-        keys_(std::make_unique<Keys>(config.ike, std::move(secrets))),
+        keys_(std::make_unique<Keys>(std::move(keys))),
         kernel_(std::move(kernel)),
         map_(std::move(map)) {}
   /// The first complaint.

@@ -11,6 +11,7 @@
 #include "base/event_log.h"
 #include "control/interfaces.h"
 #include "crypto/prf.h"
+#include "ikd/credentials.h"
 #include "ikd/settings.h"
 
 namespace ikd {
@@ -23,20 +24,27 @@ base::Time now() { return base::Clock::now(); }
 
 }  // namespace
 
-Daemon::Daemon(const config::Config& config, ike::Settings settings, Broker broker)
+Daemon::Daemon(const config::Config& config, ike::Settings settings, Broker broker, pki::Verifier verifier)
     : l2tp_(config.l2tp),
       engine_(std::move(settings), crypto::random_bytes),
       broker_(std::move(broker)),
-      workers_(std::max(1u, std::thread::hardware_concurrency()), most_waiting_exchanges, broker_.keys()),
+      verifier_(std::move(verifier)),
+      workers_(std::max(1u, std::thread::hardware_concurrency()), most_waiting_exchanges, broker_.keys(),
+               verifier_),
       started_(now()) {}
 
 base::Result<std::unique_ptr<Daemon>> Daemon::start(const config::Config& config, config::Secrets secrets,
                                                     const DaemonOptions& options) {
   auto settings = settings_from(config);
   if (!settings) return tl::unexpected(settings.error());
-  auto broker = Broker::open(config, std::move(secrets));
+  auto credentials = load_credentials(config);
+  if (!credentials) return tl::unexpected(credentials.error());
+  describe_to(*settings, *credentials);
+  for (const auto& doubt : credentials->doubts) base::log(base::Severity::notice, doubt);
+  auto broker = Broker::open(config, Keys(config.ike, std::move(secrets), std::move(credentials->own)));
   if (!broker) return tl::unexpected(broker.error());
-  std::unique_ptr<Daemon> daemon(new Daemon(config, std::move(*settings), std::move(*broker)));
+  std::unique_ptr<Daemon> daemon(
+      new Daemon(config, std::move(*settings), std::move(*broker), std::move(credentials->verifier)));
   if (auto opened = daemon->open_sockets(config); !opened) return tl::unexpected(opened.error());
   if (auto opened = daemon->open_control(options); !opened) return tl::unexpected(opened.error());
   // Only now: whoever has the ports and the control socket is the one whose predecessor has ended.
@@ -190,6 +198,10 @@ void Daemon::perform(ike::ComputeDh& request) { workers_.submit(std::move(reques
 void Daemon::perform(ike::DeriveSkeyids& request) { workers_.submit(std::move(request)); }
 
 void Daemon::perform(ike::TryCandidates& request) { workers_.submit(std::move(request)); }
+
+void Daemon::perform(ike::VerifyCertificate& request) { workers_.submit(std::move(request)); }
+
+void Daemon::perform(ike::Sign& request) { workers_.submit(std::move(request)); }
 
 void Daemon::perform(ike::InstallInbound& request) {
   engine_.completed(ike::Installed{request.ticket, broker_.install(request)}, now());

@@ -32,7 +32,7 @@ class Daemon {
   void run();
 
  private:
-  Daemon(const config::Config& config, ike::Settings settings, Broker broker);
+  Daemon(const config::Config& config, ike::Settings settings, Broker broker, pki::Verifier verifier);
   base::Result<void> open_sockets(const config::Config& config);
   base::Result<void> open_control(const DaemonOptions& options);
   void receive(os::UdpSocket& socket);
@@ -48,6 +48,8 @@ class Daemon {
   void perform(ike::ComputeDh& request);
   void perform(ike::DeriveSkeyids& request);
   void perform(ike::TryCandidates& request);
+  void perform(ike::VerifyCertificate& request);
+  void perform(ike::Sign& request);
   void perform(ike::InstallInbound& request);
   void perform(ike::InstallOutbound& request);
   void perform(ike::RemoveSa& request);
@@ -66,6 +68,7 @@ class Daemon {
   os::Loop loop_;
   ike::Engine engine_;
   Broker broker_;
+  pki::Verifier verifier_;
   Workers workers_;
   EventSentences sentences_;
   struct Listener {

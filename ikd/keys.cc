@@ -6,7 +6,8 @@
 
 namespace ikd {
 
-Keys::Keys(const config::Ike& ike, config::Secrets secrets) {
+Keys::Keys(const config::Ike& ike, config::Secrets secrets, std::vector<pki::OwnIdentity> own)
+    : own_(std::move(own)) {
   for (const auto& psk : ike.psks) {
     const auto found = secrets.psk.find(psk.name);
     if (found == secrets.psk.end()) continue;
@@ -34,6 +35,12 @@ ike::SkeyidsDone Keys::derive(const ike::DeriveSkeyids& request) const {
   for (; at < psks_.size() && out.candidates.size() < batch; ++at) append(out, psks_[at], request);
   if (at < psks_.size()) out.next = at;
   return out;
+}
+
+ike::Signed Keys::sign(const ike::Sign& request) const {
+  if (request.certificate >= own_.size()) return {request.ticket, base::fail("there is no such certificate")};
+  const auto& own = own_[request.certificate];
+  return {request.ticket, own.key.sign(own.certificate.method, request.hash)};
 }
 
 }  // namespace ikd

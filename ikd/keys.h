@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "ike/effect.h"
+#include "pki/own_certificate.h"
 
 namespace ikd {
 
@@ -15,10 +16,11 @@ class Keys {
   static constexpr std::size_t batch = 256;
 
   /// Every PSK of `ike` has its secrets in `secrets` (config::check()).
-  Keys(const config::Ike& ike, config::Secrets secrets);
+  Keys(const config::Ike& ike, config::Secrets secrets, std::vector<pki::OwnIdentity> own = {});
 
   /// For the keys whose [[ike.psk]] admits the peer's address: those that are named, or a batch of all.
   ike::SkeyidsDone derive(const ike::DeriveSkeyids& request) const;
+  ike::Signed sign(const ike::Sign& request) const;
 
  private:
   struct Psk {
@@ -29,6 +31,7 @@ class Keys {
   static void append(ike::SkeyidsDone& out, const Psk& psk, const ike::DeriveSkeyids& request);
 
   std::vector<Psk> psks_;
+  std::vector<pki::OwnIdentity> own_;
   std::map<std::string, std::size_t, std::less<>> by_name_;
 };
 

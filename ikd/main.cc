@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/event_log.h"
+#include "ikd/credentials.h"
 #include "ikd/daemon.h"
 #include "ikd/settings.h"
 #include "nft/ruleset.h"
@@ -43,6 +44,8 @@ int run(const Arguments& arguments) {
   if (auto fits = config::check(*config, *secrets); !fits) return complain(fits.error(), bad_configuration);
   if (auto settings = ikd::settings_from(*config); !settings)
     return complain(settings.error(), bad_configuration);
+  if (auto credentials = ikd::load_credentials(*config); !credentials)
+    return complain(credentials.error(), bad_configuration);
   if (arguments.check) return 0;
   if (config->l2tp.cleartext == config::Cleartext::only)
     return complain(config::complaint(*config, 0, "l2tp.cleartext", "\"only\" leaves nothing for ikd to do"),

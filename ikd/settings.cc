@@ -46,7 +46,10 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
   out.inner_ids.outer = config.ike.inner_ids.outer;
   if (!config.ike.inner_ids.private_networks) out.inner_ids.networks.clear();
   for (const auto& network : config.ike.inner_ids.networks) out.inner_ids.networks.push_back(network);
-  for (const auto& psk : config.ike.psks) out.psks[psk.name] = {.device = psk.device};
+  out.accept_psks = !config.ike.psks.empty();
+  for (const auto& psk : config.ike.psks) {
+    out.psks[psk.name] = {.device = psk.device};
+  }
   out.vendor_ids =
       config.ike.vendor_ids == config::VendorIds::all ? ike::VendorIds::all : ike::VendorIds::minimal;
   for (const auto& s : config.services)

@@ -23,8 +23,11 @@ ike::DhDone run(ike::ComputeDh& request) {
 
 }  // namespace
 
-Workers::Workers(unsigned threads, std::size_t most_waiting, const Keys& keys)
-    : keys_(keys), most_waiting_(most_waiting), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Workers::Workers(unsigned threads, std::size_t most_waiting, const Keys& keys, const pki::Verifier& verifier)
+    : keys_(keys),
+      verifier_(verifier),
+      most_waiting_(most_waiting),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) throw std::runtime_error("cannot create an eventfd");
   // Signals belong to the loop's thread.
   sigset_t all, before;
@@ -57,6 +60,9 @@ ike::Completion Workers::perform(Job& job) const {
   if (const auto* make = std::get_if<ike::MakeKeyPair>(&job)) return run(*make);
   if (auto* dh = std::get_if<ike::ComputeDh>(&job)) return run(*dh);
   if (const auto* derive = std::get_if<ike::DeriveSkeyids>(&job)) return keys_.derive(*derive);
+  if (const auto* sign = std::get_if<ike::Sign>(&job)) return keys_.sign(*sign);
+  if (const auto* verify = std::get_if<ike::VerifyCertificate>(&job))
+    return ike::CertificateVerified{verify->ticket, verifier_.verify(*verify)};
   auto& attempt = std::get<ike::TryCandidates>(job);
   return ike::CandidatesTried{attempt.ticket, ike::first_fitting(attempt.trial)};
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Threads for what is slow: Diffie-Hellman and pre-shared keys. Everything else of ikd runs in one thread.
+// Threads for what is slow: Diffie-Hellman, pre-shared keys, certificates. Everything else of ikd runs in one
+// thread.
 
 #include <condition_variable>
 #include <deque>
@@ -12,16 +13,18 @@
 #include "base/fd.h"
 #include "ikd/keys.h"
 #include "ike/effect.h"
+#include "pki/verifier.h"
 
 namespace ikd {
 
-using Job = std::variant<ike::MakeKeyPair, ike::ComputeDh, ike::DeriveSkeyids, ike::TryCandidates>;
+using Job = std::variant<ike::MakeKeyPair, ike::ComputeDh, ike::DeriveSkeyids, ike::TryCandidates,
+                         ike::VerifyCertificate, ike::Sign>;
 
 class Workers {
  public:
-  /// `keys` outlive it. `most_waiting`: with so many jobs in the queue another key exchange is answered with
-  /// an error at once; of the other jobs a negotiation has one at a time.
-  Workers(unsigned threads, std::size_t most_waiting, const Keys& keys);
+  /// `keys` and `verifier` outlive it. `most_waiting`: with so many jobs in the queue another key exchange is
+  /// answered with an error at once; of the other jobs a negotiation has one at a time.
+  Workers(unsigned threads, std::size_t most_waiting, const Keys& keys, const pki::Verifier& verifier);
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
   ~Workers();
@@ -39,6 +42,7 @@ class Workers {
   void finish(ike::Completion done);
 
   const Keys& keys_;
+  const pki::Verifier& verifier_;
   std::size_t most_waiting_;
   base::Fd wake_;
   mutable std::mutex mutex_;

@@ -172,9 +172,9 @@ struct Event {
   std::string detail;    ///< the reason or the algorithms, in words
 };
 
-using Effect =
-    std::variant<Send, MakeKeyPair, ComputeDh, DeriveSkeyids, TryCandidates, InstallInbound, InstallOutbound,
-                 RemoveSa, MovePeer, RemovePeer, CountInbound, LookForTraffic, Event>;
+using Effect = std::variant<Send, MakeKeyPair, ComputeDh, DeriveSkeyids, TryCandidates, VerifyCertificate,
+                            Sign, InstallInbound, InstallOutbound, RemoveSa, MovePeer, RemovePeer,
+                            CountInbound, LookForTraffic, Event>;
 
 struct KeyPairMade {
   Ticket ticket;
@@ -214,7 +214,7 @@ struct TrafficSeen {
   Ticket ticket;
   std::uint64_t packets = 0;
 };
-using Completion =
-    std::variant<KeyPairMade, DhDone, SkeyidsDone, CandidatesTried, Installed, InboundCounted, TrafficSeen>;
+using Completion = std::variant<KeyPairMade, DhDone, SkeyidsDone, CandidatesTried, CertificateVerified,
+                                Signed, Installed, InboundCounted, TrafficSeen>;
 
 }  // namespace ike

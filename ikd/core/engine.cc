@@ -244,8 +244,7 @@ void Engine::completed(Completion completion, base::Time now) {
   if (sa == nullptr) return;
   const bool main_mode = waiting.exchange.value == 0, ours = sa->role == Role::initiator;
   if (auto* skeyids = std::get_if<SkeyidsDone>(&completion))
-    return ours ? send_main_mode_5(*sa, std::move(*skeyids), now)
-                : skeyids_done(*sa, std::move(*skeyids), now);
+    return ours ? prove_psk(*sa, std::move(*skeyids), now) : skeyids_done(*sa, std::move(*skeyids), now);
   if (auto* tried = std::get_if<CandidatesTried>(&completion))
     return candidates_tried(*sa, std::move(*tried), now);
   if (const auto* seen = std::get_if<TrafficSeen>(&completion))
@@ -253,6 +252,12 @@ void Engine::completed(Completion completion, base::Time now) {
   if (auto* made = std::get_if<KeyPairMade>(&completion))
     return main_mode ? send_main_mode_3(*sa, std::move(*made), now)
                      : quick_key_pair_made(*sa, waiting.exchange, std::move(*made), now);
+  if (auto* verified = std::get_if<CertificateVerified>(&completion))
+    return ours ? responder_verified(*sa, std::move(*verified), now)
+                : certificate_verified(*sa, std::move(*verified), now);
+  if (auto* made = std::get_if<Signed>(&completion))
+    return ours ? send_signed_main_mode_5(*sa, std::move(*made), now)
+                : signature_made(*sa, std::move(*made), now);
   auto& dh = std::get<DhDone>(completion);
   if (!main_mode) return quick_dh_done(*sa, waiting.exchange, std::move(dh), now);
   return ours ? derive_skeyid(*sa, std::move(dh), now) : dh_done(*sa, std::move(dh));

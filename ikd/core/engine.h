@@ -62,9 +62,12 @@ struct Settings {
   std::uint32_t max_half_open = 1000;
   v1::NatDetection nat_detection = v1::NatDetection::truthful;
   InnerIds inner_ids;
-  std::vector<Service> services;                       ///< beside L2TP
+  std::vector<Service> services;  ///< beside L2TP
+  bool accept_psks = true;
   std::map<std::string, PskPolicy, std::less<>> psks;  ///< by name
   VendorIds vendor_ids = VendorIds::all;
+  std::vector<OwnCertificate> certificates;  ///< without any, none is accepted
+  std::vector<Bytes> trusted_names;          ///< DER names of authorities, for CERTREQ
   Numbering numbering;
 };
 
@@ -192,14 +195,26 @@ class Engine {
                       base::Time now);
   void request(IsakmpSa& sa, Bytes message, base::Time now);
   void resend_request(IsakmpSa& sa, base::Time now);
+  void give_up(const IsakmpSa& sa, std::string why, base::Time now);
   void initiated_main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
   void take_main_mode_2(IsakmpSa& sa, const v1::Header& header, ByteView datagram);
   void send_main_mode_3(IsakmpSa& sa, KeyPairMade made, base::Time now);
   void take_main_mode_4(IsakmpSa& sa, const v1::Header& header, ByteView datagram);
   void derive_skeyid(IsakmpSa& sa, DhDone done, base::Time now);
-  void send_main_mode_5(IsakmpSa& sa, SkeyidsDone done, base::Time now);
+  void prove_psk(IsakmpSa& sa, SkeyidsDone done, base::Time now);
+  void send_main_mode_5(IsakmpSa& sa, SentId next, std::vector<v1::Payload> payloads, base::Time now);
+  static void note_lifetime(IsakmpSa& sa, const v1::Chain& chain);
   void take_main_mode_6(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
-  Peer* peer_reached(IsakmpSa& sa, ByteView id_body, const NamedSkeyid& key, base::Time now);
+  /// The other side has proved itself; the SA is gone where it is not who it should be.
+  void main_mode_done(IsakmpSa& sa, ByteView id_body, Authentication proven, v1::SessionKeys keys,
+                      Bytes last_block, base::Time now);
+  Peer* peer_reached(IsakmpSa& sa, ByteView id_body, Authentication proven, base::Time now);
+
+  // initiate_main_mode_signature.cc
+  void sign_main_mode_5(IsakmpSa& sa, DhDone done, base::Time now);
+  void send_signed_main_mode_5(IsakmpSa& sa, Signed done, base::Time now);
+  void verify_main_mode_6(IsakmpSa& sa, const v1::Chain& chain, Bytes next_iv);
+  void responder_verified(IsakmpSa& sa, CertificateVerified done, base::Time now);
 
   // fragmentation.cc
   void fragment(IsakmpSa& sa, ByteView datagram, const base::Endpoint& from, const base::Endpoint& to,
@@ -226,6 +241,13 @@ class Engine {
   /// False when there is no room for it.
   bool admit(const Admission::Decision& decision, base::Time now);
   void no_longer_half_open(const IsakmpSa& sa);
+  /// Whether it belongs to a half-open one; then it is answered, if it has been.
+  bool repeats_message_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from);
+  void refuse_offer(const v1::SaPayload& offered, const v1::Header& header, const base::Endpoint& from,
+                    const base::Endpoint& to, base::Time now);
+  IsakmpSa& begin_half_open(const v1::Header& header, const base::Endpoint& from, const base::Endpoint& to,
+                            const v1::Chain& chain, const v1::SaPayload& offered, const v1::IkeOffer& offer,
+                            base::Time now);
 
   // main_mode_psk.cc
   void try_psks(IsakmpSa& sa, ByteView datagram, const base::Endpoint& from, const base::Endpoint& to);
@@ -234,6 +256,22 @@ class Engine {
   void candidates_tried(IsakmpSa& sa, CandidatesTried done, base::Time now);
   void psk_found(IsakmpSa& sa, PskHit hit, base::Time now);
   Authentication psk_authentication(const NamedSkeyid& key) const;
+
+  // main_mode_signature.cc
+  std::vector<AuthMethod> acceptable_methods() const;
+  void note_requests(IsakmpSa& sa, const v1::Chain& chain) const;
+  /// The bodies of CERTREQ payloads, for message 3 or 4.
+  std::vector<Bytes> certificate_requests(const IsakmpSa& sa) const;
+  std::optional<std::size_t> own_certificate_for(const IsakmpSa& sa) const;
+  /// The bodies of its CERT payloads, and with them the payloads that prove who we are.
+  static std::vector<Bytes> certificate_bodies(const OwnCertificate& own);
+  static std::vector<v1::Payload> proof_of(const OwnCertificate& own, const std::vector<Bytes>& bodies,
+                                           ByteView signature);
+  Ticket verify_certificate(const IsakmpSa& sa, const v1::Chain& chain, ByteView hash);
+  void verify_signature(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                        const base::Endpoint& to);
+  void certificate_verified(IsakmpSa& sa, CertificateVerified done, base::Time now);
+  void signature_made(IsakmpSa& sa, Signed done, base::Time now);
 
   // quick_mode.cc
   /// True when a message was taken that had not been seen before and is authentic.

@@ -1,4 +1,4 @@
-// Main Mode with a pre-shared key, as initiator (RFC 2409 §5.4, RFC 3947 §3 and §4): for a peer whose
+// Main Mode as initiator (RFC 2409 §5, RFC 3947 §3 and §4): for a peer whose
 // ISAKMP SA has gone or is about to go, towards where it is now, and for a connection of our own.
 
 #include <utility>
@@ -18,11 +18,10 @@ using v1::Step;
 
 constexpr auto first_resend = 2s;
 constexpr std::uint8_t most_sent = 4;  // 2 + 4 + 8 + 16 s
-constexpr std::size_t largest_message = 8192;
 
 Bytes offer(const IkeTerms& terms) {
   constexpr std::uint8_t key_ike = 1;  // RFC 2407 §4.4.2
-  const auto attributes = v1::encode_attributes(terms.transform, terms.lifetime);
+  const auto attributes = v1::encode_attributes(terms.transform, terms.lifetime, terms.authentication);
   const v1::Transform transform{.number = 1, .id = key_ike, .attributes = {}, .raw_attributes = attributes};
   return v1::encode_sa(
       {.doi = 1,
@@ -57,6 +56,7 @@ void Engine::open_main_mode(Connection connection, PeerNumber rekeys, std::optio
   sa.local = connection.local;
   sa.remote = connection.remote;
   sa.transform = connection.ike.transform;
+  sa.authentication = connection.ike.authentication;
   sa.lifetime = std::min(connection.ike.lifetime, settings_.ike_lifetime);
   sa.sa_body = offer(connection.ike);
   sa.rekeys = rekeys;
@@ -91,6 +91,16 @@ void Engine::resend_request(IsakmpSa& sa, base::Time now) {
   ++sa.sent;
 }
 
+void Engine::give_up(const IsakmpSa& sa, std::string why, base::Time now) {
+  const auto* peer = peers_.find(sa.rekeys);
+  if (peer != nullptr) {
+    report(EventKind::rekey_failed, *peer, std::move(why));
+  } else {
+    report(EventKind::authentication_failed, sa, std::move(why));
+  }
+  forget_sa(sa.number, now);
+}
+
 void Engine::initiated_main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
   if (header.message_id.value != 0 || datagram.size() > largest_message) return drop(DropReason::malformed);
   if (std::holds_alternative<SentId>(sa.state)) return take_main_mode_6(sa, header, datagram, now);
@@ -105,7 +115,7 @@ void Engine::take_main_mode_2(IsakmpSa& sa, const v1::Header& header, ByteView d
   if (!chain) return drop(DropReason::malformed);
   if (!v1::legal(Step::main_mode_2, *chain)) return drop(DropReason::unexpected_payload);
   const auto answered = v1::decode_sa(chain->find(PayloadType::sa)->body);
-  const auto chosen = answered ? v1::choose(*answered, {sa.transform}) : std::nullopt;
+  const auto chosen = answered ? v1::choose(*answered, {sa.transform}, {sa.authentication}) : std::nullopt;
   if (!chosen || header.responder == Cookie{}) return drop(DropReason::malformed);
   sa.responder = header.responder;
   sa.lifetime = std::min(sa.lifetime, chosen->lifetime.value_or(sa.lifetime));
@@ -134,6 +144,8 @@ void Engine::send_main_mode_3(IsakmpSa& sa, KeyPairMade made, base::Time now) {
     payloads.push_back({v1::nat_d_of(sa.nat_flavour), about_peer});
     payloads.push_back({v1::nat_d_of(sa.nat_flavour), about_us});
   }
+  const auto requests = certificate_requests(sa);
+  for (const auto& body : requests) payloads.push_back({PayloadType::certificate_request, body});
   auto message = v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads);
   sa.state = std::move(next);
   request(sa, std::move(message), now);
@@ -151,6 +163,7 @@ void Engine::take_main_mode_4(IsakmpSa& sa, const v1::Header& header, ByteView d
   sa.nat = v1::find_nat(*chain, sa.nat_flavour, sa.transform.hash, sa.initiator, sa.responder, sa.local,
                         sa.remote);
   sa.nat.pretended = settings_.nat_detection == v1::NatDetection::echo && !sa.nat.about_us.empty();
+  note_requests(sa, *chain);
   timers_.cancel({TimerKind::main_resend, sa.number.value});
   auto& state = std::get<SentKe>(sa.state);
   const auto ticket = new_ticket({.sa = sa.number, .exchange = {}});
@@ -170,10 +183,8 @@ void Engine::take_main_mode_4(IsakmpSa& sa, const v1::Header& header, ByteView d
 void Engine::derive_skeyid(IsakmpSa& sa, DhDone done, base::Time now) {
   auto* state = std::get_if<Deriving>(&sa.state);
   if (state == nullptr || state->ticket != done.ticket) return;
-  if (!done.result) {
-    report(EventKind::authentication_failed, sa, done.result.error().message);
-    return forget_sa(sa.number, now);
-  }
+  if (!done.result) return give_up(sa, done.result.error().message, now);
+  if (sa.authentication != AuthMethod::psk) return sign_main_mode_5(sa, std::move(done), now);
   state->g_xy = std::move(done.result->shared);
   state->ticket = new_ticket({.sa = sa.number, .exchange = {}});
   effects_.emplace_back(DeriveSkeyids{.ticket = state->ticket,
@@ -184,13 +195,10 @@ void Engine::derive_skeyid(IsakmpSa& sa, DhDone done, base::Time now) {
                                       .names = {sa.connection->psk}});
 }
 
-void Engine::send_main_mode_5(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
+void Engine::prove_psk(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
   auto* state = std::get_if<Deriving>(&sa.state);
   if (state == nullptr || state->ticket != done.ticket) return;
-  if (done.candidates.empty()) {
-    report(EventKind::authentication_failed, sa, "its pre-shared key is not configured any more");
-    return forget_sa(sa.number, now);
-  }
+  if (done.candidates.empty()) return give_up(sa, "its pre-shared key is not configured any more", now);
   // While its secret is being changed, the one that the peer has used.
   const auto* peer = peers_.find(sa.rekeys);
   auto known = std::ranges::find(done.candidates, peer == nullptr ? 0 : peer->authentication.secret,
@@ -202,21 +210,35 @@ void Engine::send_main_mode_5(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
               .g_xi = std::move(state->g_xi),
               .g_xr = std::move(state->g_xr),
               .iv = {}};
+  const auto id_body = v1::encode_identification(v1::identification_of(sa.local.address));
+  const auto hash = v1::phase1_hash(sa.transform.hash, next.key.skeyid, next.g_xi, next.g_xr, sa.initiator,
+                                    sa.responder, sa.sa_body, id_body);
+  send_main_mode_5(sa, std::move(next),
+                   {{PayloadType::identification, id_body}, {PayloadType::hash, hash.view()}}, now);
+}
+
+void Engine::send_main_mode_5(IsakmpSa& sa, SentId next, std::vector<Payload> payloads, base::Time now) {
   next.iv = v1::phase1_iv(sa.transform, next.g_xi, next.g_xr);
   // RFC 3947 §4: both ports change to 4500 when there is a NAT; a rekey is there already.
   if (sa.nat.any() && sa.local.port == ike_port) {
     sa.local.port = natt_port;
     if (sa.remote.port == ike_port) sa.remote.port = natt_port;
   }
-  const auto id_body = v1::encode_identification(v1::identification_of(sa.local.address));
-  const auto hash = v1::phase1_hash(sa.transform.hash, next.key.skeyid, next.g_xi, next.g_xr, sa.initiator,
-                                    sa.responder, sa.sa_body, id_body);
-  auto message =
-      v1::encode_encrypted(reply_header(sa, Exchange::main_mode, MessageId(0)),
-                           {{PayloadType::identification, id_body}, {PayloadType::hash, hash.view()}},
-                           sa.transform, next.keys.encryption_key, next.iv);
+  auto message = v1::encode_encrypted(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads,
+                                      sa.transform, next.keys.encryption_key, next.iv);
   sa.state = std::move(next);
   request(sa, std::move(message), now);
+}
+
+void Engine::note_lifetime(IsakmpSa& sa, const v1::Chain& chain) {
+  for (const auto& payload : chain.payloads) {
+    if (payload.type != PayloadType::notification) continue;
+    const auto n = v1::decode_notification(payload.body);
+    if (!n || n->type != v1::notify::responder_lifetime) continue;
+    const auto theirs =
+        v1::decode_lifetime(v1::ike_attribute::life_type, v1::ike_attribute::life_duration, n->data);
+    if (theirs) sa.lifetime = std::min(sa.lifetime, *theirs);
+  }
 }
 
 void Engine::take_main_mode_6(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
@@ -225,42 +247,47 @@ void Engine::take_main_mode_6(IsakmpSa& sa, const v1::Header& header, ByteView d
   const auto clear = v1::decrypt(header, datagram, sa.transform, state.keys.encryption_key, state.iv);
   if (!clear) return drop(DropReason::undecryptable);
   const auto chain = v1::decode_chain(header.next, clear->body);
-  if (!chain || !v1::legal(Step::main_mode_6, *chain)) return drop(DropReason::undecryptable);
+  const bool by_psk = sa.authentication == AuthMethod::psk;
+  if (!chain || !v1::legal(by_psk ? Step::main_mode_6 : Step::main_mode_6_signature, *chain))
+    return drop(DropReason::undecryptable);
+  if (!by_psk) return verify_main_mode_6(sa, *chain, clear->next_iv);
   const auto id_body = chain->find(PayloadType::identification)->body;
   const auto expected = v1::phase1_hash(sa.transform.hash, state.key.skeyid, state.g_xr, state.g_xi,
                                         sa.responder, sa.initiator, sa.sa_body, id_body);
   if (!base::same_in_constant_time(chain->find(PayloadType::hash)->body, expected.view()))
     return drop(DropReason::hash_mismatch);
+  note_lifetime(sa, *chain);
+  main_mode_done(sa, id_body, psk_authentication(state.key), std::move(state.keys), clear->next_iv, now);
+}
+
+void Engine::main_mode_done(IsakmpSa& sa, ByteView id_body, Authentication proven, v1::SessionKeys keys,
+                            Bytes last_block, base::Time now) {
   const auto number = sa.number;
-  auto* peer = peer_reached(sa, id_body, state.key, now);
+  auto* peer = peer_reached(sa, id_body, std::move(proven), now);
   if (peer == nullptr) return forget_sa(number, now);
-  for (const auto& payload : chain->payloads) {
-    if (payload.type != PayloadType::notification) continue;
-    const auto n = v1::decode_notification(payload.body);
-    if (!n || n->type != v1::notify::responder_lifetime) continue;
-    const auto theirs =
-        v1::decode_lifetime(v1::ike_attribute::life_type, v1::ike_attribute::life_duration, n->data);
-    if (theirs) sa.lifetime = std::min(sa.lifetime, *theirs);
-  }
   timers_.cancel({TimerKind::main_resend, number.value});
   if (peer->reaching == number) peer->reaching = {};
   if (sa.rekeys.value == 0) peer->esp_terms.try_emplace(sa.connection->esp.service, sa.connection->esp);
   sa.connection.reset();
-  phase1_done(sa, std::move(state.keys), clear->next_iv, *peer, now);
+  phase1_done(sa, std::move(keys), std::move(last_block), *peer, now);
   auto* up = find_sa(number);
   if (up != nullptr && up->then_quick_mode) open_quick_mode(*up, *up->then_quick_mode, now);
 }
 
-Peer* Engine::peer_reached(IsakmpSa& sa, ByteView id_body, const NamedSkeyid& key, base::Time now) {
+Peer* Engine::peer_reached(IsakmpSa& sa, ByteView id_body, Authentication proven, base::Time now) {
   const auto id = v1::decode_identification(id_body);
   if (!id) return nullptr;
   if (sa.rekeys.value != 0) {
     auto* peer = peers_.find(sa.rekeys);
-    if (peer == nullptr || same_identity(peer->key.identity, id_body)) return peer;
-    report(EventKind::rekey_failed, *peer, "where it was answers " + v1::describe(*id));
+    if (peer == nullptr) return nullptr;
+    // A certificate may have been renewed under the same subject; with a pre-shared key both are empty.
+    if (same_identity(peer->key.identity, id_body) && peer->key.certificate == proven.certificate)
+      return peer;
+    report(EventKind::rekey_failed, *peer,
+           "where it was answers " + (proven.certificate.empty() ? v1::describe(*id) : proven.certificate));
     return nullptr;
   }
-  return authenticated(sa, id_body, psk_authentication(key), now);
+  return authenticated(sa, id_body, std::move(proven), now);
 }
 
 }  // namespace ike

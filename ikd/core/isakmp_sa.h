@@ -47,7 +47,7 @@ struct AwaitId {
   base::Address source;  ///< of message 3, and no forgery: it had our cookie
   Bytes ni, nr, g_xi, g_xr, iv;
   base::Secret g_xy;
-  LastExchange tried;  ///< the last message 5 that no pre-shared key was found for
+  LastExchange tried;  ///< the last message 5 that proved nothing
   /// Where among the candidates to go on, when that message comes again: its source had no budget left.
   std::optional<std::size_t> resume;
 };
@@ -60,6 +60,20 @@ struct TryingPsks {
   std::optional<std::size_t> at;  ///< where the batch under way begins; none: those that its source used last
   std::optional<std::size_t> next;  ///< where another one begins
   std::size_t tried = 0;            ///< and paid for
+};
+/// Message 5 is in, its certificate and signature are being verified; then ours is made.
+struct ProvingIdentity {
+  AwaitId given;
+  Ticket ticket;
+  Bytes request;
+  base::Endpoint local, remote;  ///< of the request
+  Bytes id_body;
+  base::Secret skeyid;
+  v1::SessionKeys keys;
+  Bytes next_iv;
+  bool initial_contact = false;
+  Authentication proven = {};
+  std::size_t certificate = 0;  ///< of ours
 };
 
 // The same as initiator.
@@ -81,11 +95,26 @@ struct Deriving {
   Bytes ni, nr, g_xi, g_xr;
   base::Secret g_xy;
 };
+/// With certificates: our signature for message 5 is being made.
+struct Signing {
+  Ticket ticket;
+  base::Secret skeyid;
+  Bytes g_xi, g_xr;
+  base::Secret g_xy;
+  std::size_t certificate = 0;  ///< of ours
+};
 /// Message 5 is out.
 struct SentId {
-  NamedSkeyid key;
+  NamedSkeyid key;  ///< without a name where it is none of a pre-shared key
   v1::SessionKeys keys;
   Bytes g_xi, g_xr, iv;
+};
+/// With certificates: message 6 is in, its certificate and signature are being verified.
+struct Verifying {
+  SentId sent;
+  Ticket ticket;
+  Bytes id_body;
+  Bytes next_iv;
 };
 
 struct Up {
@@ -93,8 +122,8 @@ struct Up {
   Bytes last_block;  ///< of phase 1, the seed of every phase 2 IV
   PeerNumber peer;
 };
-using MainMode =
-    std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, SentSa, MakingKeyPair, SentKe, Deriving, SentId, Up>;
+using MainMode = std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, ProvingIdentity, SentSa, MakingKeyPair,
+                              SentKe, Deriving, Signing, SentId, Verifying, Up>;
 
 /// A Quick Mode (RFC 2409 §5.5).
 struct QuickMode {
@@ -148,7 +177,12 @@ struct QuickMode {
 /// RFC 2409 §5: what a nonce may measure, and what ours do, in bytes.
 inline constexpr std::size_t smallest_nonce = 8, largest_nonce = 256, nonce_size = 32;
 
-/// Of message 5, that no pre-shared key fits: one exchange is no place for guessing.
+/// Of a stranger; the longest offers have some 2000 bytes.
+inline constexpr std::size_t largest_message_1 = 8192;
+/// Of who has our cookie: chains of certificates, and Windows asks for every authority that it knows. In
+/// pieces no more is taken either (FragmentLimits).
+inline constexpr std::size_t largest_message = 16384;
+/// Of message 5, that proves nothing: one exchange is no place for guessing.
 inline constexpr std::uint16_t most_failures = 200;
 
 struct IsakmpSa {
@@ -162,6 +196,8 @@ struct IsakmpSa {
   std::chrono::seconds lifetime{0};
   bool shorter_lifetime = false;
   Bytes sa_body;  ///< SAi_b, for HASH_I and HASH_R
+  AuthMethod authentication = AuthMethod::psk;
+  std::vector<Bytes> requested = {};  ///< DER names of the authorities whose certificates the peer takes
   v1::NatFlavour nat_flavour = v1::NatFlavour::none;
   Client client = Client::unknown;
   bool fragments = false;  ///< it can put a message together from fragments
@@ -183,7 +219,11 @@ struct IsakmpSa {
   std::uint8_t sent = 0;  ///< how often our last message went out
 
   IkeTerms terms() const {
-    return {.transform = transform, .lifetime = lifetime, .nat_flavour = nat_flavour, .dpd = dpd};
+    return {.transform = transform,
+            .authentication = authentication,
+            .lifetime = lifetime,
+            .nat_flavour = nat_flavour,
+            .dpd = dpd};
   }
 
   /// CKY-I | CKY-R: its SPI in notifications and Deletes (RFC 2408 §3.14, §3.15).

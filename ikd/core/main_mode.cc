@@ -17,21 +17,16 @@ using v1::PayloadType;
 using v1::Step;
 
 constexpr auto half_open_time = 30s;
-constexpr std::size_t most_isakmp_sas = 4;     // of one peer, rekeys under way included
-constexpr std::size_t largest_message = 8192;  // of a stranger; the longest offers have some 2000 bytes
+constexpr std::size_t most_isakmp_sas = 4;  // of one peer, rekeys under way included
 
 }  // namespace
 
 void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                          const base::Endpoint& to, base::Time now) {
   if (header.initiator == Cookie{} || header.message_id.value != 0 || header.encrypted() ||
-      datagram.size() > largest_message)
+      datagram.size() > largest_message_1)
     return drop(DropReason::malformed);
-  if (const auto known = half_open_.find({header.initiator, from}); known != half_open_.end()) {
-    auto& sa = sas_.at(known->second);
-    if (!answer_duplicate(sa, sa.last, datagram)) drop(DropReason::wrong_state);
-    return;
-  }
+  if (repeats_message_1(header, datagram, from)) return;
   const auto chain = v1::decode_chain(header.next, datagram.subspan(v1::header_size));
   if (!chain) return drop(DropReason::malformed);
   if (!v1::legal(Step::main_mode_1, *chain)) return drop(DropReason::unexpected_payload);
@@ -39,41 +34,10 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
   const auto offered = v1::decode_sa(sa_body);
   if (!offered) return drop(DropReason::malformed);
 
-  const auto offer = v1::choose(*offered, settings_.ike_transforms);
-  if (!offer) {
-    ++counters_.refused_proposals;
-    if (!admission_.may_refuse(now)) return drop(DropReason::answer_limit);
-    effects_.emplace_back(Event{EventKind::proposal_refused,
-                                PeerNumber(0),
-                                base::Mark(0),
-                                from,
-                                {},
-                                "IKE: it offers " + v1::describe(*offered)});
-    return notify_in_clear(header, to, from, v1::notify::no_proposal_chosen);
-  }
+  const auto offer = v1::choose(*offered, settings_.ike_transforms, acceptable_methods());
+  if (!offer) return refuse_offer(*offered, header, from, to, now);
   if (!admit(admission_.may_begin(from.address, now), now)) return drop(DropReason::half_open_limit);
-  const SaNumber number(++last_sa_);
-  auto& sa = sas_[number];
-  sa.number = number;
-  sa.initiator = header.initiator;
-  sa.client = recognise(*chain, *offered);
-  do {
-    sa.responder = responder_cookie(sa.client, sa.initiator, random_);
-  } while (by_responder_cookie_.contains(sa.responder));
-  sa.local = to;
-  sa.remote = sa.first_remote = from;
-  sa.transform = offer->transform;
-  sa.lifetime = std::min(offer->lifetime.value_or(settings_.ike_lifetime), settings_.ike_lifetime);
-  sa.shorter_lifetime = offer->lifetime.value_or(0s) > sa.lifetime;
-  sa.sa_body = base::to_bytes(sa_body);
-  sa.fragments = v1::understands_fragments(*chain);
-  sa.nat_flavour = v1::choose_nat_flavour(*chain);
-  sa.dpd = v1::has_vendor(*chain, v1::vendor_dpd);
-  by_responder_cookie_.emplace(sa.responder, number);
-  half_open_.emplace(std::pair(sa.initiator, from), number);
-  admission_.begin(number, from.address);
-  timers_.set({TimerKind::half_open, number.value}, now + half_open_time);
-
+  auto& sa = begin_half_open(header, from, to, *chain, *offered, *offer, now);
   const auto answer_body = v1::encode_sa({.doi = 1, .situation = 1, .proposals = {offer->proposal}});
   std::vector<Payload> payloads{{PayloadType::sa, answer_body}};
   if (sa.nat_flavour != v1::NatFlavour::none)
@@ -83,6 +47,55 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
   if (sa.dpd || all) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
   answer(sa, sa.last, datagram,
          v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads));
+}
+
+bool Engine::repeats_message_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from) {
+  const auto known = half_open_.find({header.initiator, from});
+  if (known == half_open_.end()) return false;
+  auto& sa = sas_.at(known->second);
+  if (!answer_duplicate(sa, sa.last, datagram)) drop(DropReason::wrong_state);
+  return true;
+}
+
+void Engine::refuse_offer(const v1::SaPayload& offered, const v1::Header& header, const base::Endpoint& from,
+                          const base::Endpoint& to, base::Time now) {
+  ++counters_.refused_proposals;
+  if (!admission_.may_refuse(now)) return drop(DropReason::answer_limit);
+  effects_.emplace_back(Event{EventKind::proposal_refused,
+                              PeerNumber(0),
+                              base::Mark(0),
+                              from,
+                              {},
+                              "IKE: it offers " + v1::describe(offered)});
+  notify_in_clear(header, to, from, v1::notify::no_proposal_chosen);
+}
+
+IsakmpSa& Engine::begin_half_open(const v1::Header& header, const base::Endpoint& from,
+                                  const base::Endpoint& to, const v1::Chain& chain,
+                                  const v1::SaPayload& offered, const v1::IkeOffer& offer, base::Time now) {
+  const SaNumber number(++last_sa_);
+  auto& sa = sas_[number];
+  sa.number = number;
+  sa.initiator = header.initiator;
+  sa.client = recognise(chain, offered);
+  do {
+    sa.responder = responder_cookie(sa.client, sa.initiator, random_);
+  } while (by_responder_cookie_.contains(sa.responder));
+  sa.local = to;
+  sa.remote = sa.first_remote = from;
+  sa.transform = offer.transform;
+  sa.authentication = offer.authentication;
+  sa.lifetime = std::min(offer.lifetime.value_or(settings_.ike_lifetime), settings_.ike_lifetime);
+  sa.shorter_lifetime = offer.lifetime.value_or(0s) > sa.lifetime;
+  sa.sa_body = base::to_bytes(chain.find(PayloadType::sa)->body);
+  sa.fragments = v1::understands_fragments(chain);
+  sa.nat_flavour = v1::choose_nat_flavour(chain);
+  sa.dpd = v1::has_vendor(chain, v1::vendor_dpd);
+  by_responder_cookie_.emplace(sa.responder, number);
+  half_open_.emplace(std::pair(sa.initiator, from), number);
+  admission_.begin(number, from.address);
+  timers_.set({TimerKind::half_open, number.value}, now + half_open_time);
+  return sa;
 }
 
 bool Engine::admit(const Admission::Decision& decision, base::Time now) {
@@ -110,6 +123,9 @@ void Engine::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram
   if (const auto* trying = std::get_if<TryingPsks>(&sa.state);
       trying != nullptr && answer_duplicate(sa, trying->given.tried, datagram))
     return;
+  if (const auto* proving = std::get_if<ProvingIdentity>(&sa.state);
+      proving != nullptr && answer_duplicate(sa, proving->given.tried, datagram))
+    return;
   drop(DropReason::wrong_state);
 }
 
@@ -133,6 +149,7 @@ void Engine::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagr
   sa.nat = v1::find_nat(*chain, sa.nat_flavour, sa.transform.hash, sa.initiator, sa.responder, sa.local,
                         sa.remote);
   sa.nat.pretended = settings_.nat_detection == v1::NatDetection::echo && !sa.nat.about_us.empty();
+  note_requests(sa, *chain);
   answer(sa, sa.last, datagram, {});
   const auto ticket = new_ticket({.sa = sa.number, .exchange = {}});
   sa.state = AwaitDh{.ticket = ticket, .ni = base::to_bytes(ni), .g_xi = base::to_bytes(ke)};
@@ -172,6 +189,8 @@ void Engine::main_mode_4(IsakmpSa& sa, AwaitId next) {
     payloads.push_back({v1::nat_d_of(sa.nat_flavour), nat_d.about_peer});
     payloads.push_back({v1::nat_d_of(sa.nat_flavour), nat_d.about_us});
   }
+  const auto requests = certificate_requests(sa);
+  for (const auto& body : requests) payloads.push_back({PayloadType::certificate_request, body});
   answer(sa, sa.last, {}, v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads));
   sa.state = std::move(next);
 }
@@ -182,6 +201,7 @@ void Engine::main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView datagr
   const auto size = datagram.size() - v1::header_size;
   if (size == 0 || size % crypto::block_size(sa.transform.cipher) != 0)
     return drop(DropReason::undecryptable);
+  if (sa.authentication != AuthMethod::psk) return verify_signature(sa, header, datagram, from, to);
   try_psks(sa, datagram, from, to);
 }
 
@@ -190,7 +210,8 @@ Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication prove
       peers_.adopt_or_add({.local = sa.local.address,
                            .remote = sa.remote,
                            .identity = base::to_bytes(id_body),
-                           .psk = proven.method == AuthMethod::psk ? proven.name : std::string()},
+                           .psk = proven.method == AuthMethod::psk ? proven.name : std::string(),
+                           .certificate = proven.certificate},
                           now);
   if (!found) {
     report(EventKind::no_number_left, sa, found.error().message);
@@ -199,7 +220,7 @@ Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication prove
   }
   auto* peer = *found;
   const auto id = v1::decode_identification(id_body);
-  peer->identity = id ? v1::describe(*id) : std::string();
+  peer->identity = !proven.certificate.empty() ? proven.certificate : id ? v1::describe(*id) : std::string();
   peers_.prove(*peer, std::move(proven));
   return peer;
 }
@@ -236,6 +257,7 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
   const auto number = sa.number;
   sa.state = Up{.keys = std::move(keys), .last_block = std::move(last_block), .peer = peer.number};
   sa.sa_body = {};
+  sa.requested = {};
   timers_.set({TimerKind::isakmp_renew, number.value}, now + soft_time(sa.lifetime, random_number()));
   timers_.set({TimerKind::isakmp_end, number.value}, now + sa.lifetime);
   const bool fresh = peer.isakmp_sas.empty() && peer.children.empty();

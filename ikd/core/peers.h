@@ -74,6 +74,7 @@ struct PeerKey {
   base::Endpoint remote;
   base::Bytes identity;  ///< body of the ID payload
   std::string psk;
+  std::string certificate = {};  ///< its subject
   auto operator<=>(const PeerKey&) const = default;
 };
 

@@ -78,7 +78,7 @@ void Engine::renew_isakmp_sa(const IsakmpSa& sa, base::Time now) {
 }
 
 void Engine::reach(Peer& peer, std::optional<Service> then_quick_mode, base::Time now) {
-  if (!peer.ike_terms || peer.key.psk.empty()) return;
+  if (!peer.ike_terms) return;
   open_main_mode(
       {.local = peer.local, .remote = peer.remote, .psk = peer.key.psk, .ike = *peer.ike_terms, .esp = {}},
       peer.number, then_quick_mode, now);

@@ -8,6 +8,7 @@
 
 #include "base/address.h"
 #include "crypto/algorithms.h"
+#include "ike/authentication.h"
 #include "ike/proposal.h"
 #include "ike/service.h"
 #include "ike/v1/nat.h"
@@ -17,6 +18,7 @@ namespace ike {
 /// Of phase 1.
 struct IkeTerms {
   IkeTransform transform;
+  AuthMethod authentication = AuthMethod::psk;
   std::chrono::seconds lifetime{28800};
   v1::NatFlavour nat_flavour = v1::NatFlavour::rfc3947;
   bool dpd = true;
@@ -36,7 +38,7 @@ struct EspTerms {
 /// A connection that this engine opens by itself.
 struct Connection {
   base::Endpoint local, remote;
-  std::string psk;  ///< its name
+  std::string psk;  ///< its name; empty with certificates
   IkeTerms ike;
   EspTerms esp;
 };

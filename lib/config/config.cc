@@ -93,8 +93,10 @@ const User* Config::user(std::string_view name) const {
 }
 
 base::Result<void> check(const Config& config, const Secrets& secrets) {
-  if (config.ike.psks.empty() && config.l2tp.cleartext != Cleartext::only) {
-    return tl::unexpected(complaint(config, 0, "ike.psk", "at least one [[ike.psk]] is needed"));
+  if (config.ike.psks.empty() && config.ike.certificates.empty() &&
+      config.l2tp.cleartext != Cleartext::only) {
+    return tl::unexpected(
+        complaint(config, 0, "ike", "at least one [[ike.psk]] or [[ike.certificate]] is needed"));
   }
   for (const auto& psk : config.ike.psks) {
     if (secrets.psk.contains(psk.name)) continue;
@@ -114,14 +116,24 @@ base::Result<Config> load(const std::string& path) {
   return parse(base::as_text(text->view()), base_name(path));
 }
 
-base::Result<Secrets> load_secrets(const std::string& path) {
+base::Result<base::Secret> read_file(const std::string& path) {
+  const auto file = open_file(path);
+  if (!file) return tl::unexpected(file.error());
+  return read_all(*file, path);
+}
+
+base::Result<base::Secret> read_secret_file(const std::string& path) {
   const auto file = open_file(path);
   if (!file) return tl::unexpected(file.error());
   if (const auto mode = file->status.st_mode & 07777; mode & 0177) {
     return base::fail(
         fmt::format("{} has mode {:04o}: nobody but its owner may read or write it (chmod 600)", path, mode));
   }
-  const auto text = read_all(*file, path);
+  return read_all(*file, path);
+}
+
+base::Result<Secrets> load_secrets(const std::string& path) {
+  const auto text = read_secret_file(path);
   if (!text) return tl::unexpected(text.error());
   return parse_secrets(base::as_text(text->view()), base_name(path));
 }

@@ -66,6 +66,21 @@ struct Psk {
   int line = 0;
 };
 
+/// [[ike.own_certificate]]: what the gateway proves itself with where certificates are used.
+struct OwnCertificate {
+  std::string file;      ///< path of a PEM file: the certificate, then those of its authorities
+  std::string key;       ///< path of its private key in PEM
+  std::string identity;  ///< an alternative name of the certificate; empty: its subject
+  int line = 0;
+};
+
+/// [[ike.certificate]]: everybody whose certificate looks like this. ikd knows what the patterns mean.
+struct CertificateClass {
+  std::string name;
+  std::string subject, issuer, san;  ///< patterns; empty: any
+  int line = 0;
+};
+
 /// [ike]
 struct Ike {
   std::vector<base::Address> listen{base::Address{}};  ///< UDP 500 and 4500
@@ -83,6 +98,11 @@ struct Ike {
   InnerIds inner_ids;
   VendorIds vendor_ids = VendorIds::all;
   std::vector<Psk> psks;
+  std::vector<Located<std::string>> trust;       ///< paths of PEM files with authorities
+  std::vector<Located<std::string>> revocation;  ///< paths of revocation lists, PEM or DER
+  bool revocation_required = false;
+  std::vector<OwnCertificate> own_certificates;
+  std::vector<CertificateClass> certificates;
 };
 
 enum class Cleartext {
@@ -219,8 +239,8 @@ struct Secrets {
 base::Result<Config> parse(std::string_view text, std::string_view file_name);
 /// As parse(); the sentences never quote a value.
 base::Result<Secrets> parse_secrets(std::string_view text, std::string_view file_name);
-/// Every PSK and every user, or instead of these every RADIUS server, has a secret, and there is a PSK at all
-/// where there is IPsec.
+/// Every PSK and every user, or instead of these every RADIUS server, has a secret, and where there is IPsec
+/// there is a PSK or a class of certificates at all.
 base::Result<void> check(const Config& config, const Secrets& secrets);
 /// The sentence for a value that the parser took and its user does not: "file: line 3: key: why".
 base::Error complaint(const Config& config, int line, std::string_view key, std::string_view why);
@@ -228,5 +248,8 @@ base::Error complaint(const Config& config, int line, std::string_view key, std:
 base::Result<Config> load(const std::string& path);
 /// Refuses a file that anybody but its owner may read or write.
 base::Result<Secrets> load_secrets(const std::string& path);
+/// A file that the configuration names, as it is; a secret one is refused as load_secrets() does.
+base::Result<base::Secret> read_file(const std::string& path);
+base::Result<base::Secret> read_secret_file(const std::string& path);
 
 }  // namespace config

@@ -85,6 +85,47 @@ void read_psk(const Entry& table, std::vector<Psk>& out) {
   out.push_back(std::move(psk));
 }
 
+void read_paths(const Entry& e, std::vector<Located<std::string>>& out) {
+  for (const auto& element : e.elements())
+    element.absolute_path(out.emplace_back(Located<std::string>{{}, element.line()}).value);
+}
+
+void read_own_certificate(const Entry& table, std::vector<OwnCertificate>& out) {
+  auto& own = out.emplace_back(OwnCertificate{.file = {}, .key = {}, .identity = {}, .line = table.line()});
+  for (const auto& [key, e] : table.keys()) {
+    if (key == "file")
+      e.absolute_path(own.file);
+    else if (key == "key")
+      e.absolute_path(own.key);
+    else if (key == "identity")
+      e.name(own.identity);
+    else
+      e.refuse("unknown key");
+  }
+  table.require("file");
+  table.require("key");
+}
+
+void read_certificate(const Entry& table, std::vector<CertificateClass>& out) {
+  CertificateClass wanted{.name = {}, .subject = {}, .issuer = {}, .san = {}, .line = table.line()};
+  for (const auto& [key, e] : table.keys()) {
+    if (key == "name")
+      e.name(wanted.name);
+    else if (key == "subject")
+      e.name(wanted.subject);
+    else if (key == "issuer")
+      e.name(wanted.issuer);
+    else if (key == "san")
+      e.name(wanted.san);
+    else
+      e.refuse("unknown key");
+  }
+  table.require("name");
+  if (!wanted.name.empty() && std::ranges::find(out, wanted.name, &CertificateClass::name) != out.end())
+    table.refuse(fmt::format("\"{}\" is there twice", wanted.name));
+  out.push_back(std::move(wanted));
+}
+
 void read_nat_detection(const Entry& e, NatDetection& out) {
   e.choice<NatDetection>(out, {{"truthful", NatDetection::truthful}, {"echo", NatDetection::echo}});
 }
@@ -142,12 +183,24 @@ void read_ike(const Entry& section, Ike& out) {
       e.choice<VendorIds>(out.vendor_ids, {{"all", VendorIds::all}, {"minimal", VendorIds::minimal}});
     else if (key == "psk")
       for (const auto& table : e.elements()) read_psk(table, out.psks);
+    else if (key == "trust")
+      read_paths(e, out.trust);
+    else if (key == "revocation")
+      read_paths(e, out.revocation);
+    else if (key == "revocation_required")
+      e.truth(out.revocation_required);
+    else if (key == "own_certificate")
+      for (const auto& table : e.elements()) read_own_certificate(table, out.own_certificates);
+    else if (key == "certificate")
+      for (const auto& table : e.elements()) read_certificate(table, out.certificates);
     else
       e.refuse("unknown key");
   }
   if (out.dpd.count() > 0 && out.dpd_timeout <= out.dpd) {
     section.refuse("dpd_timeout_seconds must be longer than dpd_seconds");
   }
+  if (!out.certificates.empty() && (out.trust.empty() || out.own_certificates.empty()))
+    section.refuse("[[ike.certificate]] needs trust, and an [[ike.own_certificate]]");
 }
 
 void read_l2tp(const Entry& section, L2tp& out) {

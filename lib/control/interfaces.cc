@@ -70,7 +70,8 @@ type IkeSa (proposal: string, cookie_i: string, cookie_r: string)
 # strongswan, libreswan, mikrotik, cisco, unknown.
 # address, port: where its packets come from (its NAT); port 0 for a peer without UDP encapsulation.
 type Peer (
-  peer: int, mark: int, alias: string, identity: string, client: string, psk: string, nat: bool,
+  peer: int, mark: int, alias: string, identity: string, client: string, psk: string,
+  authentication: string, certificate: string, connection: string, nat: bool,
   address: string, port: int, local_address: string, established_seconds: int,
   ike: ?IkeSa, sas: []Sa
 )

@@ -109,8 +109,9 @@ void members(Visitor& v, Row& row) {
     v("proposal", row.proposal), v("cookie_i", row.cookie_i), v("cookie_r", row.cookie_r);
   } else if constexpr (std::is_same_v<T, Peer>) {
     v("peer", row.peer), v("mark", row.mark), v("alias", row.alias), v("identity", row.identity);
-    v("client", row.client), v("psk", row.psk), v("nat", row.nat), v("address", row.address),
-        v("port", row.port);
+    v("client", row.client), v("authentication", row.authentication), v("certificate", row.certificate);
+    v("connection", row.connection);
+    v("psk", row.psk), v("nat", row.nat), v("address", row.address), v("port", row.port);
     v("local_address", row.local_address), v("established_seconds", row.established_seconds);
     v.row("ike", row.ike), v.rows("sas", row.sas);
   } else if constexpr (std::is_same_v<T, Tunnel>) {

@@ -38,9 +38,12 @@ struct Peer {
   std::uint32_t peer = 0;  ///< its number
   std::uint32_t mark = 0;  ///< as the kernel has it, within the mask
   std::string alias;       ///< where it appears on this host
-  std::string identity;    ///< from IDii; unauthenticated beyond the PSK
+  std::string identity;    ///< from IDii, with a PSK its own word only; the subject of a certificate
   std::string client;  ///< "windows", "apple", …: told from its first message, "unknown" if it cannot be
-  std::string psk;     ///< by name
+  std::string psk;     ///< by name; empty with a certificate
+  std::string authentication = {};  ///< "PSK family", "certificate O=Example, CN=bob"
+  std::string certificate = {};     ///< by subject; empty with a PSK
+  std::string connection = {};      ///< the [[ike.psk]] or [[ike.certificate]]
   bool nat = false;
   std::string address;     ///< where its packets come from: its NAT's
   std::uint16_t port = 0;  ///< 0: no UDP encapsulation

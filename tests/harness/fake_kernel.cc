@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "harness/pretend_signature.h"
 #include "ike/v1/keymat.h"
 
 namespace harness {
@@ -100,6 +101,42 @@ void FakeKernel::run(ike::DeriveSkeyids e, base::Time now) {
 
 void FakeKernel::run(ike::TryCandidates e, base::Time now) {
   complete(ike::CandidatesTried{e.ticket, ike::first_fitting(e.trial)}, settings_.skeyid_delay, now);
+}
+
+base::Result<ike::Authentication> FakeKernel::pretend_to_verify(const ike::VerifyCertificate& e) {
+  if (e.certificates.empty()) return base::fail("it sends no certificate that can be read");
+  const auto& certificate = e.certificates.front().bytes;
+  const std::string name(base::as_text(certificate));
+  if (!name.starts_with("good")) return base::fail("its certificate is not good");
+  if (pretend_sign(certificate, e.hash) != e.signature)
+    return base::fail("its certificate did not make its signature");
+  return ike::Authentication{.method = e.method,
+                             .name = "pretended",
+                             .secret = 0,
+                             .certificate = name,
+                             .fingerprint = name,
+                             .device = true,
+                             .bind_user = false,
+                             .logins = {}};
+}
+
+void FakeKernel::run(const ike::VerifyCertificate& e, base::Time now) {
+  if (settings_.verifier == nullptr && settings_.pretended_certificates.empty())
+    return complain("a certificate where none was agreed on");
+  ++verified_certificates_;
+  auto result = settings_.verifier == nullptr ? pretend_to_verify(e) : settings_.verifier->verify(e);
+  complete(ike::CertificateVerified{e.ticket, std::move(result)}, settings_.skeyid_delay, now);
+}
+
+void FakeKernel::run(const ike::Sign& e, base::Time now) {
+  if (e.certificate < settings_.pretended_certificates.size())
+    return complete(
+        ike::Signed{e.ticket, pretend_sign(settings_.pretended_certificates[e.certificate], e.hash)},
+        settings_.skeyid_delay, now);
+  if (e.certificate >= settings_.own_keys.size()) return complain("a signature with a key there is not");
+  const auto& key = *settings_.own_keys[e.certificate];
+  const auto method = settings_.own_methods[e.certificate];
+  complete(ike::Signed{e.ticket, key.sign(method, e.hash)}, settings_.skeyid_delay, now);
 }
 
 void FakeKernel::check_inbound(const xfrm::Sa& sa) {

@@ -14,6 +14,8 @@
 #include "harness/pretend_dh.h"
 #include "ike/effect.h"
 #include "ike/service.h"
+#include "pki/own_certificate.h"
+#include "pki/verifier.h"
 
 namespace harness {
 
@@ -25,6 +27,13 @@ struct Psk {
 struct KernelSettings {
   std::vector<Psk> psks{{"family", "swordfish"}};  ///< one name twice: its new and its old secret
   std::size_t skeyid_batch = 256;
+  const pki::Verifier* verifier = nullptr;  ///< of certificates; outlives the kernel
+  // In the order of Settings::certificates, and as many.
+  std::vector<const pki::PrivateKey*> own_keys = {};
+  std::vector<ike::AuthMethod> own_methods = {};
+  /// Without a verifier: pretended ones (pretend_signature.h), of which those that begin with "good" are
+  /// good.
+  std::vector<base::Bytes> pretended_certificates = {};
   Dh dh = Dh::real;
   base::Duration dh_delay{0}, skeyid_delay{0}, install_delay{0};
   /// Up to so much is added to each delay, so that completions change places.
@@ -77,6 +86,7 @@ class FakeKernel {
   std::size_t computed_dh() const { return computed_dh_; }
   std::size_t moves() const { return moves_; }
   std::size_t derived_skeyids() const { return derived_skeyids_; }
+  std::size_t verified_certificates() const { return verified_certificates_; }
 
  private:
   void complain(std::string what) { complaints_.push_back(std::move(what)); }
@@ -87,6 +97,9 @@ class FakeKernel {
   void run(ike::ComputeDh effect, base::Time now);
   void run(ike::DeriveSkeyids effect, base::Time now);
   void run(ike::TryCandidates effect, base::Time now);
+  static base::Result<ike::Authentication> pretend_to_verify(const ike::VerifyCertificate& effect);
+  void run(const ike::VerifyCertificate& effect, base::Time now);
+  void run(const ike::Sign& effect, base::Time now);
   void run(ike::InstallInbound effect, base::Time now);
   void run(ike::InstallOutbound effect, base::Time now);
   void run(const ike::RemoveSa& effect, base::Time now);
@@ -114,7 +127,7 @@ class FakeKernel {
   std::vector<std::string> complaints_;
   std::vector<xfrm::SaId> removed_in_vain_;
   std::map<xfrm::Spi, std::uint64_t> packets_;
-  std::size_t computed_dh_ = 0, moves_ = 0, derived_skeyids_ = 0;
+  std::size_t computed_dh_ = 0, moves_ = 0, derived_skeyids_ = 0, verified_certificates_ = 0;
 };
 
 }  // namespace harness

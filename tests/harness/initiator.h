@@ -16,6 +16,7 @@
 #include "ike/v1/message.h"
 #include "ike/v1/nat.h"
 #include "ike/v1/sa_payload.h"
+#include "pki/signature.h"
 
 namespace harness {
 
@@ -32,6 +33,16 @@ struct InitiatorSettings {
   base::Endpoint local{base::Address::v4(0xc0a80102), 500};    ///< 192.168.1.2
   base::Endpoint gateway{base::Address::v4(0xcb007101), 500};  ///< 203.0.113.1
   std::string psk = "swordfish";
+  /// With signatures instead: what it proves itself with.
+  struct Certificates {
+    ike::AuthMethod method = ike::AuthMethod::rsa_signature;
+    std::vector<ike::EncodedCertificate> sent = {};
+    const pki::PrivateKey* key = nullptr;  ///< null: the certificates are pretended
+    std::vector<Bytes> requests{{4}};      ///< CERTREQ bodies in message 3; {4} takes any authority
+    Bytes expected_certificate = {};       ///< DER; of the gateway, which has to sign with it
+    bool damage_signature = false;
+  };
+  std::optional<Certificates> certificates = {};
   std::vector<ike::IkeTransform> ike{*ike::parse_ike_transform("aes256-sha256-modp2048")};
   std::vector<ike::EspSuite> esp{*ike::parse_esp_suite("aes256-sha1")};
   Offer offer = Offer::one_proposal;
@@ -119,6 +130,9 @@ class Initiator {
   const std::vector<InitiatorChild>& children() const { return children_; }
   const InitiatorChild* child_by_in(xfrm::Spi spi) const;
   const std::vector<Notified>& notified() const { return notified_; }
+  /// The bodies of the CERTREQs in message 4, and of the CERTs in message 6.
+  const std::vector<Bytes>& certificate_requests() const { return certificate_requests_; }
+  const std::vector<Bytes>& received_certificates() const { return received_certificates_; }
   bool was_notified(std::uint16_t type) const;
   const std::vector<xfrm::Spi>& deleted_spis() const { return deleted_spis_; }
   /// Bodies of the NAT-OA payloads of the last Quick Mode.
@@ -179,6 +193,7 @@ class Initiator {
   /// Both ends as they are on the wire at this moment, but for NATs.
   base::Endpoint here(const Phase1& p) const;
   base::Endpoint there(const Phase1& p) const;
+  bool proves_itself(const ike::v1::Chain& chain, ByteView hash_r);
 
   // initiator_quick_mode.cc
   Bytes esp_offer(xfrm::Spi spi, ike::v1::EncapsulationMode mode) const;
@@ -204,6 +219,7 @@ class Initiator {
   std::deque<ike::Send> sends_;
   std::vector<InitiatorChild> children_;
   std::vector<Notified> notified_;
+  std::vector<Bytes> certificate_requests_, received_certificates_;
   std::vector<xfrm::Spi> deleted_spis_;
   std::size_t deleted_isakmp_ = 0;
   std::vector<Bytes> nat_oas_;

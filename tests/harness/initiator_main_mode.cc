@@ -1,6 +1,7 @@
 // Main Mode with a pre-shared key, as initiator (RFC 2409 §5.4, RFC 3947 §3).
 
 #include "harness/initiator.h"
+#include "harness/pretend_signature.h"
 #include "ike/v1/exchange_table.h"
 #include "ike/v1/identification.h"
 #include "ike/v1/keymat.h"
@@ -16,9 +17,13 @@ using v1::PayloadType;
 
 constexpr std::uint8_t key_ike = 1;
 
+ike::AuthMethod method_of(const InitiatorSettings& s) {
+  return s.certificates ? s.certificates->method : ike::AuthMethod::psk;
+}
+
 Bytes ike_offer(const InitiatorSettings& s) {
   std::vector<Bytes> attributes;
-  for (const auto& t : s.ike) attributes.push_back(v1::encode_attributes(t, s.ike_lifetime));
+  for (const auto& t : s.ike) attributes.push_back(v1::encode_attributes(t, s.ike_lifetime, method_of(s)));
   v1::Proposal proposal{.number = 1, .protocol = v1::protocol_isakmp, .spi = {}, .transforms = {}};
   for (const auto& a : attributes) {
     const auto number = static_cast<std::uint8_t>(proposal.transforms.size() + 1);
@@ -64,7 +69,7 @@ void Initiator::message_2(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   const auto sa = v1::decode_sa(chain->find(PayloadType::sa)->body);
   if (!sa || sa->proposals.size() != 1 || sa->proposals[0].transforms.size() != 1)
     return complain("message 2 does not choose one transform");
-  const auto chosen = v1::choose(*sa, settings_.ike);
+  const auto chosen = v1::choose(*sa, settings_.ike, {method_of(settings_)});
   if (!chosen) return complain("message 2 chooses what was not offered");
   if (chosen->lifetime != settings_.ike_lifetime) complain("message 2 changes the lifetime");
   if (settings_.nat_traversal && v1::choose_nat_flavour(*chain) != settings_.nat_flavour)
@@ -80,6 +85,10 @@ void Initiator::message_2(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   if (settings_.nat_traversal) {
     payloads.push_back({v1::nat_d_of(settings_.nat_flavour), about_it});
     payloads.push_back({v1::nat_d_of(settings_.nat_flavour), about_us});
+  }
+  if (settings_.certificates) {
+    for (const auto& body : settings_.certificates->requests)
+      payloads.push_back({PayloadType::certificate_request, body});
   }
   p.stage = Stage::sent_3;
   p.request = v1::encode_clear(header(p, Exchange::main_mode, MessageId(0)), payloads);
@@ -100,7 +109,14 @@ void Initiator::message_4(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   p.nr = base::to_bytes(nr->body);
   const auto g_xy = shared(p.transform.group, p.dh, p.g_xi, p.g_xr);
   if (!g_xy) return;
-  p.skeyid = v1::skeyid_of_psk(p.transform.hash, base::as_bytes(settings_.psk), p.ni, p.nr);
+  p.skeyid = settings_.certificates
+                 ? v1::skeyid_of_signature(p.transform.hash, p.ni, p.nr, *g_xy)
+                 : v1::skeyid_of_psk(p.transform.hash, base::as_bytes(settings_.psk), p.ni, p.nr);
+  certificate_requests_.clear();
+  for (const auto& payload : chain->payloads) {
+    if (payload.type == PayloadType::certificate_request)
+      certificate_requests_.push_back(base::to_bytes(payload.body));
+  }
   p.keys = v1::derive_session_keys(p.transform, p.skeyid, *g_xy, p.initiator, p.responder);
   p.iv = v1::phase1_iv(p.transform, p.g_xi, p.g_xr);
   if (settings_.nat_traversal) {
@@ -116,7 +132,22 @@ void Initiator::send_message_5(std::uint64_t serial, Phase1& p, base::Time now) 
   const auto id = identity();
   const auto hash =
       v1::phase1_hash(p.transform.hash, p.skeyid, p.g_xi, p.g_xr, p.initiator, p.responder, p.sa_body, id);
-  std::vector<Payload> payloads{{PayloadType::identification, id}, {PayloadType::hash, hash.view()}};
+  std::vector<Payload> payloads{{PayloadType::identification, id}};
+  std::vector<Bytes> bodies;
+  if (settings_.certificates) {
+    for (const auto& c : settings_.certificates->sent) {
+      bodies.push_back({static_cast<std::uint8_t>(c.encoding)});
+      base::append(bodies.back(), c.bytes);
+    }
+    for (const auto& body : bodies) payloads.push_back({PayloadType::certificate, body});
+    const auto& own = *settings_.certificates;
+    bodies.push_back(own.key == nullptr ? pretend_sign(own.sent.front().bytes, hash.view())
+                                        : own.key->sign(own.method, hash.view()).value());
+    if (settings_.certificates->damage_signature) bodies.back()[9] ^= 1;
+    payloads.push_back({PayloadType::signature, bodies.back()});
+  } else {
+    payloads.push_back({PayloadType::hash, hash.view()});
+  }
   Bytes spi(p.initiator.begin(), p.initiator.end());
   base::append(spi, p.responder);
   const auto contact = v1::encode_notification(
@@ -128,6 +159,26 @@ void Initiator::send_message_5(std::uint64_t serial, Phase1& p, base::Time now) 
   request(p, {serial, MessageId(0)}, p.request, now);
 }
 
+bool Initiator::proves_itself(const v1::Chain& chain, ByteView hash_r) {
+  if (!settings_.certificates) {
+    const auto* hash = chain.find(PayloadType::hash);
+    return hash != nullptr && base::same_in_constant_time(hash->body, hash_r);
+  }
+  received_certificates_.clear();
+  for (const auto& payload : chain.payloads) {
+    if (payload.type == PayloadType::certificate)
+      received_certificates_.push_back(base::to_bytes(payload.body));
+  }
+  const auto* signature = chain.find(PayloadType::signature);
+  if (signature == nullptr || received_certificates_.empty()) return false;
+  const auto& expected = settings_.certificates->expected_certificate;
+  const auto sent = ByteView(received_certificates_.front()).subspan(1);
+  if (!expected.empty() && !base::equal(expected, sent)) return false;
+  if (settings_.certificates->key == nullptr) return base::equal(pretend_sign(sent, hash_r), signature->body);
+  const auto certificate = pki::Certificate::from_der(sent);
+  return certificate && pki::verify(*certificate, settings_.certificates->method, hash_r, signature->body);
+}
+
 void Initiator::message_6(std::uint64_t serial, Phase1& p, const v1::Header& h, ByteView datagram,
                           base::Time now) {
   if (!h.encrypted()) return;  // message 4 once more, late
@@ -136,11 +187,10 @@ void Initiator::message_6(std::uint64_t serial, Phase1& p, const v1::Header& h, 
                            : v1::Decoded<v1::Chain>(tl::unexpected(v1::Malformed::bad_length));
   if (!chain) return complain("message 6 does not decrypt");
   const auto* id = chain->find(PayloadType::identification);
-  const auto* hash = chain->find(PayloadType::hash);
-  if (id == nullptr || hash == nullptr) return complain("message 6 has no ID or no HASH");
+  if (id == nullptr) return complain("message 6 has no ID");
   const auto expected = v1::phase1_hash(p.transform.hash, p.skeyid, p.g_xr, p.g_xi, p.responder, p.initiator,
                                         p.sa_body, id->body);
-  if (!base::same_in_constant_time(hash->body, expected.view())) return complain("HASH_R does not fit");
+  if (!proves_itself(*chain, expected.view())) return complain("the responder does not prove itself");
   for (const auto& payload : chain->payloads) {
     if (payload.type != PayloadType::notification) continue;
     const auto n = v1::decode_notification(payload.body);

@@ -44,7 +44,8 @@ Pair::Pair(PairSettings settings)
   auto& c = settings_.connection;
   c.local = {client_address, ike::ike_port};
   c.remote = {gateway_address, ike::ike_port};
-  if (c.psk.empty()) c.psk = settings_.client_kernel.psks.front().name;
+  if (c.ike.authentication == ike::AuthMethod::psk && c.psk.empty())
+    c.psk = settings_.client_kernel.psks.front().name;
 }
 
 void Pair::connect(const ike::Service& service) {

@@ -1,6 +1,6 @@
 #pragma once
 // Which payloads a message may and must carry, as data: one row a message
-// (RFC 2409 §5.4, §5.5, §5.7; RFC 3947 §3.2, §5.2).
+// (RFC 2409 §5.1, §5.4, §5.5, §5.7; RFC 3947 §3.2, §5.2).
 
 #include "ike/v1/payload.h"
 
@@ -16,7 +16,9 @@ enum class Step : std::uint8_t {
   quick_mode_1,
   quick_mode_2,
   quick_mode_3,
-  informational
+  informational,
+  main_mode_5_signature,
+  main_mode_6_signature
 };
 
 namespace detail {
@@ -54,6 +56,11 @@ inline constexpr ExchangeRow exchange_table[] = {
     {Step::quick_mode_3, detail::set(PayloadType::hash), 0, detail::set(PayloadType::notification)},
     {Step::informational, detail::set(PayloadType::hash), 0,
      detail::set(PayloadType::notification, PayloadType::delete_)},
+    {Step::main_mode_5_signature, detail::set(PayloadType::identification, PayloadType::signature), 0,
+     detail::set(PayloadType::certificate, PayloadType::certificate_request, PayloadType::notification,
+                 PayloadType::vendor_id)},
+    {Step::main_mode_6_signature, detail::set(PayloadType::identification, PayloadType::signature), 0,
+     detail::set(PayloadType::certificate, PayloadType::notification, PayloadType::vendor_id)},
 };
 
 /// The drafts' NAT-D and NAT-OA stand where the RFC's do.

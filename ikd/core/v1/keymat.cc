@@ -42,6 +42,12 @@ Secret skeyid_of_psk(crypto::Hash hash, ByteView psk, ByteView ni, ByteView nr) 
   return crypto::prf(hash, psk, {ni, nr});
 }
 
+Secret skeyid_of_signature(crypto::Hash hash, ByteView ni, ByteView nr, const Secret& g_xy) {
+  auto nonces = base::to_bytes(ni);
+  base::append(nonces, nr);
+  return crypto::prf(hash, nonces, {g_xy.view()});
+}
+
 SessionKeys derive_session_keys(const IkeTransform& t, const Secret& skeyid, const Secret& g_xy,
                                 const Cookie& initiator, const Cookie& responder) {
   const std::uint8_t zero = 0, one = 1, two = 2;

@@ -12,6 +12,8 @@ using base::Secret;
 
 /// With a pre-shared key: prf(psk, Ni_b | Nr_b).
 Secret skeyid_of_psk(crypto::Hash hash, ByteView psk, ByteView ni, ByteView nr);
+/// With signatures: prf(Ni_b | Nr_b, g^xy).
+Secret skeyid_of_signature(crypto::Hash hash, ByteView ni, ByteView nr, const Secret& g_xy);
 
 /// What an ISAKMP SA keeps. `encryption_key` has the cipher's size already (Appendix B).
 struct SessionKeys {

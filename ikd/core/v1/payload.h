@@ -104,7 +104,7 @@ struct Chain {
   std::size_t count(PayloadType type) const;
 };
 
-inline constexpr std::size_t most_payloads = 64;
+inline constexpr std::size_t most_payloads = 128;
 /// More than `most` payloads are refused.
 Decoded<Chain> decode_chain(PayloadType first, ByteView in, std::size_t most = most_payloads);
 /// Writes generic headers and bodies; the type of the first goes into the ISAKMP header.

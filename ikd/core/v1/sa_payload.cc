@@ -14,7 +14,6 @@ using xfrm::Encryption;
 using xfrm::Integrity;
 
 constexpr std::uint16_t attribute_format = 0x8000;
-constexpr std::uint16_t authentication_psk = 1;
 constexpr std::uint16_t life_seconds = 1;
 constexpr std::uint16_t life_kilobytes = 2;
 constexpr std::uint8_t key_ike = 1;  // the only ISAKMP transform (RFC 2407 §4.4.2)
@@ -139,11 +138,20 @@ std::optional<IkeTransform> as_ike_transform(const Transform& t) {
   const auto value = [&](std::uint16_t type) {
     return static_cast<std::uint16_t>(std::min<std::uint64_t>(number_of(t, type).value_or(0), 0xffff));
   };
-  if (value(attr::authentication) != authentication_psk) return std::nullopt;
   const auto cipher = Cipher{value(attr::encryption)};
   const auto key_bits = value(attr::key_length);
   return IkeTransform{cipher, cipher == Cipher::aes_cbc && key_bits == 0 ? std::uint16_t{128} : key_bits,
                       Hash{value(attr::hash)}, Group{value(attr::group)}};
+}
+
+std::optional<AuthMethod> auth_method(const Transform& t) {
+  static constexpr AuthMethod known[] = {AuthMethod::psk, AuthMethod::rsa_signature, AuthMethod::ecdsa_256,
+                                         AuthMethod::ecdsa_384, AuthMethod::ecdsa_521};
+  const auto number = number_of(t, ike_attribute::authentication);
+  for (const auto method : known) {
+    if (number == static_cast<std::uint16_t>(method)) return method;
+  }
+  return std::nullopt;
 }
 
 std::optional<EspSuite> as_esp_suite(const Transform& t) {
@@ -231,15 +239,27 @@ Bytes encode_sa(const SaPayload& sa) {
   return out.take();
 }
 
-std::optional<IkeOffer> choose(const SaPayload& offered, const std::vector<IkeTransform>& acceptable) {
+namespace {
+
+std::optional<IkeOffer> find_offer(const SaPayload& offered, const IkeTransform& wanted, AuthMethod method) {
+  for (const auto& proposal : offered.proposals) {
+    if (proposal.protocol != protocol_isakmp) continue;
+    for (const auto& t : proposal.transforms) {
+      if (as_ike_transform(t) != wanted || auth_method(t) != method) continue;
+      const auto life = lifetimes(t, ike_attribute::life_type, ike_attribute::life_duration);
+      return IkeOffer{wanted, method, life.time, only(proposal, t)};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<IkeOffer> choose(const SaPayload& offered, const std::vector<IkeTransform>& acceptable,
+                               const std::vector<AuthMethod>& methods) {
   for (const auto& wanted : acceptable) {
-    for (const auto& proposal : offered.proposals) {
-      if (proposal.protocol != protocol_isakmp) continue;
-      for (const auto& t : proposal.transforms) {
-        if (as_ike_transform(t) != wanted) continue;
-        const auto life = lifetimes(t, ike_attribute::life_type, ike_attribute::life_duration);
-        return IkeOffer{wanted, life.time, only(proposal, t)};
-      }
+    for (const auto method : methods) {
+      if (auto offer = find_offer(offered, wanted, method)) return offer;
     }
   }
   return std::nullopt;
@@ -274,14 +294,14 @@ std::optional<EspOffer> choose(const SaPayload& offered, const std::vector<EspSu
   return std::nullopt;
 }
 
-Bytes encode_attributes(const IkeTransform& t, std::chrono::seconds lifetime) {
+Bytes encode_attributes(const IkeTransform& t, std::chrono::seconds lifetime, AuthMethod method) {
   namespace attr = ike_attribute;
   wire::Writer out;
   put_attribute(out, attr::encryption, static_cast<std::uint16_t>(t.cipher));
   if (t.key_bits != 0) put_attribute(out, attr::key_length, t.key_bits);
   put_attribute(out, attr::hash, static_cast<std::uint16_t>(t.hash));
   put_attribute(out, attr::group, static_cast<std::uint16_t>(t.group));
-  put_attribute(out, attr::authentication, authentication_psk);
+  put_attribute(out, attr::authentication, static_cast<std::uint16_t>(method));
   put_attribute(out, attr::life_type, life_seconds);
   put_attribute(out, attr::life_duration, static_cast<std::uint64_t>(lifetime.count()));
   return out.take();
@@ -346,7 +366,10 @@ std::string describe(const SaPayload& offered) {
       if (!out.empty()) out += ", ";
       if (proposal.protocol == protocol_isakmp) {
         const auto transform = as_ike_transform(t);
-        out += transform ? to_string(*transform) : "not a pre-shared key";
+        const auto method = auth_method(t);
+        out += transform ? to_string(*transform) : "unknown algorithms";
+        if (!method) out += " with an authentication method we do not know";
+        if (method && *method != AuthMethod::psk) out.append("-").append(name_of(*method));
       } else {
         const auto suite = as_esp_suite(t);
         out += suite ? to_string(*suite) : "ESP transform " + std::to_string(t.id);

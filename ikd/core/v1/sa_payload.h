@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "ike/authentication.h"
 #include "ike/proposal.h"
 #include "ike/v1/payload.h"
 
@@ -67,11 +68,14 @@ enum class EncapsulationMode : std::uint16_t {
 /// A phase 1 transform that we accept, and what it asks for beside the algorithms.
 struct IkeOffer {
   IkeTransform transform;
+  AuthMethod authentication = AuthMethod::psk;
   std::optional<std::chrono::seconds> lifetime;
   Proposal proposal;  ///< of the one transform, ready to be echoed
 };
-/// The first of `acceptable` that the initiator offers with a pre-shared key: our order, not its.
-std::optional<IkeOffer> choose(const SaPayload& offered, const std::vector<IkeTransform>& acceptable);
+/// The first of `acceptable` that the initiator offers with one of `methods`, and the first of these: our
+/// order, not its.
+std::optional<IkeOffer> choose(const SaPayload& offered, const std::vector<IkeTransform>& acceptable,
+                               const std::vector<AuthMethod>& methods = {AuthMethod::psk});
 
 struct EspOffer {
   EspSuite suite;
@@ -87,7 +91,8 @@ std::optional<EspOffer> choose(const SaPayload& offered, const std::vector<EspSu
 
 /// A phase 1 or phase 2 transform as a proposal payload's contents, for those who initiate (tests) and
 /// for the round trip. The bytes live in `attributes_out`.
-Bytes encode_attributes(const IkeTransform& transform, std::chrono::seconds lifetime);
+Bytes encode_attributes(const IkeTransform& transform, std::chrono::seconds lifetime,
+                        AuthMethod method = AuthMethod::psk);
 Bytes encode_attributes(const EspSuite& suite, EncapsulationMode mode, std::chrono::seconds lifetime,
                         std::optional<crypto::Group> pfs,
                         std::optional<std::uint64_t> kilobytes = std::nullopt);

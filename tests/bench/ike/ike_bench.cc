@@ -98,7 +98,7 @@ class Rehearsal {
 class Performance {
  public:
   Performance(unsigned threads, harness::Dh dh, const ikd::Keys& keys, const Results& results)
-      : dh_(dh), results_(results), workers_(threads, 1000, keys) {}
+      : dh_(dh), results_(results), workers_(threads, 1000, keys, verifier_) {}
 
   bool busy() const { return !order_.empty(); }
   void start(ikd::Job job) {
@@ -141,6 +141,7 @@ class Performance {
   const Results& results_;
   std::deque<ike::Ticket> order_;
   std::map<ike::Ticket, ike::Completion> done_;
+  pki::Verifier verifier_{pki::Revocation::if_known};
   ikd::Workers workers_;
 };
 

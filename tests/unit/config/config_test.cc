@@ -253,6 +253,13 @@ TEST(Config, ValuesOutOfPlaceAreRefused) {
       {"[[ike.psk]]\npeer = \"192.0.2.0/24\"\n", "line 1: ike.psk: name is missing"},
       {"[[ike.psk]]\nname = \"a\"\n[[ike.psk]]\nname = \"a\"\n", "line 3: ike.psk: \"a\" is there twice"},
       {"[[ike.psk]]\nname = 7\n", "line 2: ike.psk.name: must be a string"},
+      {"[[ike.psk]]\nname = 'a'\ndevice = 1\n", "line 3: ike.psk.device: must be true or false"},
+      {"[ike]\ntrust = ['ca.pem']\n", "line 2: ike.trust: must be an absolute path"},
+      {"[ike]\ntrust = []\n", "line 2: ike.trust: must be a list with something in it"},
+      {"[[ike.own_certificate]]\nfile = '/a'\n", "line 1: ike.own_certificate: key is missing"},
+      {"[[ike.certificate]]\nsubject = 'CN=*'\n", "line 1: ike.certificate: name is missing"},
+      {"[[ike.certificate]]\nname = 'a'\n",
+       "line 1: ike: [[ike.certificate]] needs trust, and an [[ike.own_certificate]]"},
       {"[l2tp]\nlns = \"xl2tpd\"\n", "line 2: l2tp.lns: must be one of \"l2tpd\", \"external\""},
       {"[[user]]\nname = \"\"\n", "line 2: user.name: must have 1 to 255 octets and no control characters"},
       {"[[user]]\nname = \"a\"\n[[user]]\nname = \"a\"\n", "line 3: user.name: \"a\" is there twice"},
@@ -351,10 +358,65 @@ TEST(Config, ThePackagedExampleShowsTheRealDefaults) {
   EXPECT_EQ(shown->ike.dpd_timeout, real->ike.dpd_timeout);
   EXPECT_EQ(shown->ike.silence_timeout, real->ike.silence_timeout);
   EXPECT_EQ(shown->ike.max_half_open, real->ike.max_half_open);
+  EXPECT_EQ(shown->ike.revocation_required, real->ike.revocation_required);
+  EXPECT_EQ(shown->ike.psks.front().device, real->ike.psks.front().device);
   EXPECT_EQ(shown->l2tp.hello, real->l2tp.hello);
   EXPECT_EQ(shown->l2tp.hello_timeout, real->l2tp.hello_timeout);
   EXPECT_EQ(shown->l2tp.cleartext, real->l2tp.cleartext);
   EXPECT_EQ(shown->ppp, real->ppp);
+}
+
+TEST(Config, ThePackagedExampleOfCertificatesIsAccepted) {
+  std::stringstream in(packaged("sameroof.toml"));
+  std::string uncommented;
+  for (std::string line; std::getline(in, line); uncommented += line + '\n') {
+    if (line.starts_with("## ")) line.erase(0, 3);
+  }
+  const auto c = parse(uncommented, "sameroof.toml");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(c->ike.trust.size(), 1u);
+  EXPECT_EQ(c->ike.revocation.size(), 1u);
+  EXPECT_EQ(c->ike.own_certificates.size(), 1u);
+  ASSERT_EQ(c->ike.certificates.size(), 1u);
+  EXPECT_EQ(c->ike.certificates.front().san, "*.laptops.example");
+}
+
+TEST(Config, AuthenticationIsReadInFull) {
+  const auto c = parse(R"([ike]
+trust = ["/a/ca.pem"]
+revocation = ["/a/ca.crl"]
+revocation_required = true
+[[ike.psk]]
+name = "alice"
+device = true
+[[ike.own_certificate]]
+file = "/a/gw.pem"
+key = "/a/gw.key"
+identity = "vpn.example"
+[[ike.certificate]]
+name = "laptops"
+subject = "CN=*, O=Example"
+issuer = "CN=Laptops"
+san = "*.laptops.example"
+[ppp]
+local_address = "10.0.0.1"
+pool = "10.0.1.0/24"
+[[user]]
+name = "alice"
+)",
+                       "sameroof.toml");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(c->ike.trust.at(0).value, "/a/ca.pem");
+  EXPECT_EQ(c->ike.revocation.at(0).line, 3);
+  EXPECT_TRUE(c->ike.revocation_required);
+  const auto& psk = c->ike.psks.at(0);
+  EXPECT_TRUE(psk.device);
+  EXPECT_EQ(c->ike.own_certificates.at(0).identity, "vpn.example");
+  EXPECT_EQ(c->ike.own_certificates.at(0).key, "/a/gw.key");
+  const auto& wanted = c->ike.certificates.at(0);
+  EXPECT_EQ(wanted.subject, "CN=*, O=Example");
+  EXPECT_EQ(wanted.issuer, "CN=Laptops");
+  EXPECT_EQ(wanted.san, "*.laptops.example");
 }
 
 }  // namespace

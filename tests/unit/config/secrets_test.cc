@@ -133,7 +133,8 @@ TEST(Secrets, AGatewayWithoutAnyPskIsRefused) {
   ASSERT_TRUE(config);
   const auto verdict = check(*config, Secrets{});
   ASSERT_FALSE(verdict);
-  EXPECT_EQ(verdict.error().message, "sameroof.toml: ike.psk: at least one [[ike.psk]] is needed");
+  EXPECT_EQ(verdict.error().message,
+            "sameroof.toml: ike: at least one [[ike.psk]] or [[ike.certificate]] is needed");
 }
 
 TEST(Secrets, ClearTextAloneNeedsNoPsk) {

@@ -48,7 +48,7 @@ class FlushedRuleset : public testing::Test {
     ASSERT_TRUE(config) << config.error().message;
     config::Secrets secrets;
     secrets.psk["lab"].push_back(base::Secret::copy_of(base::as_bytes("swordfish")));
-    auto broker = Broker::open(*config, std::move(secrets));
+    auto broker = Broker::open(*config, Keys(config->ike, std::move(secrets)));
     ASSERT_TRUE(broker) << broker.error().message;
     broker_.emplace(std::move(*broker));
     for (const auto& entry : {first, second}) ASSERT_TRUE(kernel_->install(policy_of(entry)));

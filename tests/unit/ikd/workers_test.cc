@@ -8,6 +8,10 @@
 namespace ikd {
 namespace {
 
+const pki::Verifier& nobody() {
+  static const pki::Verifier none(pki::Revocation::if_known);
+  return none;
+}
 const Keys& no_keys() {
   static const Keys none(config::Ike{}, config::Secrets{});
   return none;
@@ -28,7 +32,7 @@ std::map<std::uint64_t, ike::DhDone> wait_for(Workers& workers, std::size_t coun
 }
 
 TEST(Workers, BothSidesArriveAtTheSameSecret) {
-  Workers workers(2, 100, no_keys());
+  Workers workers(2, 100, no_keys(), nobody());
   const auto initiator = crypto::DhKey::generate(crypto::Group::ecp256);
   ASSERT_TRUE(initiator);
   workers.submit(ike::ComputeDh{ike::Ticket(7), crypto::Group::ecp256, *initiator->public_value()});
@@ -41,7 +45,7 @@ TEST(Workers, BothSidesArriveAtTheSameSecret) {
 }
 
 TEST(Workers, AnInvalidValueIsAnErrorOfItsOwnTicketOnly) {
-  Workers workers(1, 100, no_keys());
+  Workers workers(1, 100, no_keys(), nobody());
   const auto initiator = crypto::DhKey::generate(crypto::Group::curve25519);
   ASSERT_TRUE(initiator);
   workers.submit(ike::ComputeDh{ike::Ticket(1), crypto::Group::modp2048, base::Bytes(256)});
@@ -53,7 +57,7 @@ TEST(Workers, AnInvalidValueIsAnErrorOfItsOwnTicketOnly) {
 }
 
 TEST(Workers, AFullQueueAnswersAtOnce) {
-  Workers workers(1, 0, no_keys());
+  Workers workers(1, 0, no_keys(), nobody());
   workers.submit(ike::ComputeDh{ike::Ticket(1), crypto::Group::modp2048, {}});
   const auto done = wait_for(workers, 1);
   ASSERT_TRUE(done.contains(1));

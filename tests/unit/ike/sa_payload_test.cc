@@ -153,7 +153,10 @@ TEST(Choose, OtherAuthenticationThanAPreSharedKeyIsPassedOver) {
   const auto body = v1::encode_sa(offer.sa);
   const auto sa = v1::decode_sa(body).value();
   EXPECT_FALSE(v1::choose(sa, ike_defaults));
-  EXPECT_THAT(v1::describe(sa), HasSubstr("not a pre-shared key"));
+  EXPECT_EQ(v1::describe(sa), "aes256-sha1-modp2048-rsa");
+  const auto chosen = v1::choose(sa, ike_defaults, {ike::AuthMethod::psk, ike::AuthMethod::rsa_signature});
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->authentication, ike::AuthMethod::rsa_signature);
 }
 
 TEST(Choose, EspOnlyInTheModeThatTheNatCallsFor) {

@@ -1,0 +1,96 @@
+#include "ikd/credentials.h"
+
+#include <fmt/format.h>
+
+namespace ikd {
+namespace {
+
+using config::Config;
+using config::Located;
+
+tl::unexpected<base::Error> refuse(const Config& config, int line, std::string_view key,
+                                   std::string_view why) {
+  return tl::unexpected(config::complaint(config, line, key, why));
+}
+
+base::Result<void> load_trust(const Config& config, Credentials& out) {
+  for (const auto& path : config.ike.trust) {
+    const auto text = config::read_file(path.value);
+    if (!text) return refuse(config, path.line, "ike.trust", text.error().message);
+    const auto authorities = pki::Certificate::from_pem(text->view());
+    if (!authorities)
+      return refuse(config, path.line, "ike.trust", path.value + " " + authorities.error().message);
+    for (const auto& authority : *authorities) {
+      if (!authority.is_authority())
+        return refuse(config, path.line, "ike.trust",
+                      fmt::format("{}: {} is no authority", path.value, authority.subject()));
+      out.verifier.trust(authority);
+      out.trusted_names.push_back(authority.subject_der());
+    }
+  }
+  for (const auto& path : config.ike.revocation) {
+    const auto text = config::read_file(path.value);
+    if (!text) return refuse(config, path.line, "ike.revocation", text.error().message);
+    if (auto added = out.verifier.add_revocations(text->view()); !added)
+      return refuse(config, path.line, "ike.revocation", path.value + " " + added.error().message);
+  }
+  return {};
+}
+
+base::Result<std::optional<pki::NamePattern>> pattern(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  auto parsed = pki::NamePattern::parse(text);
+  if (!parsed) return tl::unexpected(parsed.error());
+  return std::move(*parsed);
+}
+
+base::Result<void> load_classes(const Config& config, Credentials& out) {
+  for (const auto& c : config.ike.certificates) {
+    auto subject = pattern(c.subject);
+    if (!subject) return refuse(config, c.line, "ike.certificate.subject", subject.error().message);
+    auto issuer = pattern(c.issuer);
+    if (!issuer) return refuse(config, c.line, "ike.certificate.issuer", issuer.error().message);
+    out.verifier.add_class({.name = c.name,
+                            .subject = std::move(*subject),
+                            .issuer = std::move(*issuer),
+                            .alternative_name = c.san,
+                            .bind_user = false});
+  }
+  return {};
+}
+
+base::Result<void> load_own(const Config& config, Credentials& out) {
+  for (const auto& own : config.ike.own_certificates) {
+    const auto chain = config::read_file(own.file);
+    if (!chain) return refuse(config, own.line, "ike.own_certificate.file", chain.error().message);
+    const auto key = config::read_secret_file(own.key);
+    if (!key) return refuse(config, own.line, "ike.own_certificate.key", key.error().message);
+    const pki::PemFile certificates{own.file, chain->view()};
+    auto identity = pki::own_identity(certificates, {own.key, key->view()}, own.identity);
+    if (!identity) return refuse(config, own.line, "ike.own_certificate", identity.error().message);
+    out.own.push_back(std::move(*identity));
+    for (auto& doubt : pki::doubts_about(certificates)) out.doubts.push_back(std::move(doubt));
+  }
+  return {};
+}
+
+}  // namespace
+
+base::Result<Credentials> load_credentials(const Config& config) {
+  Credentials out{.verifier = pki::Verifier(config.ike.revocation_required ? pki::Revocation::required
+                                                                           : pki::Revocation::if_known),
+                  .own = {},
+                  .trusted_names = {},
+                  .doubts = {}};
+  if (auto ok = load_trust(config, out); !ok) return tl::unexpected(ok.error());
+  if (auto ok = load_classes(config, out); !ok) return tl::unexpected(ok.error());
+  if (auto ok = load_own(config, out); !ok) return tl::unexpected(ok.error());
+  return out;
+}
+
+void describe_to(ike::Settings& settings, const Credentials& credentials) {
+  settings.trusted_names = credentials.trusted_names;
+  for (const auto& own : credentials.own) settings.certificates.push_back(own.certificate);
+}
+
+}  // namespace ikd

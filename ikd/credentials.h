@@ -1,0 +1,26 @@
+#pragma once
+// The files of certificates, lists and keys that the configuration names.
+
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "ike/engine.h"
+#include "pki/own_certificate.h"
+#include "pki/verifier.h"
+
+namespace ikd {
+
+struct Credentials {
+  pki::Verifier verifier;
+  std::vector<pki::OwnIdentity> own;
+  std::vector<base::Bytes> trusted_names;  ///< DER
+  std::vector<std::string> doubts;         ///< sentences for the log; nothing is refused for them
+};
+
+/// A file that cannot be read, a broken one, a bad pattern: an error with the line that names it.
+base::Result<Credentials> load_credentials(const config::Config& config);
+/// What the core gets to know of them.
+void describe_to(ike::Settings& settings, const Credentials& credentials);
+
+}  // namespace ikd
