@@ -49,6 +49,7 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
   out.accept_psks = !config.ike.psks.empty();
   for (const auto& psk : config.ike.psks) {
     out.psks[psk.name] = {.device = psk.device};
+    if (psk.aggressive) out.aggressive[psk.identity] = psk.name;
   }
   out.vendor_ids =
       config.ike.vendor_ids == config::VendorIds::all ? ike::VendorIds::all : ike::VendorIds::minimal;

@@ -44,7 +44,8 @@ constexpr std::string_view drop_names[] = {"malformed",
                                            "unsupported_exchange",
                                            "unsupported_notification",
                                            "psk_trial_limit",
-                                           "fragment_limit"};
+                                           "fragment_limit",
+                                           "unknown_identity"};
 static_assert(std::size(drop_names) == static_cast<std::size_t>(DropReason::count_));
 
 }  // namespace
@@ -193,6 +194,7 @@ void Engine::input(const base::Endpoint& from, const base::Endpoint& to, ByteVie
   if (!header) return drop(DropReason::malformed);
   const auto datagram = bytes.first(header->length);
   if (header->responder == Cookie{}) {
+    if (header->exchange == v1::Exchange::aggressive) return aggressive_1(*header, datagram, from, to, now);
     if (header->exchange != v1::Exchange::main_mode) return drop(DropReason::unsupported_exchange);
     return main_mode_1(*header, datagram, from, to, now);
   }
@@ -210,8 +212,16 @@ void Engine::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
     if (sa.role == Role::initiator) return initiated_main_mode(sa, header, datagram, now);
     return main_mode(sa, header, datagram, from, to, now);
   }
+  if (header.exchange == Exchange::aggressive && !settings_.aggressive.empty())
+    return aggressive(sa, header, datagram, from, to, now);
   if (header.exchange != Exchange::quick_mode && header.exchange != Exchange::informational)
     return drop(DropReason::unsupported_exchange);
+  // It has got message 2, and its message 3 was lost: it sends that again when it sees message 2 again.
+  if (std::holds_alternative<AwaitHash>(sa.state)) {
+    ++counters_.duplicates;
+    sa.budget.received(datagram.size());
+    return send_answer(sa, sa.last.response);
+  }
   if (!std::holds_alternative<Up>(sa.state)) return drop(DropReason::wrong_state);
   if (!header.encrypted()) return drop(DropReason::not_encrypted);
   if (header.message_id.value == 0) return drop(DropReason::malformed);

@@ -39,6 +39,7 @@ enum class DropReason : std::uint8_t {
   unsupported_notification,
   psk_trial_limit,
   fragment_limit,
+  unknown_identity,
   count_
 };
 std::string_view name_of(DropReason reason);
@@ -66,6 +67,8 @@ struct Settings {
   bool accept_psks = true;
   std::map<std::string, PskPolicy, std::less<>> psks;  ///< by name
   VendorIds vendor_ids = VendorIds::all;
+  /// For Aggressive Mode, which needs them to be told apart before anything is encrypted: identity → name.
+  std::map<std::string, std::string, std::less<>> aggressive;
   std::vector<OwnCertificate> certificates;  ///< without any, none is accepted
   std::vector<Bytes> trusted_names;          ///< DER names of authorities, for CERTREQ
   Numbering numbering;
@@ -77,8 +80,8 @@ struct Counters {
   std::uint64_t duplicates = 0;  ///< answered with the same bytes, or ignored while work is under way
   std::uint64_t keepalives = 0;
   std::uint64_t keepalives_sent = 0;
-  std::uint64_t moves = 0;  ///< of peers whose NAT gave them another port or address
-  std::uint64_t main_modes = 0;
+  std::uint64_t moves = 0;       ///< of peers whose NAT gave them another port or address
+  std::uint64_t main_modes = 0;  ///< and Aggressive Modes
   std::uint64_t quick_modes = 0;
   std::uint64_t authentication_failures = 0;
   std::uint64_t refused_proposals = 0;
@@ -257,6 +260,14 @@ class Engine {
   void psk_found(IsakmpSa& sa, PskHit hit, base::Time now);
   Authentication psk_authentication(const NamedSkeyid& key) const;
 
+  // aggressive_mode.cc
+  void aggressive_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                    const base::Endpoint& to, base::Time now);
+  void aggressive_dh_done(IsakmpSa& sa, DhDone done);
+  void aggressive_2(IsakmpSa& sa, SkeyidsDone done, base::Time now);
+  void aggressive(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
+                  const base::Endpoint& to, base::Time now);
+
   // main_mode_signature.cc
   std::vector<AuthMethod> acceptable_methods() const;
   void note_requests(IsakmpSa& sa, const v1::Chain& chain) const;
@@ -379,6 +390,7 @@ class Engine {
   TrialBudget trial_budget_;
   LastHits last_hits_;
   Fragments fragments_;
+  TokenBucket aggressive_rate_;
   std::map<Ticket, Waiting> waiting_;
   base::TimerQueue<TimerKey> timers_;
   std::deque<Effect> effects_;

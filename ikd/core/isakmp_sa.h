@@ -75,6 +75,19 @@ struct ProvingIdentity {
   Authentication proven = {};
   std::size_t certificate = 0;  ///< of ours
 };
+/// Aggressive Mode: message 1 is in, its answer is being made.
+struct AnsweringAggressive {
+  Ticket ticket;
+  std::string psk;
+  Bytes id_body, ni, nr, g_xi, g_xr;
+  base::Secret g_xy;
+};
+/// Message 2 of Aggressive Mode is out.
+struct AwaitHash {
+  NamedSkeyid key;
+  v1::SessionKeys keys;
+  Bytes id_body, g_xi, g_xr, iv;
+};
 
 // The same as initiator.
 
@@ -122,8 +135,9 @@ struct Up {
   Bytes last_block;  ///< of phase 1, the seed of every phase 2 IV
   PeerNumber peer;
 };
-using MainMode = std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, ProvingIdentity, SentSa, MakingKeyPair,
-                              SentKe, Deriving, Signing, SentId, Verifying, Up>;
+using MainMode =
+    std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, ProvingIdentity, AnsweringAggressive, AwaitHash,
+                 SentSa, MakingKeyPair, SentKe, Deriving, Signing, SentId, Verifying, Up>;
 
 /// A Quick Mode (RFC 2409 §5.5).
 struct QuickMode {

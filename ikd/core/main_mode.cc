@@ -157,6 +157,7 @@ void Engine::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagr
 }
 
 void Engine::dh_done(IsakmpSa& sa, DhDone done) {
+  if (std::holds_alternative<AnsweringAggressive>(sa.state)) return aggressive_dh_done(sa, std::move(done));
   auto* state = std::get_if<AwaitDh>(&sa.state);
   if (state == nullptr || state->ticket != done.ticket) return;
   if (!done.result) {

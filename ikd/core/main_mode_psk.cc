@@ -46,6 +46,7 @@ void Engine::derive_skeyids(IsakmpSa& sa, std::vector<std::string> names) {
 }
 
 void Engine::skeyids_done(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
+  if (std::holds_alternative<AnsweringAggressive>(sa.state)) return aggressive_2(sa, std::move(done), now);
   auto* state = std::get_if<TryingPsks>(&sa.state);
   if (state == nullptr || state->ticket != done.ticket) return;
   // After the keys that its source used last come all of them.

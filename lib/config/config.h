@@ -63,6 +63,8 @@ struct Psk {
   std::string name;
   std::optional<base::Prefix> peer;  ///< any address where absent
   bool device = false;               ///< held by one device only
+  bool aggressive = false;           ///< found by its identity in Aggressive Mode, too
+  std::string identity = {};         ///< what such a client calls itself; the name where absent
   int line = 0;
 };
 

@@ -66,7 +66,7 @@ void read_proposals(const Entry& e, std::vector<Located<std::string>>& out) {
 }
 
 void read_psk(const Entry& table, std::vector<Psk>& out) {
-  Psk psk{.name = {}, .peer = {}, .device = false, .line = table.line()};
+  Psk psk{.name = {}, .peer = {}, .device = false, .aggressive = false, .identity = {}, .line = table.line()};
   for (const auto& [key, e] : table.keys()) {
     if (key == "name")
       e.name(psk.name);
@@ -74,11 +74,20 @@ void read_psk(const Entry& table, std::vector<Psk>& out) {
       e.prefix(psk.peer.emplace());
     else if (key == "device")
       e.truth(psk.device);
+    else if (key == "aggressive")
+      e.truth(psk.aggressive);
+    else if (key == "identity")
+      e.name(psk.identity);
     else
       e.refuse("unknown key");
   }
   table.require("name");
+  if (!psk.identity.empty() && !psk.aggressive)
+    table.refuse("identity tells keys apart in Aggressive Mode only: aggressive = true");
+  if (psk.identity.empty()) psk.identity = psk.name;
   for (const auto& other : out) {
+    if (psk.aggressive && other.aggressive && other.identity == psk.identity)
+      table.refuse(fmt::format("identity \"{}\" is there twice", psk.identity));
     if (!psk.name.empty() && other.name == psk.name)
       table.refuse(fmt::format("\"{}\" is there twice", psk.name));
   }

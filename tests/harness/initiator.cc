@@ -215,6 +215,7 @@ void Initiator::input(const base::Endpoint& from, const base::Endpoint& to, Byte
     if (p->stage == Stage::sent_5) return message_6(serial, *p, *h, bytes, now);
     return;
   }
+  if (h->exchange == Exchange::aggressive) return aggressive_2(serial, *p, *h, bytes, now);
   if (p->stage != Stage::up) return;
   if (!h->encrypted()) return complain("phase 2 in clear");
   if (h->exchange == Exchange::quick_mode) return quick_mode_2(serial, *p, *h, bytes);

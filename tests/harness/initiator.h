@@ -48,8 +48,11 @@ struct InitiatorSettings {
   Offer offer = Offer::one_proposal;
   std::optional<crypto::Group> pfs = {};
   std::chrono::seconds ike_lifetime{28800}, esp_lifetime{3600};
-  Bytes identity = {};         ///< body of the phase 1 ID; empty: ID_IPV4_ADDR of `local`
-  Bytes idci = {}, idcr = {};  ///< empty: the addresses with 17/1701
+  Bytes identity = {};                 ///< body of the phase 1 ID; empty: ID_IPV4_ADDR of `local`
+  Bytes idci = {}, idcr = {};          ///< empty: the addresses with 17/1701
+  bool aggressive = false;             ///< with the first of `ike`
+  bool aggressive_3_in_clear = false;  ///< as racoon does it
+  bool trusts_anybody = false;         ///< does not look at HASH_R: goes on with a wrong key
   bool nat_traversal = true;
   ike::v1::NatFlavour nat_flavour = ike::v1::NatFlavour::rfc3947;
   bool nat_oa = true;
@@ -193,6 +196,10 @@ class Initiator {
   /// Both ends as they are on the wire at this moment, but for NATs.
   base::Endpoint here(const Phase1& p) const;
   base::Endpoint there(const Phase1& p) const;
+  // initiator_aggressive.cc
+  void aggressive_mode(std::uint64_t serial, Phase1& p, base::Time now);
+  void aggressive_2(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram,
+                    base::Time now);
   bool proves_itself(const ike::v1::Chain& chain, ByteView hash_r);
 
   // initiator_quick_mode.cc

@@ -52,6 +52,7 @@ void Initiator::main_mode(base::Time now) {
   random_(p.initiator);
   p.initiator[0] |= 1;
   p.sa_body = settings_.ike_sa.empty() ? ike_offer(settings_) : settings_.ike_sa;
+  if (settings_.aggressive) return aggressive_mode(serial, p, now);
   std::vector<Payload> payloads{{PayloadType::sa, p.sa_body}};
   const bool named = !settings_.vendor_ids.empty();
   for (const auto& id : settings_.vendor_ids) payloads.push_back({PayloadType::vendor_id, id});

@@ -18,7 +18,9 @@ enum class Step : std::uint8_t {
   quick_mode_3,
   informational,
   main_mode_5_signature,
-  main_mode_6_signature
+  main_mode_6_signature,
+  aggressive_1,
+  aggressive_3
 };
 
 namespace detail {
@@ -61,6 +63,11 @@ inline constexpr ExchangeRow exchange_table[] = {
                  PayloadType::vendor_id)},
     {Step::main_mode_6_signature, detail::set(PayloadType::identification, PayloadType::signature), 0,
      detail::set(PayloadType::certificate, PayloadType::notification, PayloadType::vendor_id)},
+    {Step::aggressive_1,
+     detail::set(PayloadType::sa, PayloadType::key_exchange, PayloadType::nonce, PayloadType::identification),
+     0, detail::set(PayloadType::vendor_id, PayloadType::certificate_request)},
+    {Step::aggressive_3, detail::set(PayloadType::hash), 0,
+     detail::set(PayloadType::nat_d, PayloadType::notification, PayloadType::vendor_id)},
 };
 
 /// The drafts' NAT-D and NAT-OA stand where the RFC's do.

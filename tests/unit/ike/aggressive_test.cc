@@ -1,0 +1,245 @@
+// Aggressive Mode with pre-shared keys that are configured for it.
+
+#include "scene.h"
+
+namespace {
+
+using namespace scene;
+using ike::v1::IdType;
+using ::testing::HasSubstr;
+
+Bytes id_of(IdType type, std::string_view text) {
+  return ike::v1::encode_identification(
+      {.type = type, .protocol = 0, .port = 0, .data = base::as_bytes(text)});
+}
+
+WorldSettings branches() {
+  auto ws = cheap();
+  ws.engine.aggressive = {{"branch-7", "seven"}, {"b8@example.com", "eight"}, {"192.168.1.9", "nine"}};
+  ws.kernel.psks = {
+      {"family", "swordfish"}, {"seven", "secret of seven"}, {"eight", "of eight"}, {"nine", "of nine"}};
+  return ws;
+}
+
+InitiatorSettings branch(std::uint8_t last = 2) {
+  auto s = host(last);
+  s.aggressive = true;
+  s.psk = "secret of seven";
+  s.identity = id_of(IdType::key_id, "branch-7");
+  return s;
+}
+
+TEST(Aggressive, ConnectsThroughANatAndRekeys) {
+  Connected c(branches(), branch());
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+  ASSERT_EQ(c.world.disagreement(c.client), "");
+  EXPECT_TRUE(c.client.floated());
+  const auto* peer = c.world.peer_of(c.client);
+  EXPECT_EQ(peer->authentication.name, "seven");
+  EXPECT_EQ(peer->identity, "branch-7");
+  EXPECT_TRUE(peer->peer_behind_nat);
+  EXPECT_EQ(c.world.kernel().derived_skeyids(), 1u) << "no other key is tried";
+  c.client.rekey_ike(c.world.now());
+  c.world.run(1s);
+  c.client.quick_mode(c.world.now());
+  c.world.run(1s);
+  EXPECT_EQ(c.world.disagreement(c.client, 1), "");
+  EXPECT_THAT(c.world.engine().peers(), SizeIs(1));
+}
+
+TEST(Aggressive, WithRealGroupsAndWithoutANat) {
+  for (const auto* group : {"modp2048", "ecp256", "curve25519"}) {
+    auto ws = branches();
+    ws.kernel.dh = harness::Dh::real;
+    auto s = branch();
+    s.local.address = public_host;
+    s.dh = harness::Dh::real;
+    s.ike = ike_transforms({std::string("aes256-sha256-") + group});
+    World w(ws);
+    auto& client = w.add(s);
+    client.connect(w.now());
+    w.run(2s);
+    EXPECT_EQ(w.disagreement(client), "") << group;
+    EXPECT_FALSE(client.floated());
+    EXPECT_THAT(w.complaints(), IsEmpty());
+  }
+}
+
+TEST(Aggressive, NatBeforeTheClientIsNotTakenForOneBeforeUs) {
+  // Its NAT-D payloads come on 4500 and are of the ports of message 1.
+  Connected c(branches(), branch());
+  const auto* peer = c.world.peer_of(c.client);
+  ASSERT_NE(peer, nullptr);
+  EXPECT_FALSE(c.world.engine().isakmp_sa(*peer->isakmp_sas.begin())->nat.we_behind_nat);
+}
+
+TEST(Aggressive, EveryKindOfIdentityFindsItsKey) {
+  World w(branches());
+  NatBox nat(nat_a);
+  auto mail = branch(2);
+  mail.identity = id_of(IdType::user_fqdn, "b8@example.com");
+  mail.psk = "of eight";
+  auto name = branch(3);
+  name.identity = id_of(IdType::fqdn, "branch-7");
+  auto address = branch(9);
+  address.identity = {};  // its own address
+  address.psk = "of nine";
+  for (const auto& s : {mail, name, address}) {
+    auto& client = w.add(s, &nat);
+    client.connect(w.now());
+    w.run(1s);
+    EXPECT_EQ(w.disagreement(client), "");
+  }
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+TEST(Aggressive, Message3InClearAsRacoonSendsIt) {
+  auto s = branch();
+  s.aggressive_3_in_clear = true;
+  Connected c(branches(), s);
+  EXPECT_EQ(c.world.disagreement(c.client), "");
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
+TEST(Aggressive, UnknownIdentityGetsNoAnswerAndCostsNothing) {
+  World w(branches());
+  NatBox nat(nat_a);
+  auto s = branch();
+  s.identity = id_of(IdType::key_id, "branch-9");
+  w.add(s, &nat).connect(w.now());
+  w.run(3s);
+  EXPECT_GT(w.dropped(DropReason::unknown_identity), 0u);
+  EXPECT_THAT(w.left(), IsEmpty());
+  EXPECT_EQ(w.kernel().computed_dh(), 0u);
+  EXPECT_EQ(w.engine().half_open(), 0u);
+}
+
+TEST(Aggressive, IsNotThereUnlessConfigured) {
+  auto ws = branches();
+  ws.engine.aggressive.clear();
+  World w(ws);
+  NatBox nat(nat_a);
+  w.add(branch(), &nat).connect(w.now());
+  w.run(3s);
+  EXPECT_GT(w.dropped(DropReason::unsupported_exchange), 0u);
+  EXPECT_THAT(w.left(), IsEmpty());
+}
+
+TEST(Aggressive, WeakGroupIsRefusedEvenWhereMainModeTakesIt) {
+  for (const auto* group : {"aes256-sha256-modp1024", "aes256-sha256-modp1536"}) {
+    auto ws = branches();
+    ws.engine.ike_transforms = ike_transforms({group, "aes256-sha256-modp2048"});
+    World w(ws);
+    NatBox nat(nat_a);
+    auto s = branch();
+    s.ike = ike_transforms({group});
+    auto& client = w.add(s, &nat);
+    client.connect(w.now());
+    w.run(1s);
+    EXPECT_FALSE(client.ike_up());
+    EXPECT_EQ(w.kernel().computed_dh(), 0u);
+    EXPECT_EQ(w.kernel().events_of(EventKind::proposal_refused), 1u);
+    EXPECT_TRUE(client.was_notified(ike::v1::notify::no_proposal_chosen));
+  }
+}
+
+TEST(Aggressive, WrongKeyIsReportedOnceAndLeavesNothing) {
+  World w(branches());
+  NatBox nat(nat_a);
+  auto s = branch();
+  s.psk = "guessed";
+  s.trusts_anybody = true;
+  auto& client = w.add(s, &nat);
+  client.connect(w.now());
+  w.run(10s);
+  EXPECT_THAT(w.engine().peers(), IsEmpty());
+  ASSERT_EQ(w.kernel().events_of(EventKind::authentication_failed), 1u);
+  EXPECT_THAT(w.kernel().events().front().detail, HasSubstr("is not that of its identity"));
+  w.run(60s);
+  EXPECT_EQ(w.engine().isakmp_sas(), 0u);
+}
+
+TEST(Aggressive, DuplicateOfMessage1IsAnsweredWithTheSameBytes) {
+  World w(branches());
+  NatBox nat(nat_a);
+  auto& client = w.add(branch(), &nat);
+  client.connect(w.now());
+  w.run(15ms);
+  ASSERT_THAT(w.arrived(), SizeIs(1));
+  const auto message_1 = w.arrived()[0];
+  ASSERT_THAT(w.left(), SizeIs(1));
+  w.inject(message_1.from, message_1.to, message_1.bytes);
+  ASSERT_THAT(w.left(), SizeIs(2));
+  EXPECT_EQ(w.left()[0].bytes, w.left()[1].bytes);
+  EXPECT_EQ(w.kernel().computed_dh(), 1u);
+  EXPECT_LE(w.left()[0].bytes.size(), 3 * message_1.bytes.size());
+  w.run(2s);
+  EXPECT_EQ(w.disagreement(client), "");
+}
+
+TEST(Aggressive, LostMessage3IsSentAgainWhenQuickModeComesWithoutIt) {
+  World w(branches());
+  NatBox nat(nat_a);
+  auto& client = w.add(branch(), &nat);
+  client.connect(w.now());
+  w.run(15ms);  // message 2 is on its way
+  w.network().conditions.loss = 1;
+  w.run(10ms);  // message 3 and the first Quick Mode are lost
+  w.network().conditions.loss = 0;
+  w.run(6s);
+  EXPECT_EQ(w.disagreement(client), "");
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+TEST(Aggressive, FloodForAKnownIdentityIsLimited) {
+  World w(branches());
+  Initiator sample(branch());
+  sample.main_mode(w.now());
+  auto message = sample.next_send()->bytes;
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    message[0] = static_cast<std::uint8_t>(i >> 8 | 0x80);
+    message[1] = static_cast<std::uint8_t>(i);
+    w.inject({Address::v4(0x0a000000 + i * 256), 500}, {gateway, 500}, message);
+  }
+  EXPECT_LE(w.kernel().computed_dh(), 101u);
+  EXPECT_GT(w.dropped(DropReason::half_open_limit), 800u);
+  w.run(40s);
+  EXPECT_TRUE(w.nothing_left());
+}
+
+TEST(Aggressive, InitialContactEndsTheDevicesOldSelfAtOnce) {
+  auto ws = branches();
+  ws.engine.psks["seven"] = {.device = true};
+  World w(ws);
+  NatBox nat(nat_a), other(nat_b);
+  auto& before = w.add(branch(2), &nat);
+  before.connect(w.now());
+  w.run(2s);
+  ASSERT_THAT(w.engine().peers(), SizeIs(1));
+  auto s = branch(4);
+  s.contact = harness::Contact::in_message_5;
+  auto& after = w.add(s, &other);
+  after.main_mode(w.now());  // and no Quick Mode
+  w.run(2s);
+  ASSERT_TRUE(after.ike_up());
+  EXPECT_THAT(w.engine().peers(), SizeIs(1));
+  EXPECT_EQ(w.engine().peers().begin()->second.remote.address, nat_b);
+}
+
+TEST(Aggressive, LossAndReorderingDoNotHurt) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    auto ws = branches();
+    ws.seed = ws.kernel.seed = seed;
+    World w(ws);
+    w.network().conditions = {.loss = 0.2, .duplicate = 0.3, .delay = 10ms, .jitter = 500ms};
+    NatBox nat(nat_a);
+    auto& client = w.add(branch(), &nat);
+    client.connect(w.now());
+    w.run(20s);
+    w.network().conditions = {};
+    w.run(15s);
+    EXPECT_EQ(w.disagreement(client), "") << seed;
+  }
+}
+
+}  // namespace
