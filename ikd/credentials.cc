@@ -54,7 +54,7 @@ base::Result<void> load_classes(const Config& config, Credentials& out) {
                             .subject = std::move(*subject),
                             .issuer = std::move(*issuer),
                             .alternative_name = c.san,
-                            .bind_user = false});
+                            .bind_user = c.bind_user});
   }
   return {};
 }

@@ -48,7 +48,7 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
   for (const auto& network : config.ike.inner_ids.networks) out.inner_ids.networks.push_back(network);
   out.accept_psks = !config.ike.psks.empty();
   for (const auto& psk : config.ike.psks) {
-    out.psks[psk.name] = {.device = psk.device};
+    out.psks[psk.name] = {.device = psk.device, .bind_user = psk.bind_user};
     if (psk.aggressive) out.aggressive[psk.identity] = psk.name;
   }
   out.vendor_ids =

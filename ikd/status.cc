@@ -70,6 +70,7 @@ control::Peer Daemon::row_of(const ike::Peer& peer) {
                     .authentication = to_string(peer.authentication),
                     .certificate = peer.authentication.certificate,
                     .connection = peer.authentication.name,
+                    .bound_to = {},
                     .nat = peer.peer_behind_nat,
                     .address = peer.remote.address.to_string(),
                     .port = peer.nat ? peer.remote.port : std::uint16_t{0},
@@ -77,6 +78,7 @@ control::Peer Daemon::row_of(const ike::Peer& peer) {
                     .established_seconds = seconds_since(peer.authenticated),
                     .ike = {},
                     .sas = {}};
+  if (peer.authentication.bind_user) row.bound_to = peer.authentication.logins;
   if (!peer.isakmp_sas.empty()) {
     const auto* sa = engine_.isakmp_sa(*peer.isakmp_sas.rbegin());
     row.ike = control::IkeSa{.proposal = to_string(sa->transform),

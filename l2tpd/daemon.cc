@@ -48,8 +48,9 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
       options_(std::move(options)),
       accounts_(config, secrets, random_secret(32)),
       server_(settings_from(config, secrets), random_16),
+      bindings_(loop, config, options_.run_dir + "/ikd"),
       links_(
-          loop, config, accounts_, options_.pppd,
+          loop, config, accounts_, bindings_, options_.pppd,
           {.ended =
                [this](const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, l2tp::Ending ending) {
                  server_.completed(l2tp::SessionEnded{tunnel.id, session.id, std::move(ending)},

@@ -120,6 +120,7 @@ class Daemon {
   std::optional<nft::TableWatch> table_;
   std::optional<nft::SetMembers> sets_;
   l2tp::Server server_;
+  Bindings bindings_;
   Links links_;
   Hooks hooks_;
   std::vector<std::unique_ptr<MainSocket>> main_sockets_;

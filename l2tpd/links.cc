@@ -39,11 +39,12 @@ std::string words_for(const l2tp::TunnelName& tunnel) {
   return fmt::format("peer {}{}", tunnel.remote.to_string(), tunnel.mark.value == 0 ? " (clear text)" : "");
 }
 
-Links::Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, PppdProgram program,
-             Calls calls)
+Links::Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, Bindings& bindings,
+             PppdProgram program, Calls calls)
     : loop_(loop),
       config_(config),
       accounts_(accounts),
+      bindings_(bindings),
       program_(std::move(program)),
       calls_(std::move(calls)),
       pool_(config) {}
@@ -63,6 +64,7 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
   const auto pid = spawn_pppd(config_.ppp, terms, tunnel, session, kernel_session, theirs, program_);
   if (!pid) return tl::unexpected(pid.error());
   const auto it = links_.emplace(links_.end());
+  it->serial = ++last_serial_;
   it->pid = *pid;
   it->tunnel = tunnel;
   it->session = session;
@@ -173,6 +175,24 @@ void Links::log_in(Link& link, const Account& account) {
     send(link, encode_lease({*link.status.address, link.account->limits.session, link.account->limits.idle}));
     return;
   }
+  check_binding(link, account);
+}
+
+void Links::check_binding(Link& link, const Account& account) {
+  bindings_.ask(link.tunnel.mark, [this, serial = link.serial, account](base::Result<Bindings::Logins> logins) {
+    const auto it = std::ranges::find(links_, serial, &Link::serial);
+    if (it == links_.end() || it->stopped) return;
+    if (!logins) return refuse(*it, account.name, logins.error().message, "Access denied");
+    if (*logins && std::ranges::find(**logins, account.name) == (*logins)->end()) {
+      const auto bound = (*logins)->empty() ? std::string("nobody") : fmt::format("'{}'", (*logins)->front());
+      return refuse(*it, account.name, fmt::format("its IPsec connection is for {} only", bound),
+                    "Access denied");
+    }
+    admit(*it, account);
+  });
+}
+
+void Links::admit(Link& link, const Account& account) {
   if (!make_room(link, account)) return;
   if (is_free(account, link)) grant(link, account);
 }

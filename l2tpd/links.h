@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "l2tp/effect.h"
 #include "l2tpd/accounts.h"
+#include "l2tpd/bindings.h"
 #include "l2tpd/link_protocol.h"
 #include "l2tpd/pool.h"
 #include "l2tpd/pppd.h"
@@ -59,9 +60,9 @@ class Links {
     std::function<void(const SessionRecord&, std::string_view why)> over = [](const SessionRecord&,
                                                                               std::string_view) {};
   };
-  /// `config` and `accounts` outlive it.
-  Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, PppdProgram program,
-        Calls calls);
+  /// `config`, `accounts` and `bindings` outlive it.
+  Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, Bindings& bindings,
+        PppdProgram program, Calls calls);
 
   /// Refuses a peer's 17th link; links that are ending count.
   base::Result<void> start(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
@@ -81,6 +82,7 @@ class Links {
 
  private:
   struct Link {
+    std::uint64_t serial = 0;  ///< no two links of a process have the same
     pid_t pid = -1;
     l2tp::TunnelName tunnel;
     l2tp::SessionName session;
@@ -104,6 +106,8 @@ class Links {
   void read(Link& link);
   void answer(Link& link, LinkRequest request);
   void log_in(Link& link, const Account& account);
+  void check_binding(Link& link, const Account& account);
+  void admit(Link& link, const Account& account);
   void grant(Link& link, const Account& account);
   void refuse(Link& link, std::string_view name, std::string_view reason, std::string_view told);
   void report_up(Link& link, const LinkUp& up);
@@ -120,6 +124,8 @@ class Links {
   os::Loop& loop_;
   const config::Config& config_;
   const Accounts& accounts_;
+  Bindings& bindings_;
+  std::uint64_t last_serial_ = 0;
   PppdProgram program_;
   Calls calls_;
   Pool pool_;

@@ -63,6 +63,7 @@ struct Psk {
   std::string name;
   std::optional<base::Prefix> peer;  ///< any address where absent
   bool device = false;               ///< held by one device only
+  bool bind_user = false;            ///< its name is the only PPP login through it
   bool aggressive = false;           ///< found by its identity in Aggressive Mode, too
   std::string identity = {};         ///< what such a client calls itself; the name where absent
   int line = 0;
@@ -80,6 +81,7 @@ struct OwnCertificate {
 struct CertificateClass {
   std::string name;
   std::string subject, issuer, san;  ///< patterns; empty: any
+  bool bind_user = false;            ///< PPP logins are those that the certificate names
   int line = 0;
 };
 

@@ -66,7 +66,13 @@ void read_proposals(const Entry& e, std::vector<Located<std::string>>& out) {
 }
 
 void read_psk(const Entry& table, std::vector<Psk>& out) {
-  Psk psk{.name = {}, .peer = {}, .device = false, .aggressive = false, .identity = {}, .line = table.line()};
+  Psk psk{.name = {},
+          .peer = {},
+          .device = false,
+          .bind_user = false,
+          .aggressive = false,
+          .identity = {},
+          .line = table.line()};
   for (const auto& [key, e] : table.keys()) {
     if (key == "name")
       e.name(psk.name);
@@ -74,6 +80,8 @@ void read_psk(const Entry& table, std::vector<Psk>& out) {
       e.prefix(psk.peer.emplace());
     else if (key == "device")
       e.truth(psk.device);
+    else if (key == "bind_user")
+      e.truth(psk.bind_user);
     else if (key == "aggressive")
       e.truth(psk.aggressive);
     else if (key == "identity")
@@ -116,7 +124,8 @@ void read_own_certificate(const Entry& table, std::vector<OwnCertificate>& out) 
 }
 
 void read_certificate(const Entry& table, std::vector<CertificateClass>& out) {
-  CertificateClass wanted{.name = {}, .subject = {}, .issuer = {}, .san = {}, .line = table.line()};
+  CertificateClass wanted{
+      .name = {}, .subject = {}, .issuer = {}, .san = {}, .bind_user = false, .line = table.line()};
   for (const auto& [key, e] : table.keys()) {
     if (key == "name")
       e.name(wanted.name);
@@ -126,6 +135,8 @@ void read_certificate(const Entry& table, std::vector<CertificateClass>& out) {
       e.name(wanted.issuer);
     else if (key == "san")
       e.name(wanted.san);
+    else if (key == "bind_user")
+      e.truth(wanted.bind_user);
     else
       e.refuse("unknown key");
   }
@@ -276,6 +287,10 @@ void compare_sections(const Config& config, Complaints& complaints, int ppp_line
     if (!addresses.insert(*user.address).second) refuse("belongs to another user already");
     if (*user.address == config.ppp.local_address) refuse("is ppp.local_address");
     if (alias.contains(*user.address)) refuse("lies in marks.alias");
+  }
+  for (const auto& psk : config.ike.psks) {
+    if (psk.bind_user && !names.contains(psk.name))
+      complaints.add(psk.line, "ike.psk.bind_user", fmt::format("there is no [[user]] \"{}\"", psk.name));
   }
 }
 

@@ -68,10 +68,11 @@ type IkeSa (proposal: string, cookie_i: string, cookie_r: string)
 # mark: as the kernel has it, within the mask. alias: where the peer appears on this host.
 # client: which implementation it seems to be, from its first message: windows, apple, android, chromeos,
 # strongswan, libreswan, mikrotik, cisco, unknown.
+# bound_to: the only PPP logins through a peer of a connection with bind_user.
 # address, port: where its packets come from (its NAT); port 0 for a peer without UDP encapsulation.
 type Peer (
   peer: int, mark: int, alias: string, identity: string, client: string, psk: string,
-  authentication: string, certificate: string, connection: string, nat: bool,
+  authentication: string, certificate: string, connection: string, bound_to: ?[]string, nat: bool,
   address: string, port: int, local_address: string, established_seconds: int,
   ike: ?IkeSa, sas: []Sa
 )

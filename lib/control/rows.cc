@@ -55,6 +55,13 @@ class Take {
   void operator()(const char* name, std::optional<std::string>& value) {
     if (const auto* member = find_or_null(name)) take(name, *member, value.emplace());
   }
+  void operator()(const char* name, std::optional<std::vector<std::string>>& values) {
+    const auto* member = find_or_null(name);
+    if (!member) return;
+    if (!member->is_array()) return complain(fmt::format("{} is no list", name));
+    values.emplace();
+    for (const auto& element : *member) take(name, element, values->emplace_back());
+  }
   void operator()(const char* name, std::map<std::string, std::uint64_t>& values) {
     const auto* member = find(name);
     if (!member) return;
@@ -110,7 +117,7 @@ void members(Visitor& v, Row& row) {
   } else if constexpr (std::is_same_v<T, Peer>) {
     v("peer", row.peer), v("mark", row.mark), v("alias", row.alias), v("identity", row.identity);
     v("client", row.client), v("authentication", row.authentication), v("certificate", row.certificate);
-    v("connection", row.connection);
+    v("connection", row.connection), v("bound_to", row.bound_to);
     v("psk", row.psk), v("nat", row.nat), v("address", row.address), v("port", row.port);
     v("local_address", row.local_address), v("established_seconds", row.established_seconds);
     v.row("ike", row.ike), v.rows("sas", row.sas);

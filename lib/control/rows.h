@@ -41,9 +41,10 @@ struct Peer {
   std::string identity;    ///< from IDii, with a PSK its own word only; the subject of a certificate
   std::string client;  ///< "windows", "apple", …: told from its first message, "unknown" if it cannot be
   std::string psk;     ///< by name; empty with a certificate
-  std::string authentication = {};  ///< "PSK family", "certificate O=Example, CN=bob"
-  std::string certificate = {};     ///< by subject; empty with a PSK
-  std::string connection = {};      ///< the [[ike.psk]] or [[ike.certificate]]
+  std::string authentication = {};                        ///< "PSK family", "certificate O=Example, CN=bob"
+  std::string certificate = {};                           ///< by subject; empty with a PSK
+  std::string connection = {};                            ///< the [[ike.psk]] or [[ike.certificate]]
+  std::optional<std::vector<std::string>> bound_to = {};  ///< with bind_user: the only PPP logins
   bool nat = false;
   std::string address;     ///< where its packets come from: its NAT's
   std::uint16_t port = 0;  ///< 0: no UDP encapsulation

@@ -365,6 +365,7 @@ TEST(Config, ThePackagedExampleShowsTheRealDefaults) {
   EXPECT_EQ(shown->ike.max_half_open, real->ike.max_half_open);
   EXPECT_EQ(shown->ike.revocation_required, real->ike.revocation_required);
   EXPECT_EQ(shown->ike.psks.front().device, real->ike.psks.front().device);
+  EXPECT_EQ(shown->ike.psks.front().bind_user, real->ike.psks.front().bind_user);
   EXPECT_EQ(shown->ike.psks.front().aggressive, real->ike.psks.front().aggressive);
   EXPECT_EQ(shown->l2tp.hello, real->l2tp.hello);
   EXPECT_EQ(shown->l2tp.hello_timeout, real->l2tp.hello_timeout);
@@ -396,6 +397,7 @@ revocation_required = true
 [[ike.psk]]
 name = "alice"
 device = true
+bind_user = true
 aggressive = true
 identity = "alice@example.com"
 [[ike.own_certificate]]
@@ -407,6 +409,7 @@ name = "laptops"
 subject = "CN=*, O=Example"
 issuer = "CN=Laptops"
 san = "*.laptops.example"
+bind_user = true
 [ppp]
 local_address = "10.0.0.1"
 pool = "10.0.1.0/24"
@@ -419,7 +422,7 @@ name = "alice"
   EXPECT_EQ(c->ike.revocation.at(0).line, 3);
   EXPECT_TRUE(c->ike.revocation_required);
   const auto& psk = c->ike.psks.at(0);
-  EXPECT_TRUE(psk.device && psk.aggressive);
+  EXPECT_TRUE(psk.device && psk.bind_user && psk.aggressive);
   EXPECT_EQ(psk.identity, "alice@example.com");
   EXPECT_EQ(c->ike.own_certificates.at(0).identity, "vpn.example");
   EXPECT_EQ(c->ike.own_certificates.at(0).key, "/a/gw.key");
@@ -427,6 +430,16 @@ name = "alice"
   EXPECT_EQ(wanted.subject, "CN=*, O=Example");
   EXPECT_EQ(wanted.issuer, "CN=Laptops");
   EXPECT_EQ(wanted.san, "*.laptops.example");
+  EXPECT_TRUE(wanted.bind_user);
+}
+
+TEST(Config, AKeyThatIsBoundToNobodyIsRefused) {
+  const auto c = parse(
+      "[[ike.psk]]\nname = \"bob\"\nbind_user = true\n[ppp]\nlocal_address = \"10.0.0.1\"\n"
+      "pool = \"10.0.1.0/24\"\n",
+      "sameroof.toml");
+  ASSERT_FALSE(c);
+  EXPECT_EQ(c.error().message, "sameroof.toml: line 1: ike.psk.bind_user: there is no [[user]] \"bob\"");
 }
 
 }  // namespace

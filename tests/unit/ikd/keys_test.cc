@@ -13,8 +13,13 @@ Keys keys(std::size_t others = 0) {
   config::Ike ike;
   config::Secrets secrets;
   const auto add = [&](std::string name, std::optional<base::Prefix> peer, std::vector<std::string> values) {
-    ike.psks.push_back(
-        {.name = name, .peer = peer, .device = false, .aggressive = false, .identity = {}, .line = 0});
+    ike.psks.push_back({.name = name,
+                        .peer = peer,
+                        .device = false,
+                        .bind_user = false,
+                        .aggressive = false,
+                        .identity = {},
+                        .line = 0});
     for (const auto& v : values) secrets.psk[name].push_back(base::Secret::copy_of(base::as_bytes(v)));
   };
   add("family", {}, {"new", "old"});

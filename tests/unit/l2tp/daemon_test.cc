@@ -115,7 +115,8 @@ TEST_F(Shell, AReloadTakesUsersAndPoolAndLeavesTheRestToARestart) {
 
 TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {
   const Accounts accounts(config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows")));
-  Links links(loop_, config_, accounts, {},
+  Bindings bindings(loop_, config_, folder_ + "/ikd");
+  Links links(loop_, config_, accounts, bindings, {},
               {.ended = [](const l2tp::TunnelName&, const l2tp::SessionName&, const l2tp::Ending&) {}});
   const auto call = [&](const char* peer, std::uint16_t tunnel) {
     const l2tp::TunnelName name{.id = l2tp::TunnelId(tunnel),
