@@ -1,7 +1,7 @@
 // Each message of each exchange, and each pair of them, is lost, doubled or overtaken once: both sides end
 // alike, and after the last Delete nothing is left.
 
-#include "scene.h"
+#include "ways.h"
 
 namespace {
 
@@ -11,8 +11,8 @@ using harness::Fate;
 constexpr std::array fates{Fate::lost, Fate::doubled, Fate::late};
 
 /// Nobody speaks but for a reason.
-WorldSettings without_dpd() {
-  auto ws = cheap();
+WorldSettings without_dpd(Way way) {
+  auto ws = world_of(way);
   ws.engine.dpd = ws.engine.silence_timeout = 0s;
   return ws;
 }
@@ -23,11 +23,12 @@ struct Part {
   std::size_t messages;
   void (*act)(Initiator&, base::Time);
   std::size_t pairs;  ///< of SAs that the client has at the end
+  Way way = Way::psk;
 };
 class EveryMessage : public ::testing::TestWithParam<Part> {};
 
 void live(const Part& part, const std::map<std::size_t, Fate>& happening) {
-  Connected c(without_dpd());
+  Connected c(without_dpd(part.way), client_of(part.way));
   auto& w = c.world;
   w.run(70s);  // what the first Quick Mode left is forgotten
   const auto first = w.network().sent();
@@ -52,10 +53,10 @@ void live(const Part& part, const std::map<std::size_t, Fate>& happening) {
   EXPECT_THAT(w.complaints(), IsEmpty());
 }
 
-void connect_with(const std::map<std::size_t, Fate>& happening) {
-  World w(cheap());
+void connect_with(Way way, const std::map<std::size_t, Fate>& happening) {
+  World w(world_of(way));
   NatBox nat(nat_a);
-  auto& client = w.add(host(), &nat);
+  auto& client = w.add(client_of(way), &nat);
   w.network().fates = happening;
   client.connect(w.now());
   w.run(60s);
@@ -96,18 +97,26 @@ void each_single_and_each_pair(std::size_t messages, Run run) {
   }
 }
 
-TEST(EveryMessage, OfAConnectionFromMainModeToQuickMode) {
-  World calm(cheap());
+void every_message_of_a_connection(Way way, std::size_t messages) {
+  World calm(world_of(way));
   NatBox nat(nat_a);
-  calm.add(host(), &nat).connect(calm.now());
+  calm.add(client_of(way), &nat).connect(calm.now());
   calm.run(60s);
-  ASSERT_EQ(calm.network().sent(), 9u) << "six of Main Mode, three of Quick Mode";
-  each_single_and_each_pair(9, connect_with);
+  ASSERT_EQ(calm.network().sent(), messages);
+  each_single_and_each_pair(messages, [way](const auto& happening) { connect_with(way, happening); });
+}
+
+// Six of Main Mode or three of Aggressive Mode, and three of Quick Mode. (A rekey in Aggressive Mode is not
+// among the parts: where its message 3 is lost and nothing follows, the client alone believes in it.)
+TEST(EveryMessage, OfAConnectionFromMainModeToQuickMode) { every_message_of_a_connection(Way::psk, 9); }
+TEST(EveryMessage, OfAConnectionWithSignatures) { every_message_of_a_connection(Way::certificate, 9); }
+TEST(EveryMessage, OfAConnectionFromAggressiveModeToQuickMode) {
+  every_message_of_a_connection(Way::aggressive, 6);
 }
 
 TEST_P(EveryMessage, AndEachPair) {
   const auto& part = GetParam();
-  Connected calm(without_dpd());
+  Connected calm(without_dpd(part.way), client_of(part.way));
   calm.world.run(70s);
   const auto before = calm.world.network().sent();
   part.act(calm.client, calm.world.now());
@@ -126,6 +135,8 @@ INSTANTIATE_TEST_SUITE_P(
                            },
                            3},
                       Part{"MainMode", 6, [](Initiator& c, base::Time now) { c.rekey_ike(now); }, 1},
+                      Part{"MainModeWithSignatures", 6,
+                           [](Initiator& c, base::Time now) { c.rekey_ike(now); }, 1, Way::certificate},
                       Part{"Informational", 4,
                            [](Initiator& c, base::Time) {
                              c.r_u_there(1);
