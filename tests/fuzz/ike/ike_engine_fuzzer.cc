@@ -11,6 +11,7 @@
 #include "harness/initiator.h"
 #include "harness/network.h"
 #include "ike/engine.h"
+#include "ike/v1/identification.h"
 #include "wire/reader.h"
 
 namespace {
@@ -21,7 +22,7 @@ using base::Bytes;
 using base::Endpoint;
 using harness::Initiator;
 
-constexpr std::size_t clients = 3;
+constexpr std::size_t clients = 5;
 constexpr std::size_t most_steps = 200;
 constexpr std::uint32_t most_half_open = 12;
 const Address gateway = Address::v4(0xcb007101);      // 203.0.113.1
@@ -29,6 +30,13 @@ const Address own_address = Address::v4(0x0a000001);  // the same behind a NAT o
 
 void require(bool holds) {
   if (!holds) __builtin_trap();
+}
+
+Bytes bytes_of(std::string_view text) { return base::to_bytes(base::as_bytes(text)); }
+
+Bytes named(std::string_view name) {
+  return ike::v1::encode_identification(
+      {.type = ike::v1::IdType::fqdn, .protocol = 0, .port = 0, .data = base::as_bytes(name)});
 }
 
 struct Client {
@@ -56,6 +64,15 @@ class Script {
         s.vendor_ids = {base::to_bytes(ike::v1::vendor_rfc3947),
                         base::to_bytes(ike::v1::vendor_fragmentation)};
         s.fragment_above = 120;
+      }
+      if (i == 3) {
+        s.certificates = {.method = ike::AuthMethod::ecdsa_256,
+                          .sent = {{ike::CertificateEncoding::x509_signature, bytes_of("good client")}}};
+        s.identity = named("client");
+      }
+      if (i == 4) {
+        s.aggressive = true;
+        s.identity = named("branch");
       }
       const auto outside = Address::v4(0xc6336401 + static_cast<std::uint32_t>(i % 2));
       clients_.push_back({Initiator(s), harness::NatBox(outside)});
@@ -89,6 +106,12 @@ class Script {
     ike::Settings s;
     s.max_half_open = most_half_open;
     s.numbering.capacity = 6;
+    s.aggressive = {{"branch", "family"}};
+    s.certificates = {{.method = ike::AuthMethod::ecdsa_256,
+                       .id_body = named("gateway"),
+                       .chain = {bytes_of("good gateway")},
+                       .issuers = {bytes_of("authority")}}};
+    s.trusted_names = {bytes_of("authority")};
     if (is(echo)) s.nat_detection = ike::v1::NatDetection::echo;
     if (is(minimal)) s.vendor_ids = ike::VendorIds::minimal;
     if (is(no_dpd)) s.dpd = 0s;
@@ -101,6 +124,7 @@ class Script {
     s.dh = harness::Dh::pretended;
     s.dh_delay = s.skeyid_delay = s.install_delay = 20ms;
     s.jitter = 50ms;
+    s.pretended_certificates = {bytes_of("good gateway")};
     if (is(many_psks)) {
       s.psks = {{"other", "perch"}, {"family", "marlin"}, {"family", "swordfish"}, {"last", "eel"}};
       s.skeyid_batch = 1;

@@ -1,5 +1,5 @@
-// The ISAKMP decoders. Whatever decodes must encode back to the same bytes where the format allows it, and
-// whatever is offered is chosen from without trouble.
+// The ISAKMP decoders, and what certificates and names say that come in them. Whatever decodes must encode
+// back to the same bytes where the format allows it, and whatever is offered is chosen from without trouble.
 
 #include "ike/profile.h"
 #include "ike/v1/exchange_table.h"
@@ -8,6 +8,8 @@
 #include "ike/v1/message.h"
 #include "ike/v1/nat.h"
 #include "ike/v1/sa_payload.h"
+#include "pki/certificate.h"
+#include "pki/signature.h"
 
 namespace {
 
@@ -38,6 +40,54 @@ void sa_body(ByteView body) {
     require(std::ranges::find(suites, offer->suite) != suites.end() && offer->spi.value >= 256);
   }
   require(v1::describe(*sa).size() < 1000);
+}
+
+/// What is shown to people and goes to programs as JSON.
+void clean(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    require(lead >= 0x20 && lead != 0x7f);
+    const std::size_t more = lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    require(lead < 0x80 || lead >= 0xc2);
+    require(i + more < text.size());
+    for (std::size_t k = 1; k <= more; ++k) require((static_cast<unsigned char>(text[i + k]) & 0xc0) == 0x80);
+    i += more + 1;
+  }
+}
+
+void certificate(const pki::Certificate& c, ByteView signature) {
+  for (const auto& text : {c.subject(), c.issuer()}) {
+    require(text.size() <= 200);
+    clean(text);
+  }
+  const auto again = pki::Certificate::from_der(c.der());
+  require(again && again->subject_der() == c.subject_der());
+  for (const auto& name : c.alternative_names()) require(name.find('\0') == std::string::npos);
+  for (const auto& login : c.logins()) require(login.find('\0') == std::string::npos);
+  const auto subject = c.subject_der();
+  if (!c.subject_attributes().empty())
+    require(c.is_named_by({.type = v1::IdType::der_asn1_dn, .protocol = 0, .port = 0, .data = subject}));
+  require(!c.is_named_by({.type = v1::IdType::key_id, .protocol = 0, .port = 0, .data = subject}));
+  c.unfit_for_client();
+  c.is_authority();
+  const std::array<std::uint8_t, 20> hash{};
+  for (const auto method : {ike::AuthMethod::rsa_signature, ike::AuthMethod::ecdsa_256,
+                            ike::AuthMethod::ecdsa_384, ike::AuthMethod::ecdsa_521}) {
+    // Nobody has signed zeroes, unless with a key that is worth nothing.
+    const bool good = pki::verify(c, method, hash, signature);
+    require(!good || pki::method_of(c) == method);
+  }
+}
+
+void certificate_body(const v1::Payload& p, const v1::Chain& chain) {
+  if (p.body.empty()) return;
+  const auto* signature = chain.find(v1::PayloadType::signature);
+  const auto signed_with = signature == nullptr ? ByteView() : signature->body;
+  if (ike::CertificateEncoding{p.body[0]} == ike::CertificateEncoding::pkcs7) {
+    for (const auto& c : pki::Certificate::from_pkcs7(p.body.subspan(1))) certificate(c, signed_with);
+  } else if (const auto c = pki::Certificate::from_der(p.body.subspan(1))) {
+    certificate(*c, signed_with);
+  }
 }
 
 void body_of(const v1::Payload& p) {
@@ -95,7 +145,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   wire::Writer chained;
   v1::put_chain(chained, chain->payloads);
   require(base::equal(chained.view(), body.first(chain->size)));
-  for (const auto& p : chain->payloads) body_of(p);
+  for (const auto& p : chain->payloads) {
+    if (p.type == v1::PayloadType::certificate) {
+      certificate_body(p, *chain);
+    } else {
+      body_of(p);
+    }
+  }
   for (const auto& row : v1::exchange_table) v1::legal(row.step, *chain);
   v1::understands_fragments(*chain);
   if (const auto* sa = chain->find(v1::PayloadType::sa)) {
