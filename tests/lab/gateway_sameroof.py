@@ -40,25 +40,27 @@ def configuration(ike, esp, cleartext, plugin, settings, services, users):
         "".join(toml_table(name, values) for name, values in arrays)
 
 
-def secrets(l2tp_secret):
+def secrets(l2tp_secret, psks):
     users = "".join(f'{user} = "{password_of(user)}"\n' for user in CLIENT_HOSTS)
+    keys = "".join(f'{json.dumps(name)} = {json.dumps(secret)}\n' for name, secret in {"lab": PSK, **(psks or {})}.items())
     l2tp = f'[l2tp]\nsecret = "{l2tp_secret}"\n' if l2tp_secret else ""
-    return f'[psk]\nlab = "{PSK}"\n[radius]\n"{INSIDE}" = "{RADIUS_SECRET}"\n{l2tp}[user]\n{users}'
+    return f'[psk]\n{keys}[radius]\n"{INSIDE}" = "{RADIUS_SECRET}"\n{l2tp}[user]\n{users}'
 
 
 class Gateway:
     kind = "sameroof"
 
     def __init__(self, host, build, ike=None, esp=None, cleartext="off", edit_ruleset=None, settings=None,
-                 services=(), l2tp_secret=None, users=None):
-        """settings, users: further keys of the configuration, by table and by user; edit_ruleset: a function from
-        ruleset text to ruleset text, to break it on purpose."""
+                 services=(), l2tp_secret=None, users=None, more="", psks=None):
+        """settings, users: further keys of the configuration, by table and by user; more: further tables as text;
+        psks: further secrets by name; edit_ruleset: a function from ruleset text to ruleset text, to break it on
+        purpose."""
         self.host, self.build, self.edit_ruleset = host, pathlib.Path(build).resolve(), edit_ruleset
         self.ikd = self.l2tpd = None
         self.with_ikd = cleartext != "only"
         host.write("sameroof.toml", configuration(ike, esp, cleartext, self.build / "l2tpd/sameroof-pppd.so", settings,
-                                                 services, users))
-        host.write("secrets.toml", secrets(l2tp_secret))
+                                                 services, users) + more)
+        host.write("secrets.toml", secrets(l2tp_secret, psks))
         host.write("ppp/options", "")
         self.files = ("--config", host.etc / "sameroof.toml", "--secrets", host.etc / "secrets.toml")
 
