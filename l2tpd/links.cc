@@ -179,7 +179,8 @@ void Links::log_in(Link& link, const Account& account) {
 }
 
 void Links::check_binding(Link& link, const Account& account) {
-  bindings_.ask(link.tunnel.mark, [this, serial = link.serial, account](base::Result<Bindings::Logins> logins) {
+  bindings_.ask(link.tunnel.mark, [this, serial = link.serial,
+                                   account](base::Result<Bindings::Logins> logins) {
     const auto it = std::ranges::find(links_, serial, &Link::serial);
     if (it == links_.end() || it->stopped) return;
     if (!logins) return refuse(*it, account.name, logins.error().message, "Access denied");

@@ -6,7 +6,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text = base::as_text({data, size});
   if (const auto c = config::parse(text, "f")) {
     const bool sound = c->marks.capacity() > 0 && !c->ike.listen.empty() && !c->l2tp.listen.empty() &&
-                       !c->ppp.auth.empty() && c->ppp.dns.size() <= 2 && c->ppp.mtu >= 576;
+                       !c->ppp.auth.empty() && c->ppp.dns.size() <= 2 && c->ppp.mtu.value_or(576) >= 576;
     if (!sound) __builtin_trap();
     const auto last = c->marks.capacity();
     if ((c->marks.mark_of(last).value & ~c->marks.mask) != 0) __builtin_trap();

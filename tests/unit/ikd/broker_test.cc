@@ -58,8 +58,10 @@ class FlushedRuleset : public testing::Test {
   static void flush() { ASSERT_EQ(std::system("nft flush ruleset"), 0); }
   std::vector<base::Address> policies() {
     std::vector<base::Address> out;
-    for (const auto& policy : kernel_->dump_policies().value())
-      out.push_back(policy.selector.destination.network);
+    const auto policies = kernel_->dump_policies();
+    EXPECT_TRUE(policies);
+    if (!policies) return out;
+    for (const auto& policy : *policies) out.push_back(policy.selector.destination.network);
     return out;
   }
   /// Whether the maps know this peer: another home for its alias is refused then.

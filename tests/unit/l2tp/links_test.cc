@@ -53,7 +53,7 @@ class LinksTest : public ::testing::Test {
                            << "exec sleep 600\n";
     std::filesystem::permissions(program, std::filesystem::perms::owner_all);
     links_.emplace(
-        loop_, config_, accounts_, PppdProgram{.path = program},
+        loop_, config_, accounts_, bindings_, PppdProgram{.path = program},
         Links::Calls{
             .ended = [this](const l2tp::TunnelName&, const l2tp::SessionName& session,
                             const l2tp::Ending& ending) { told_[session.id.value] = ending.message; },
@@ -138,6 +138,7 @@ class LinksTest : public ::testing::Test {
   std::string folder_;
   config::Config config_;
   config::Secrets secrets_;
+  Bindings bindings_{loop_, config_, folder_ + "/ikd"};
   Accounts accounts_{config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows"))};
   std::optional<Links> links_;
   std::map<std::uint16_t, Session> sessions_;
@@ -218,7 +219,7 @@ TEST_F(LinksTest, WhomRadiusLetsInGetsItsAddressOrOneOfThePool) {
 
 TEST_F(LinksTest, AFullPoolIsSaidInWords) {
   config_.ppp.pool = *base::Prefix::parse("10.99.1.0/30");
-  links_.emplace(loop_, config_, accounts_, PppdProgram{.path = folder_ + "/pppd"},
+  links_.emplace(loop_, config_, accounts_, bindings_, PppdProgram{.path = folder_ + "/pppd"},
                  Links::Calls{.ended = [](const auto&, const auto&, const auto&) {}});
   for (std::uint16_t id = 1; id <= 3; ++id) dial(id);
   EXPECT_EQ(log_in(1, "alice"), lease("10.99.1.1"));

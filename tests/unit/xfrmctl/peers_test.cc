@@ -22,11 +22,17 @@ control::Peer a_peer(std::uint32_t number, const std::string& identity) {
   peer.address = "198.51.100.1";
   peer.port = 40001;
   peer.local_address = "203.0.113.1";
-  control::Sa old{
-      .spi_in = "0xc0000001", .spi_out = "0x00000001", .transform = "aes256-sha1", .state = "superseded"};
+  control::Sa old{.spi_in = "0xc0000001",
+                  .spi_out = "0x00000001",
+                  .transform = "aes256-sha1",
+                  .service = "udp/1701",
+                  .state = "superseded"};
   old.bytes_in = 1000;
-  control::Sa now{
-      .spi_in = "0xc0000002", .spi_out = "0x00000002", .transform = "aes256-sha1", .state = "active"};
+  control::Sa now{.spi_in = "0xc0000002",
+                  .spi_out = "0x00000002",
+                  .transform = "aes256-sha1",
+                  .service = "udp/1701",
+                  .state = "active"};
   now.bytes_in = 234;
   now.bytes_out = 5'600'000'000;
   peer.sas = {old, now};
