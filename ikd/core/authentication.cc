@@ -13,6 +13,17 @@ std::string_view name_of(AuthMethod method) {
   return "?";
 }
 
+crypto::Hash signed_hash(AuthMethod method, crypto::Hash negotiated) {
+  switch (method) {
+    case AuthMethod::ecdsa_256: return crypto::Hash::sha2_256;
+    case AuthMethod::ecdsa_384: return crypto::Hash::sha2_384;
+    case AuthMethod::ecdsa_521: return crypto::Hash::sha2_512;
+    case AuthMethod::psk:
+    case AuthMethod::rsa_signature: break;
+  }
+  return negotiated;
+}
+
 std::string to_string(const Authentication& a) {
   if (a.method != AuthMethod::psk) return "certificate " + a.certificate;
   auto out = "PSK " + a.name;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "crypto/algorithms.h"
 
 namespace ike {
 
@@ -20,6 +21,9 @@ enum class AuthMethod : std::uint16_t {
 };
 /// "psk", "rsa", "ecdsa256".
 std::string_view name_of(AuthMethod method);
+/// Of the prf that makes the HASH_I and HASH_R which are signed: ECDSA brings its own (RFC 4754), and signs
+/// them as they are.
+crypto::Hash signed_hash(AuthMethod method, crypto::Hash negotiated);
 
 /// What is proven of a peer.
 struct Authentication {

@@ -19,8 +19,9 @@ void Engine::sign_main_mode_5(IsakmpSa& sa, DhDone done, base::Time now) {
                .g_xr = std::move(state.g_xr),
                .g_xy = std::move(done.result->shared),
                .certificate = *certificate};
-  const auto hash = v1::phase1_hash(sa.transform.hash, next.skeyid, next.g_xi, next.g_xr, sa.initiator,
-                                    sa.responder, sa.sa_body, settings_.certificates[*certificate].id_body);
+  const auto hash =
+      v1::phase1_hash(signed_hash(sa.authentication, sa.transform.hash), next.skeyid, next.g_xi, next.g_xr,
+                      sa.initiator, sa.responder, sa.sa_body, settings_.certificates[*certificate].id_body);
   effects_.emplace_back(
       Sign{.ticket = next.ticket, .certificate = *certificate, .hash = base::to_bytes(hash.view())});
   sa.state = std::move(next);
@@ -44,8 +45,8 @@ void Engine::send_signed_main_mode_5(IsakmpSa& sa, Signed done, base::Time now) 
 void Engine::verify_main_mode_6(IsakmpSa& sa, const v1::Chain& chain, Bytes next_iv) {
   auto& sent = std::get<SentId>(sa.state);
   const auto id_body = chain.find(PayloadType::identification)->body;
-  const auto hash = v1::phase1_hash(sa.transform.hash, sent.key.skeyid, sent.g_xr, sent.g_xi, sa.responder,
-                                    sa.initiator, sa.sa_body, id_body);
+  const auto hash = v1::phase1_hash(signed_hash(sa.authentication, sa.transform.hash), sent.key.skeyid,
+                                    sent.g_xr, sent.g_xi, sa.responder, sa.initiator, sa.sa_body, id_body);
   timers_.cancel({TimerKind::main_resend, sa.number.value});
   note_lifetime(sa, chain);  // one that is not genuine goes with the SA
   const auto ticket = verify_certificate(sa, chain, hash.view());

@@ -91,8 +91,8 @@ void Engine::verify_signature(IsakmpSa& sa, const v1::Header& header, ByteView d
   }
   note_requests(sa, *chain);
   const auto id_body = chain->find(PayloadType::identification)->body;
-  const auto hash = v1::phase1_hash(sa.transform.hash, skeyid, state.g_xi, state.g_xr, sa.initiator,
-                                    sa.responder, sa.sa_body, id_body);
+  const auto hash = v1::phase1_hash(signed_hash(sa.authentication, sa.transform.hash), skeyid, state.g_xi,
+                                    state.g_xr, sa.initiator, sa.responder, sa.sa_body, id_body);
   const auto ticket = verify_certificate(sa, *chain, hash.view());
   answer(sa, state.tried, datagram, {});
   ProvingIdentity next{.given = std::move(state),
@@ -135,9 +135,9 @@ void Engine::certificate_verified(IsakmpSa& sa, CertificateVerified done, base::
   if (!certificate) return forget_sa(sa.number, now);  // its method was agreed on because there is one
   state->certificate = *certificate;
   state->ticket = new_ticket({.sa = sa.number, .exchange = {}});
-  const auto hash =
-      v1::phase1_hash(sa.transform.hash, state->skeyid, state->given.g_xr, state->given.g_xi, sa.responder,
-                      sa.initiator, sa.sa_body, settings_.certificates[state->certificate].id_body);
+  const auto hash = v1::phase1_hash(signed_hash(sa.authentication, sa.transform.hash), state->skeyid,
+                                    state->given.g_xr, state->given.g_xi, sa.responder, sa.initiator,
+                                    sa.sa_body, settings_.certificates[state->certificate].id_body);
   effects_.emplace_back(
       Sign{.ticket = state->ticket, .certificate = state->certificate, .hash = base::to_bytes(hash.view())});
 }

@@ -5,7 +5,6 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "crypto/prf.h"
 #include "pki/openssl.h"
 
 namespace pki {
@@ -17,12 +16,12 @@ using EcdsaSignature = std::unique_ptr<ECDSA_SIG, base::FreeWith<ECDSA_SIG_free>
 struct Curve {
   AuthMethod method;
   int nid;
-  crypto::Hash hash;
-  std::size_t size;  ///< of r and of s
+  std::size_t hash_size;  ///< of what is signed
+  std::size_t size;       ///< of r and of s
 };
-constexpr Curve curves[] = {{AuthMethod::ecdsa_256, NID_X9_62_prime256v1, crypto::Hash::sha2_256, 32},
-                            {AuthMethod::ecdsa_384, NID_secp384r1, crypto::Hash::sha2_384, 48},
-                            {AuthMethod::ecdsa_521, NID_secp521r1, crypto::Hash::sha2_512, 66}};
+constexpr Curve curves[] = {{AuthMethod::ecdsa_256, NID_X9_62_prime256v1, 32, 32},
+                            {AuthMethod::ecdsa_384, NID_secp384r1, 48, 48},
+                            {AuthMethod::ecdsa_521, NID_secp521r1, 64, 66}};
 
 const Curve* curve_of(AuthMethod method) {
   const auto* at = std::ranges::find(curves, method, &Curve::method);
@@ -88,9 +87,8 @@ bool verify(const Certificate& certificate, AuthMethod method, base::ByteView ha
   bool good = context && EVP_PKEY_verify_init(context.get()) == 1;
   if (const auto* curve = curve_of(method)) {
     const auto der = to_der(*curve, signature);
-    const auto digest = crypto::digest(curve->hash, {hash});
-    good = good && !der.empty() &&
-           EVP_PKEY_verify(context.get(), der.data(), der.size(), digest.data(), digest.size()) == 1;
+    good = good && !der.empty() && hash.size() == curve->hash_size &&
+           EVP_PKEY_verify(context.get(), der.data(), der.size(), hash.data(), hash.size()) == 1;
   } else {
     good = good && raw_rsa(context.get()) &&
            EVP_PKEY_verify(context.get(), signature.data(), signature.size(), hash.data(), hash.size()) == 1;
@@ -116,14 +114,14 @@ bool PrivateKey::belongs_to(const Certificate& certificate) const {
 base::Result<base::Bytes> PrivateKey::sign(AuthMethod method, base::ByteView hash) const {
   if (method_of(key_.get()) != method) return base::fail("our key is of another kind");
   const auto* curve = curve_of(method);
-  const auto digest = curve == nullptr ? base::to_bytes(hash) : crypto::digest(curve->hash, {hash});
+  if (curve != nullptr && hash.size() != curve->hash_size) return base::fail("the hash is of another size");
   const PkeyContext context(EVP_PKEY_CTX_new(key_.get(), nullptr));
   std::size_t size = 0;
   bool good = context && EVP_PKEY_sign_init(context.get()) == 1 &&
               (curve != nullptr || raw_rsa(context.get())) &&
-              EVP_PKEY_sign(context.get(), nullptr, &size, digest.data(), digest.size()) == 1;
+              EVP_PKEY_sign(context.get(), nullptr, &size, hash.data(), hash.size()) == 1;
   base::Bytes out(size);
-  good = good && EVP_PKEY_sign(context.get(), out.data(), &size, digest.data(), digest.size()) == 1;
+  good = good && EVP_PKEY_sign(context.get(), out.data(), &size, hash.data(), hash.size()) == 1;
   if (!good) return base::fail("OpenSSL does not sign: " + last_error());
   out.resize(size);
   if (curve != nullptr) return from_der(*curve, out);

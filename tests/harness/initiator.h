@@ -201,6 +201,7 @@ class Initiator {
   void aggressive_2(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram,
                     base::Time now);
   bool proves_itself(const ike::v1::Chain& chain, ByteView hash_r);
+  crypto::Hash hash_of_proof(const Phase1& p) const;
 
   // initiator_quick_mode.cc
   Bytes esp_offer(xfrm::Spi spi, ike::v1::EncapsulationMode mode) const;

@@ -129,10 +129,15 @@ void Initiator::message_4(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   send_message_5(serial, p, now);
 }
 
+crypto::Hash Initiator::hash_of_proof(const Phase1& p) const {
+  const auto method = settings_.certificates ? settings_.certificates->method : ike::AuthMethod::psk;
+  return ike::signed_hash(method, p.transform.hash);
+}
+
 void Initiator::send_message_5(std::uint64_t serial, Phase1& p, base::Time now) {
   const auto id = identity();
   const auto hash =
-      v1::phase1_hash(p.transform.hash, p.skeyid, p.g_xi, p.g_xr, p.initiator, p.responder, p.sa_body, id);
+      v1::phase1_hash(hash_of_proof(p), p.skeyid, p.g_xi, p.g_xr, p.initiator, p.responder, p.sa_body, id);
   std::vector<Payload> payloads{{PayloadType::identification, id}};
   std::vector<Bytes> bodies;
   if (settings_.certificates) {
@@ -189,7 +194,7 @@ void Initiator::message_6(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   if (!chain) return complain("message 6 does not decrypt");
   const auto* id = chain->find(PayloadType::identification);
   if (id == nullptr) return complain("message 6 has no ID");
-  const auto expected = v1::phase1_hash(p.transform.hash, p.skeyid, p.g_xr, p.g_xi, p.responder, p.initiator,
+  const auto expected = v1::phase1_hash(hash_of_proof(p), p.skeyid, p.g_xr, p.g_xi, p.responder, p.initiator,
                                         p.sa_body, id->body);
   if (!proves_itself(*chain, expected.view())) return complain("the responder does not prove itself");
   for (const auto& payload : chain->payloads) {

@@ -18,19 +18,19 @@ using ike::AuthMethod;
 struct Row {
   KeyKind key;
   AuthMethod method;
-  std::size_t size;
+  std::size_t hash_size, size;
 };
 class EachMethod : public testing::TestWithParam<Row> {};
 
 TEST_P(EachMethod, SignsWhatItsCertificateVerifiesAndNothingElse) {
-  const auto [kind, method, size] = GetParam();
+  const auto [kind, method, hash_size, size] = GetParam();
   const auto identity = TestIdentity::self_signed({.subject = "CN=gateway", .key = kind});
   const auto key = PrivateKey::from_pem(base::as_bytes(identity.key_pem()));
   ASSERT_TRUE(key) << key.error().message;
   const auto certificate = *Certificate::from_der(identity.der());
   EXPECT_EQ(method_of(certificate), method);
   EXPECT_TRUE(key->belongs_to(certificate));
-  const base::Bytes hash(20, 0x5a);
+  const base::Bytes hash(hash_size, 0x5a);
   for (int i = 0; i < 20; ++i) {  // small r and s are padded
     auto signature = key->sign(method, hash);
     ASSERT_TRUE(signature) << signature.error().message;
@@ -41,7 +41,7 @@ TEST_P(EachMethod, SignsWhatItsCertificateVerifiesAndNothingElse) {
     if (method == AuthMethod::rsa_signature) break;
   }
   const auto good = *key->sign(method, hash);
-  EXPECT_FALSE(verify(certificate, method, base::Bytes(20, 0x5b), good));
+  EXPECT_FALSE(verify(certificate, method, base::Bytes(hash_size, 0x5b), good));
   EXPECT_FALSE(verify(certificate, method, hash, base::ByteView(good).first(size - 1)));
   EXPECT_FALSE(verify(certificate, method, hash, {}));
   const auto other_method = method == AuthMethod::ecdsa_256 ? AuthMethod::ecdsa_384 : AuthMethod::ecdsa_256;
@@ -50,10 +50,30 @@ TEST_P(EachMethod, SignsWhatItsCertificateVerifiesAndNothingElse) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Signature, EachMethod,
-                         testing::Values(Row{KeyKind::rsa, AuthMethod::rsa_signature, 256},
-                                         Row{KeyKind::p256, AuthMethod::ecdsa_256, 64},
-                                         Row{KeyKind::p384, AuthMethod::ecdsa_384, 96},
-                                         Row{KeyKind::p521, AuthMethod::ecdsa_521, 132}));
+                         testing::Values(Row{KeyKind::rsa, AuthMethod::rsa_signature, 20, 256},
+                                         Row{KeyKind::p256, AuthMethod::ecdsa_256, 32, 64},
+                                         Row{KeyKind::p384, AuthMethod::ecdsa_384, 48, 96},
+                                         Row{KeyKind::p521, AuthMethod::ecdsa_521, 64, 132}));
+
+TEST(Signature, EcdsaSignsTheHashAsItIs) {
+  const auto identity = TestIdentity::self_signed({.subject = "CN=gateway", .key = KeyKind::p256});
+  const auto key = *PrivateKey::from_pem(base::as_bytes(identity.key_pem()));
+  const auto certificate = *Certificate::from_der(identity.der());
+  const base::Bytes hash(32, 0x5a);
+  const auto signature = *key.sign(AuthMethod::ecdsa_256, hash);
+  // An independent verification: of r | s over the very hash, with no digest in between (RFC 4754).
+  auto* value = ECDSA_SIG_new();
+  ECDSA_SIG_set0(value, BN_bin2bn(signature.data(), 32, nullptr),
+                 BN_bin2bn(signature.data() + 32, 32, nullptr));
+  unsigned char* der = nullptr;
+  const int size = i2d_ECDSA_SIG(value, &der);
+  const PkeyContext context(EVP_PKEY_CTX_new(X509_get0_pubkey(certificate.get()), nullptr));
+  ASSERT_EQ(EVP_PKEY_verify_init(context.get()), 1);
+  EXPECT_EQ(EVP_PKEY_verify(context.get(), der, static_cast<std::size_t>(size), hash.data(), hash.size()), 1);
+  OPENSSL_free(der);
+  ECDSA_SIG_free(value);
+  EXPECT_FALSE(key.sign(AuthMethod::ecdsa_256, base::Bytes(20, 0x5a))) << "of another prf";
+}
 
 TEST(Signature, RsaHasNoDigestInfo) {
   const auto identity = TestIdentity::self_signed({.subject = "CN=gateway", .key = KeyKind::rsa});
