@@ -78,12 +78,14 @@ def prepare_kernel():
 
 
 class World:
-    def __init__(self):
+    def __init__(self, gateway=Host):
+        """gateway: what kind of host the gateway is, Host or Machine."""
         prepare_kernel()
         RAM.mkdir(parents=True)
-        keep_syslog()
+        if gateway is Host:
+            keep_syslog()
         names = ("internet", gateway_place.ROUTER, "gw", "inside", "nata", "natb", *CLIENT_HOSTS)
-        self.hosts = dict(zip(names, each(Host, names)))
+        self.hosts = dict(zip(names, each(lambda name: (gateway if name == "gw" else Host)(name), names)))
         self.links()
         self.addresses()
         for router in ("nata", "natb"):

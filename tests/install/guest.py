@@ -1,0 +1,193 @@
+"""Inside the guest: the package on a clean Debian with systemd, from its installation to its purge, with two real
+clients behind one NAT. Prints a line for each step; the last one says how many passed."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+OUT = pathlib.Path(os.environ["OUT"])
+sys.path.insert(0, str(OUT / "lab"))
+sys.dont_write_bytecode = True
+
+import checks  # noqa: E402
+from client import PSK, Client, password_of  # noqa: E402
+from netns import Failure, Machine, each, wait_for  # noqa: E402
+from topology import World  # noqa: E402
+
+ETC = pathlib.Path("/etc/sameroof")
+UNITS = ("sameroof-nft", "ikd", "l2tpd")
+PACKAGE = next(OUT.glob("*.deb"))
+
+# Somebody else's, which nothing of ours may change.
+FOREIGN_TABLE = "table inet foreign {\n\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tudp dport 9 counter packets 0 bytes 0 drop\n\t}\n}\n"
+FOREIGN_SA = ("src", "10.9.9.1", "dst", "10.9.9.2", "proto", "esp", "spi", "0x12345678", "reqid", "77", "mode", "tunnel",
+              "enc", "cbc(aes)", "0x" + "11" * 16, "auth", "hmac(sha1)", "0x" + "22" * 20)
+USERS = ("a1", "a2")
+
+
+def run(*argv, check=True):
+    done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    if check and done.returncode:
+        raise Failure(f"{' '.join(map(str, argv))}: {done.stdout.strip()}")
+    return done.stdout
+
+
+def expect(truth, otherwise):
+    if not truth:
+        raise Failure(otherwise)
+
+
+def active():
+    return [unit for unit in UNITS if run("systemctl", "is-active", unit, check=False).strip() == "active"]
+
+
+def complaints():
+    return run("journalctl", "-q", "-b", "-p", "warning", "-o", "cat", *(f"-u{unit}" for unit in UNITS), check=False)
+
+
+def foreign():
+    return run("nft", "list", "table", "inet", "foreign"), run("ip", "xfrm", "state", "list", "reqid", "77")
+
+
+def files():
+    """Every file that a package may leave, by name; what changes by itself is left out."""
+    found = set()
+    for top in ("/etc", "/usr", "/lib", "/var/lib", "/run/systemd"):
+        for folder, _, names in os.walk(top):
+            found.update(os.path.join(folder, name) for name in names)
+    own = ("/var/lib/dpkg/", "/var/lib/systemd/", "/var/lib/apt/", "/lib/modules/", "/usr/lib/modules/", "/run/systemd/")
+    kept = ("/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/.pwd.lock")  # the group stays, as Debian has it
+    return {name for name in found if not name.startswith(own) and name not in kept and "__pycache__" not in name}
+
+
+class Test:
+    def __init__(self):
+        self.world = World(gateway=Machine)
+        self.gw = self.world["gw"]
+        self.server = checks.serve(self.world["inside"], checks.TRANSFER_PORT, checks.mirror)
+        self.clients = [Client(self.world[name]) for name in USERS]
+        run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+        subprocess.run(["nft", "-f", "-"], input=FOREIGN_TABLE, text=True, check=True)
+        run("ip", "xfrm", "state", "add", *FOREIGN_SA)
+        self.foreign, self.files = foreign(), files()
+
+    def dial(self):
+        each(lambda c: c.up(150), self.clients)
+        self.prove()
+
+    def prove(self):
+        each(lambda c: checks.check_client(c, patience=30), self.clients)
+        addresses = [c.address for c in self.clients]
+        expect(len(set(addresses)) == len(addresses), f"PPP addresses given out twice: {addresses}")
+
+    def hang_up(self):
+        each(lambda c: c.hang_up(), self.clients)
+
+    def secrets(self, psk=PSK):
+        users = "".join(f'{user} = "{password_of(user)}"\n' for user in (*USERS, "alice", "bob"))
+        (ETC / "secrets.toml").write_text(f'[psk]\nfamily = "{psk}"\n[user]\n{users}')
+        (ETC / "secrets.toml").chmod(0o600)
+
+    # The steps, in this order.
+
+    def install(self):
+        """The package installs; without secrets nothing is started, nothing fails, and forwarding is on."""
+        run("dpkg", "-i", PACKAGE)
+        expect(not active(), f"started without secrets: {active()}")
+        failed = run("systemctl", "--failed", "--plain", "--no-legend")
+        expect(not any(unit in failed for unit in UNITS), f"failed: {failed}")
+        expect(run("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1", "net.ipv4.ip_forward is not 1")
+        expect(foreign() == self.foreign, "a foreign table or SA has changed")
+
+    def refuse_broken(self):
+        """A broken configuration is refused with its line, and nothing of it is left running."""
+        self.secrets()
+        good = (ETC / "sameroof.toml").read_text()
+        users = "".join(f'\n[[user]]\nname = "{user}"\n' for user in USERS)
+        (ETC / "sameroof.toml").write_text(good + users + "colour = 1\n")
+        line = len((good + users).splitlines()) + 1
+        run("systemctl", "start", "ikd", check=False)
+        wanted = f"sameroof.toml: line {line}: user.colour: unknown key"
+        expect(wanted in complaints(), f"the journal was to say {wanted!r}: {complaints()}")
+        expect("ikd" not in active() and "sameroof-nft" not in active(), f"running with a broken configuration: {active()}")
+        run("systemctl", "reset-failed")
+        (ETC / "sameroof.toml").write_text(good + users)
+
+    def start(self):
+        """With secrets the units start, and two clients behind one NAT connect and work."""
+        run("systemctl", "start", "ikd", "l2tpd")
+        expect(active() == list(UNITS), f"of the units only {active()} run: {complaints()}")
+        self.dial()
+        rows = run("xfrmctl", "peers")
+        expect(all(re.search(rf"\b{user}\b", rows) for user in USERS), f"xfrmctl peers does not list both: {rows}")
+
+    def reload(self):
+        """Reloading the ruleset and l2tpd disturbs nobody."""
+        run("systemctl", "reload", "sameroof-nft", "l2tpd")
+        self.prove()
+        expect(all(c.established("IKE_SA") == 1 for c in self.clients), "a client had to connect again")
+
+    def restart(self):
+        """A restart ends the sessions cleanly, and the clients come back."""
+        run("systemctl", "restart", "ikd", "l2tpd")
+        self.hang_up()
+        expect(active() == list(UNITS), f"of the units only {active()} run: {complaints()}")
+        self.dial()
+
+    def upgrade(self):
+        """Installed again over itself: the edited files stay, the units run, and clients connect."""
+        before = (ETC / "sameroof.toml").read_text(), (ETC / "secrets.toml").read_text()
+        run("dpkg", "-i", "--force-confold", PACKAGE)
+        self.hang_up()
+        expect(((ETC / "sameroof.toml").read_text(), (ETC / "secrets.toml").read_text()) == before, "an edited file has changed")
+        expect(active() == list(UNITS), f"of the units only {active()} run: {complaints()}")
+        self.dial()
+        self.hang_up()
+
+    def remove(self):
+        """Removed: no unit, table, SA or process of ours is left; the configuration is."""
+        run("dpkg", "-r", "sameroof")
+        expect(not active(), f"still active: {active()}")
+        left = run("nft", "list", "tables") + run("ip", "xfrm", "state") + run("ip", "xfrm", "policy")
+        expect("sameroof" not in left and "240.0.0" not in left, f"left in the kernel: {left}")
+        expect(foreign() == self.foreign, "a foreign table or SA has changed")
+        expect((ETC / "sameroof.toml").exists() and (ETC / "secrets.toml").exists(), "the configuration went with the package")
+
+    def purge(self):
+        """Purged: no file of ours is left, and run-time settings stay as they are."""
+        run("dpkg", "-P", "sameroof")
+        left = sorted(files() - self.files)
+        expect(not left, f"left behind: {left}")
+        expect(not sorted(self.files - files()), f"gone with the package: {sorted(self.files - files())}")
+        expect(run("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1", "a run-time setting was changed by purging")
+        expect(foreign() == self.foreign, "a foreign table or SA has changed")
+
+    STEPS = (install, refuse_broken, start, reload, restart, upgrade, remove, purge)
+
+
+def main():
+    passed = failed = 0
+    test = Test()
+    for step in Test.STEPS:
+        started = time.monotonic()
+        complaint = None
+        try:
+            step(test)
+        except (Failure, OSError, subprocess.SubprocessError) as error:
+            complaint = str(error)
+        took = f"({round(time.monotonic() - started)} s)"
+        passed, failed = (passed, failed + 1) if complaint else (passed + 1, failed)
+        print(f"FAIL {step.__name__} {took}: {complaint}" if complaint else f"ok   {step.__name__} {took}: {step.__doc__}", flush=True)
+        if complaint:  # what follows builds on it
+            failed += len(Test.STEPS) - passed - failed
+            break
+    (OUT / "journal").write_text(run("journalctl", "-b", "-o", "short-monotonic", check=False))
+    subprocess.run(f"cp -r /tmp/lab/logs {OUT}/", shell=True, check=False)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
