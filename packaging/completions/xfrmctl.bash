@@ -11,7 +11,7 @@ _xfrmctl() {
 	done
 	local words
 	if [ -z "$command" ] && [[ $current != -* ]]; then
-		words=$(xfrmctl --help 2> /dev/null | awk '/^Subcommands:/ { on = 1; next } on && NF { print $1 }')
+		words=$(xfrmctl --help 2> /dev/null | awk '/^Subcommands:/ { on = 1; next } on && /^  [a-z]/ { print $1 }')
 	else
 		# shellcheck disable=SC2086
 		words=$(xfrmctl $command --help 2> /dev/null | grep -oE -- '(^| |,)--[a-z][a-z-]*' | tr -d ' ,')
