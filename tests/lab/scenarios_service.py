@@ -149,7 +149,7 @@ def service_for_each(lab):
         goodbye(lab, *clients)
 
 
-@scenario(only="sameroof", places=("none", "one-to-one"))
+@scenario("long", only="sameroof", places=("none", "one-to-one"))
 def service_over_tcp(lab):
     """The same over TCP: with net.ipv4.tcp_fwmark_accept an accepted connection bears its client's mark, and so do its answers.
     Without it nothing of them leaves."""
