@@ -15,7 +15,7 @@ SECONDS_EACH = 150  # a generous mean
 
 def scenario(*groups, only=None, seconds=SECONDS_EACH, places=PLACES):
     """Registers a scenario. `groups`: "all" (the default) is the normal run, "long" what `tests/run --all` adds to it (such as
-    what another scenario shows along with more); `only` names the gateway it is meant for; `seconds` is what a slow machine may need;
+    what another scenario shows along with more), "basic" what must hold wherever the gateway stands; `only` names the gateway it is meant for; `seconds` is what a slow machine may need;
     `places`: behind which routers the gateway may stand (gateway_place.py)."""
 
     def register(function):

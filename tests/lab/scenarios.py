@@ -31,31 +31,31 @@ def work(lab, *names, **options):
         goodbye(lab, *clients)
 
 
-@scenario("long")
+@scenario("long", "basic")
 def one(lab):
     """One client behind one NAT."""
     work(lab, "a1")
 
 
-@scenario()
+@scenario("all", "basic")
 def two_behind_one_nat(lab):
     """Two clients behind one NAT, both with source port 1701: what stock gateways cannot do."""
     work(lab, "a1", "a2")
 
 
-@scenario("long")
+@scenario("long", "basic")
 def three_behind_one_nat(lab):
     """Three clients behind one NAT."""
     work(lab, "a1", "a2", "a3")
 
 
-@scenario("long")
+@scenario("long", "basic")
 def same_inner_address_behind_two_nats(lab):
     """Two clients with the same private address behind two NATs."""
     work(lab, "a1", "b1")
 
 
-@scenario()
+@scenario("all", "basic")
 def all_four(lab):
     """Three behind one NAT and one behind another with the first one's private address,
     xfrmctl tells them apart, and the ruleset has dropped nothing."""
@@ -69,7 +69,7 @@ def all_four(lab):
         goodbye(lab, *clients)
 
 
-@scenario()
+@scenario("all", "basic")
 def host_without_nat(lab):
     """A client with a public address: plain ESP, IP protocol 50, in both directions, unless the gateway is behind a NAT."""
     pub = lab.client("pub")
@@ -83,7 +83,7 @@ def host_without_nat(lab):
         raise Failure(f"expected {used} in both directions and no {unused}: {wire}")
 
 
-@scenario()
+@scenario("all", "basic")
 def second_address(lab):
     """Two clients of one NAT dial the gateway's second address, and all answers come from there."""
     clients = [lab.client(name, remote=GATEWAY_SECOND) for name in ("a1", "a2")]
@@ -96,7 +96,7 @@ def second_address(lab):
         raise Failure(f"answers came from the wrong address: {wire}")
 
 
-@scenario()
+@scenario("all", "basic")
 def both_addresses(lab):
     """Two clients of one NAT, each dialling another address of the gateway."""
     clients = [lab.client("a1"), lab.client("a2", remote=GATEWAY_SECOND)]
@@ -106,7 +106,7 @@ def both_addresses(lab):
         lab.hang_up(*clients)
 
 
-@scenario()
+@scenario("all", "basic")
 def equal_spis(lab):
     """Two clients of one NAT whose kernels chose the same SPI for what they receive."""
     clients = [lab.client(name, spi="0xc1234567") for name in ("a1", "a2")]
@@ -119,7 +119,7 @@ def equal_spis(lab):
         lab.hang_up(*clients)
 
 
-@scenario(places=("none", "one-to-one"))
+@scenario("all", "basic", places=("none", "one-to-one"))
 def cleartext_beside_ipsec(lab):
     """With cleartext = "beside": L2TP without IPsec beside an IPsec client, behind the same NAT."""
     secure, clear = clients = [lab.client("a1"), lab.client("a2", ipsec=False)]
@@ -134,7 +134,7 @@ def cleartext_beside_ipsec(lab):
         raise Failure(f"each client was to use its own way: {wire}")
 
 
-@scenario()
+@scenario("all", "basic")
 def cleartext_refused(lab):
     """By default an SCCRQ in clear text gets no answer at all, and the IPsec client beside it works."""
     client = lab.client("a1")
@@ -167,14 +167,14 @@ table inet firewall {
 """
 
 
-@scenario()
+@scenario("all", "basic")
 def stateful_firewall(lab):
     """The gateway has a dropping, stateful firewall and masquerades on its uplink; two clients behind one NAT."""
     lab.world["gw"].nft(FIREWALL)
     work(lab, "a1", "a2")
 
 
-@scenario(places=("none", "one-to-one"))
+@scenario("all", "basic", places=("none", "one-to-one"))
 def web_both_ways(lab):
     """While four clients are up, the gateway and a client's NAT router can fetch web pages from one another."""
     clients = [lab.client(name) for name in lab.crowd("a1", "a2", "a3", "b1")]
@@ -193,7 +193,7 @@ def web_both_ways(lab):
             checks.close_server(server)
 
 
-@scenario()
+@scenario("all", "basic")
 def leave_nothing(lab):
     """When all have hung up no SA, tunnel, map element or pppd is left, and no socket or policy when the daemons stop."""
     clients = [lab.client(name) for name in lab.crowd("a1", "a2", "b1", "pub")]

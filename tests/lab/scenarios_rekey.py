@@ -50,7 +50,7 @@ def no_ping_lost(lab, *clients):
             raise Failure(f"{host.name}: IPsec error counters moved: {errors} → {checks.xfrm_errors(host)}")
 
 
-@scenario()
+@scenario("all", "basic")
 def rekey_both_phases(lab):
     """Three clients, two of one NAT, with lifetimes of 60 s for IKE and 40 s for ESP renew both while pings run: none is lost,
     nobody counts an error and the gateway keeps no SA."""
