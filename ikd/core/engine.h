@@ -129,7 +129,7 @@ class Engine {
     isakmp_end,      ///< the ISAKMP SA's lifetime is over
     quick_resend,    ///< message 1 or 2 again, or give up
     quick_confirm,   ///< has anything come through the pair that our message 3 announced?
-    quick_forget,    ///< duplicates of message 3 are no longer expected
+    quick_forget,    ///< duplicates of message 2 are no longer expected
     child_renew,     ///< no client has renewed an ESP SA pair, and its end is near
     child_retire,    ///< a pair that we replaced is to be deleted
     child_end,       ///< an ESP SA pair's lifetime is over
@@ -142,9 +142,11 @@ class Engine {
     first_child,     ///< a peer that asked for no IPsec SA
   };
   struct TimerKey {
-    TimerKind kind;
+    TimerKey(TimerKind what, std::uint64_t whose, std::uint32_t which = 0)
+        : owner(whose), part(which), kind(what) {}
     std::uint64_t owner;
-    std::uint32_t part = 0;
+    std::uint32_t part;
+    TimerKind kind;  // last, and without a hole: a peer has some five of these, each twice
     auto operator<=>(const TimerKey&) const = default;
   };
   /// Whom a completion is for. A zero message id is Main Mode. An SA that the kernel installs concerns its
@@ -288,9 +290,7 @@ class Engine {
   /// True when a message was taken that had not been seen before and is authentic.
   bool quick_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
   bool quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
-  bool quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
-                    base::Time now);
-  void forget_done_quick_modes(IsakmpSa& sa);
+  bool quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram);
   std::optional<v1::EspOffer> choose_offer(IsakmpSa& sa, const v1::Chain& chain, v1::EncapsulationMode mode);
   void install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
@@ -300,7 +300,7 @@ class Engine {
   void abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now);
   void quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time now);
 
-  void install_outbound(IsakmpSa& sa, MessageId id, QuickMode& quick, Peer& peer, base::Time now);
+  void install_outbound(IsakmpSa& sa, MessageId id, QuickMode& quick, Peer& peer);
 
   // initiate_quick_mode.cc
   void open_quick_mode(IsakmpSa& sa, const Service& service, base::Time now);

@@ -16,9 +16,6 @@ using v1::Payload;
 using v1::PayloadType;
 using v1::Step;
 
-constexpr auto first_resend = 2s;
-constexpr std::uint8_t most_sent = 4;  // 2 + 4 + 8 + 16 s
-
 Bytes offer(const IkeTerms& terms) {
   constexpr std::uint8_t key_ike = 1;  // RFC 2407 §4.4.2
   const auto attributes = v1::encode_attributes(terms.transform, terms.lifetime, terms.authentication);
@@ -70,7 +67,7 @@ void Engine::open_main_mode(Connection connection, PeerNumber rekeys, std::optio
   if (connection.ike.nat_flavour != v1::NatFlavour::none)
     payloads.push_back({PayloadType::vendor_id, v1::vendor_of(connection.ike.nat_flavour)});
   payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
-  sa.connection = std::move(connection);
+  sa.connection = std::make_unique<Connection>(std::move(connection));
   request(sa, v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads), now);
 }
 

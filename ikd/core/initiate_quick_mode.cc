@@ -16,8 +16,7 @@ using v1::PayloadType;
 using v1::Step;
 using Stage = QuickMode::Stage;
 
-constexpr auto first_resend = 2s;
-constexpr std::uint8_t most_sent = 4;  // message 1: 2 + 4 + 8 + 16 s
+constexpr auto remember_done = 60s;  // a late duplicate of message 2 is answered with message 3
 constexpr auto between_looks = 1s;
 constexpr std::uint8_t most_looks = 10;
 /// Message 3 has no answer: while nothing comes through the new pair it may have been lost.
@@ -198,7 +197,10 @@ void Engine::confirm(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time no
     timers_.set({TimerKind::quick_confirm, sa.number.value, id.value}, now + between_looks);
     return;
   }
-  install_outbound(sa, id, quick, *peer, now);
+  install_outbound(sa, id, quick, *peer);
+  quick.g_xy = {};
+  quick.stage = Stage::done;
+  timers_.set({TimerKind::quick_forget, sa.number.value, id.value}, now + remember_done);
 }
 
 }  // namespace ike

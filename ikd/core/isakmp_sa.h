@@ -1,7 +1,9 @@
 #pragma once
 // An ISAKMP SA from its first message to its end, whichever side began.
 
+#include <chrono>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -135,9 +137,10 @@ struct Up {
   Bytes last_block;  ///< of phase 1, the seed of every phase 2 IV
   PeerNumber peer;
 };
+/// The largest by far is elsewhere: every SA that is up has the room of all.
 using MainMode =
-    std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, ProvingIdentity, AnsweringAggressive, AwaitHash,
-                 SentSa, MakingKeyPair, SentKe, Deriving, Signing, SentId, Verifying, Up>;
+    std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, std::unique_ptr<ProvingIdentity>, AnsweringAggressive,
+                 AwaitHash, SentSa, MakingKeyPair, SentKe, Deriving, Signing, SentId, Verifying, Up>;
 
 /// A Quick Mode (RFC 2409 §5.5).
 struct QuickMode {
@@ -191,6 +194,10 @@ struct QuickMode {
 /// RFC 2409 §5: what a nonce may measure, and what ours do, in bytes.
 inline constexpr std::size_t smallest_nonce = 8, largest_nonce = 256, nonce_size = 32;
 
+/// A message of ours that has no answer goes out again after 2, 4, 8 and 16 s.
+inline constexpr std::chrono::seconds first_resend{2};
+inline constexpr std::uint8_t most_sent = 4;
+
 /// Of a stranger; the longest offers have some 2000 bytes.
 inline constexpr std::size_t largest_message_1 = 8192;
 /// Of who has our cookie: chains of certificates, and Windows asks for every authority that it knows. In
@@ -227,7 +234,7 @@ struct IsakmpSa {
   MessageIds informational_ids;            ///< the newest of its Informationals
   std::optional<std::uint32_t> dpd_heard;  ///< sequence number of its newest R-U-THERE
   // As initiator, until it is up.
-  std::optional<Connection> connection;  ///< what it is for
+  std::unique_ptr<Connection> connection;  ///< what it is for
   std::optional<Service> then_quick_mode = {};
   PeerNumber rekeys;      ///< the peer that it is to be the next ISAKMP SA of; zero: a new one
   std::uint8_t sent = 0;  ///< how often our last message went out

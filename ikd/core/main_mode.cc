@@ -123,8 +123,8 @@ void Engine::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram
   if (const auto* trying = std::get_if<TryingPsks>(&sa.state);
       trying != nullptr && answer_duplicate(sa, trying->given.tried, datagram))
     return;
-  if (const auto* proving = std::get_if<ProvingIdentity>(&sa.state);
-      proving != nullptr && answer_duplicate(sa, proving->given.tried, datagram))
+  if (const auto* proving = std::get_if<std::unique_ptr<ProvingIdentity>>(&sa.state);
+      proving != nullptr && answer_duplicate(sa, (*proving)->given.tried, datagram))
     return;
   drop(DropReason::wrong_state);
 }

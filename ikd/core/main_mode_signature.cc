@@ -95,17 +95,17 @@ void Engine::verify_signature(IsakmpSa& sa, const v1::Header& header, ByteView d
                                     state.g_xr, sa.initiator, sa.responder, sa.sa_body, id_body);
   const auto ticket = verify_certificate(sa, *chain, hash.view());
   answer(sa, state.tried, datagram, {});
-  ProvingIdentity next{.given = std::move(state),
-                       .ticket = ticket,
-                       .request = base::to_bytes(datagram),
-                       .local = to,
-                       .remote = from,
-                       .id_body = base::to_bytes(id_body),
-                       .skeyid = std::move(skeyid),
-                       .keys = std::move(keys),
-                       .next_iv = std::move(clear->next_iv),
-                       .initial_contact = v1::says_initial_contact(*chain)};
-  sa.state = std::move(next);
+  sa.state =
+      std::make_unique<ProvingIdentity>(ProvingIdentity{.given = std::move(state),
+                                                        .ticket = ticket,
+                                                        .request = base::to_bytes(datagram),
+                                                        .local = to,
+                                                        .remote = from,
+                                                        .id_body = base::to_bytes(id_body),
+                                                        .skeyid = std::move(skeyid),
+                                                        .keys = std::move(keys),
+                                                        .next_iv = std::move(clear->next_iv),
+                                                        .initial_contact = v1::says_initial_contact(*chain)});
 }
 
 Ticket Engine::verify_certificate(const IsakmpSa& sa, const v1::Chain& chain, ByteView hash) {
@@ -121,8 +121,9 @@ Ticket Engine::verify_certificate(const IsakmpSa& sa, const v1::Chain& chain, By
 }
 
 void Engine::certificate_verified(IsakmpSa& sa, CertificateVerified done, base::Time now) {
-  auto* state = std::get_if<ProvingIdentity>(&sa.state);
-  if (state == nullptr || state->ticket != done.ticket) return;
+  auto* proving = std::get_if<std::unique_ptr<ProvingIdentity>>(&sa.state);
+  if (proving == nullptr || (*proving)->ticket != done.ticket) return;
+  auto& state = *proving;
   if (!done.result) {
     auto given = std::move(state->given);
     sa.state = std::move(given);
@@ -157,13 +158,14 @@ std::vector<Payload> Engine::proof_of(const OwnCertificate& own, const std::vect
 }
 
 void Engine::signature_made(IsakmpSa& sa, Signed done, base::Time now) {
-  auto* waiting = std::get_if<ProvingIdentity>(&sa.state);
-  if (waiting == nullptr || waiting->ticket != done.ticket) return;
+  auto* proving = std::get_if<std::unique_ptr<ProvingIdentity>>(&sa.state);
+  if (proving == nullptr || (*proving)->ticket != done.ticket) return;
   if (!done.signature) {
     report(EventKind::authentication_failed, sa, "we cannot sign: " + done.signature.error().message);
     return forget_sa(sa.number, now);
   }
-  auto state = std::move(*waiting);
+  const auto given = std::move(*proving);
+  auto& state = *given;
   sa.local = state.local;
   sa.remote = state.remote;
   auto* peer = authenticated(sa, state.id_body, std::move(state.proven), now);

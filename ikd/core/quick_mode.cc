@@ -16,11 +16,7 @@ using v1::Payload;
 using v1::PayloadType;
 using v1::Step;
 
-constexpr auto first_resend = 2s;
-constexpr std::uint8_t most_sent = 4;  // message 2: 2 + 4 + 8 + 16 s
-constexpr auto remember_done = 60s;    // a late duplicate of message 3 is still known
 constexpr std::size_t most_quick_modes = 4;
-constexpr std::size_t most_remembered = 16;
 
 std::optional<xfrm::Spi> active_pair(const Peer* peer, const Service& service) {
   const auto* child = peer == nullptr ? nullptr : peer->active(service);
@@ -36,7 +32,7 @@ bool Engine::quick_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagra
   if (answer_duplicate(sa, quick.last, datagram)) return false;
   if (quick.role == Role::initiator) return take_quick_mode_2(sa, quick, header, datagram, now);
   if (quick.stage != QuickMode::Stage::await_hash3) return not_taken(DropReason::wrong_state);
-  return quick_mode_3(sa, quick, header, datagram, now);
+  return quick_mode_3(sa, quick, header, datagram);
 }
 
 bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
@@ -59,7 +55,6 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
     return not_taken(DropReason::quick_mode_limit);
   sa.used_ids.insert(id);
   heard(sa, now);  // and not before: what is dropped above can be played back for ever
-  forget_done_quick_modes(sa);
 
   std::vector<ByteView> ids;
   for (const auto& p : chain->payloads) {
@@ -118,16 +113,6 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
 
 /// A client that renews its keys without a pause: a late duplicate of a message 3 is dropped by its message
 /// id just as well.
-void Engine::forget_done_quick_modes(IsakmpSa& sa) {
-  if (sa.quick_modes.size() < most_remembered) return;
-  std::erase_if(sa.quick_modes, [&](const auto& entry) {
-    const auto& [id, quick] = entry;
-    if (quick.role != Role::responder || quick.stage != QuickMode::Stage::done) return false;
-    timers_.cancel({TimerKind::quick_forget, sa.number.value, id.value});
-    return true;
-  });
-}
-
 std::optional<v1::EspOffer> Engine::choose_offer(IsakmpSa& sa, const v1::Chain& chain,
                                                  v1::EncapsulationMode mode) {
   const auto offered = v1::decode_sa(chain.find(PayloadType::sa)->body);
@@ -274,8 +259,7 @@ void Engine::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
   ++quick.sent;
 }
 
-bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
-                          base::Time now) {
+bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram) {
   const auto& up = std::get<Up>(sa.state);
   const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key, quick.iv);
   if (!clear) return not_taken(DropReason::undecryptable);
@@ -290,17 +274,14 @@ bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& head
   if (child == nullptr) return not_taken(DropReason::wrong_state);
   // Another Quick Mode is bringing the policy, and may fail: message 2 and 3 will be repeated.
   if (peer->policies[quick.service] == Presence::installing) return not_taken(DropReason::quick_mode_limit);
-  answer(sa, quick.last, datagram, {});
   timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
   peer->esp_terms.try_emplace(quick.service, quick.terms());
-  install_outbound(sa, header.message_id, quick, *peer, now);
+  install_outbound(sa, header.message_id, quick, *peer);
+  sa.quick_modes.erase(header.message_id);  // a duplicate has a message ID that was used
   return true;
 }
 
-void Engine::install_outbound(IsakmpSa& sa, MessageId id, QuickMode& quick, Peer& peer, base::Time now) {
-  timers_.set({TimerKind::quick_forget, sa.number.value, id.value}, now + remember_done);
-  quick.stage = QuickMode::Stage::done;
-  quick.g_xy = {};
+void Engine::install_outbound(IsakmpSa& sa, MessageId id, QuickMode& quick, Peer& peer) {
   peer.child_by_in(quick.in)->state = ChildState::installing;
   const auto ticket = new_ticket({.sa = sa.number,
                                   .exchange = id,

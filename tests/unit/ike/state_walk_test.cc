@@ -34,6 +34,7 @@ enum class Outcome {
   exchange,
   cookies,
   hash,
+  used,
   clear  ///< dropped: wrong_state, unsupported_exchange, …
 };
 using enum Outcome;
@@ -66,7 +67,7 @@ const std::vector<Row> main_mode{
     {"message 2 of Quick Mode is out",
      4,
      {answered, state, same, same, taken, answered, exchange, exchange, hash, clear}},
-    {"connected", {}, {answered, state, same, state, ignored, answered, exchange, exchange, hash, clear}},
+    {"connected", {}, {answered, state, same, used, used, answered, exchange, exchange, hash, clear}},
 };
 
 const std::vector<Row> main_mode_with_signatures{
@@ -96,7 +97,7 @@ const std::vector<Row> aggressive_mode{
     {"message 2 of Quick Mode is out",
      3,
      {taken, ignored, same, taken, answered, state, exchange, hash, clear}},
-    {"connected", {}, {taken, ignored, state, ignored, answered, state, exchange, hash, clear}},
+    {"connected", {}, {taken, ignored, used, used, answered, state, exchange, hash, clear}},
 };
 
 class Walk {
@@ -143,6 +144,7 @@ class Walk {
     if (dropped(DropReason::unsupported_exchange)) return exchange;
     if (dropped(DropReason::unknown_cookies)) return cookies;
     if (dropped(DropReason::hash_mismatch)) return hash;
+    if (dropped(DropReason::message_id_used)) return used;
     if (dropped(DropReason::not_encrypted)) return clear;
     const bool repeated = after.duplicates > before.duplicates;
     if (world_.left().size() == left.size()) return repeated ? ignored : taken;
