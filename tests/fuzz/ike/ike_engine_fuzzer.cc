@@ -25,6 +25,7 @@ using harness::Initiator;
 constexpr std::size_t clients = 5;
 constexpr std::size_t most_steps = 200;
 constexpr std::uint32_t most_half_open = 12;
+constexpr std::uint32_t most_peers = 4;
 const Address gateway = Address::v4(0xcb007101);      // 203.0.113.1
 const Address own_address = Address::v4(0x0a000001);  // the same behind a NAT of its own
 
@@ -66,13 +67,16 @@ class Script {
         s.fragment_above = 120;
       }
       if (i == 3) {
+        const auto certificate = bytes_of(is(device) ? "bad client" : "good client");
         s.certificates = {.method = ike::AuthMethod::ecdsa_256,
-                          .sent = {{ike::CertificateEncoding::x509_signature, bytes_of("good client")}}};
+                          .sent = {{ike::CertificateEncoding::x509_signature, certificate}}};
         s.identity = named("client");
       }
       if (i == 4) {
         s.aggressive = true;
         s.identity = named("branch");
+        if (is(minimal)) s.nonce = 4;
+        if (is(many_psks)) s.psk = "nobody's";
       }
       const auto outside = Address::v4(0xc6336401 + static_cast<std::uint32_t>(i % 2));
       clients_.push_back({Initiator(s), harness::NatBox(outside)});
@@ -105,8 +109,8 @@ class Script {
   ike::Settings settings() const {
     ike::Settings s;
     s.max_half_open = most_half_open;
-    s.numbering.capacity = 6;
-    s.aggressive = {{"branch", "family"}};
+    s.numbering.capacity = most_peers;
+    s.aggressive = {{"branch", is(old_client) ? "not for its address" : "family"}};
     s.certificates = {{.method = ike::AuthMethod::ecdsa_256,
                        .id_body = named("gateway"),
                        .chain = {bytes_of("good gateway")},
@@ -329,7 +333,7 @@ class Script {
   void check() {
     require(kernel_.complaints().empty());
     require(engine_.half_open() <= most_half_open);
-    require(engine_.peers().size() <= 6);
+    require(engine_.peers().size() <= most_peers);
     for (const auto& [number, peer] : engine_.peers()) {
       for (const auto sa : peer.isakmp_sas) require(engine_.isakmp_sa(sa)->quick_modes.size() <= 24);
     }

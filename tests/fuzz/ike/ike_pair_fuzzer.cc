@@ -31,6 +31,13 @@ void require(bool holds) {
   if (!holds) __builtin_trap();
 }
 
+Bytes bytes_of(std::string_view text) { return base::to_bytes(base::as_bytes(text)); }
+
+Bytes named(std::string_view name) {
+  return ike::v1::encode_identification(
+      {.type = ike::v1::IdType::fqdn, .protocol = 0, .port = 0, .data = base::as_bytes(name)});
+}
+
 Bytes udp_1701(const Address& address) {
   auto id = ike::v1::identification_of(address);
   id.protocol = 17;
@@ -48,7 +55,9 @@ struct Side {
 class Script {
  public:
   explicit Script(base::ByteView in)
-      : in_(in), way_(in_.u8()), sides_{Side(settings(), kernel(1), 1), Side(settings(), kernel(2), 2)} {}
+      : in_(in),
+        way_(in_.u8()),
+        sides_{Side(settings("client"), kernel(1), 1), Side(settings("gateway"), kernel(2), 2)} {}
 
   void run() {
     connect();
@@ -73,14 +82,29 @@ class Script {
     no_key = 128
   };
   bool is(Way way) const { return (way_ & way) != 0; }
+  /// Neither of these means anything beside the other.
+  bool with_certificates() const { return is(no_key) && is(two_secrets); }
 
-  ike::Settings settings() const {
+  /// FakeKernel takes it by its first word.
+  Bytes certificate_of(std::string_view name) const {
+    const bool bad = is(no_dpd) && name == "gateway";
+    return bytes_of(std::string(bad ? "bad " : "good ").append(name));
+  }
+
+  ike::Settings settings(std::string_view name) const {
     ike::Settings s;
     s.max_half_open = 8;
     s.numbering.capacity = 6;
     if (is(echo)) s.nat_detection = ike::v1::NatDetection::echo;
     if (is(short_lives)) s.ike_lifetime = 600s, s.esp_lifetime = 1200s;
     if (is(no_dpd)) s.dpd = 0s;
+    if (with_certificates()) {
+      s.certificates = {{.method = ike::AuthMethod::ecdsa_256,
+                         .id_body = named(name),
+                         .chain = {certificate_of(name)},
+                         .issuers = {bytes_of("authority")}}};
+      s.trusted_names = {bytes_of("authority")};
+    }
     return s;
   }
   harness::KernelSettings kernel(std::uint64_t seed) const {
@@ -89,8 +113,12 @@ class Script {
     s.dh_delay = s.skeyid_delay = s.install_delay = 20ms;
     s.jitter = 50ms;
     s.seed = seed;
-    if (is(no_key) && seed == 1) s.psks = {{"other", "swordfish"}};
-    if (is(two_secrets)) s.psks = {{"family", seed == 1 ? "swordfish" : "marlin"}, {"family", "swordfish"}};
+    if (with_certificates())
+      s.pretended_certificates = {certificate_of(seed == 1 ? "client" : "gateway")};
+    else if (is(no_key) && seed == 1)
+      s.psks = {{"other", "swordfish"}};
+    else if (is(two_secrets))
+      s.psks = {{"family", seed == 1 ? "swordfish" : "marlin"}, {"family", "swordfish"}};
     return s;
   }
 
@@ -104,6 +132,7 @@ class Script {
                       .ike = {},
                       .esp = {}};
     c.ike.transform = *ike::parse_ike_transform("aes256-sha256-modp2048");
+    if (with_certificates()) c.ike.authentication = ike::AuthMethod::ecdsa_256;
     if (is(drafts)) c.ike.nat_flavour = ike::v1::NatFlavour::draft_03;
     c.esp.suite = *ike::parse_esp_suite("aes256-sha1");
     c.esp.our_id = udp_1701(client_address);
