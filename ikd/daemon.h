@@ -62,6 +62,7 @@ class Daemon {
   // status.cc
   void serve_control();
   control::Peer row_of(const ike::Peer& peer);
+  void tell_peer(std::optional<ike::PeerNumber> number, control::Call call);
   void tell_monitors(const ike::Event& event);
 
   const config::L2tp l2tp_;

@@ -21,6 +21,12 @@ std::uint64_t seconds_since(base::Time then) {
   return passed < 0 ? 0 : static_cast<std::uint64_t>(passed);
 }
 
+std::optional<std::uint32_t> u32_from(const Json& number) {
+  const auto value = number.get<std::int64_t>();
+  if (value < 0 || value > 0xffffffff) return std::nullopt;
+  return static_cast<std::uint32_t>(value);
+}
+
 std::string_view event_word(ike::EventKind kind) {
   switch (kind) {
     case ike::EventKind::peer_up: return control::event::up;
@@ -41,7 +47,8 @@ control::Status status_of(const ike::Engine& engine, base::Time started, std::si
                                     {"half_open", engine.half_open()},
                                     {"key_exchanges_waiting", waiting}},
                          .counters = {},
-                         .lns = {}};
+                         .lns = {},
+                         .cleartext = {}};
   const auto& counters = engine.counters();
   status.counters = {{"received", counters.received},
                      {"duplicates", counters.duplicates},
@@ -105,6 +112,12 @@ control::Peer Daemon::row_of(const ike::Peer& peer) {
   return row;
 }
 
+void Daemon::tell_peer(std::optional<ike::PeerNumber> number, Call call) {
+  const auto peer = number ? engine_.peers().find(*number) : engine_.peers().end();
+  if (peer == engine_.peers().end()) return call.fail(control::no_such_peer);
+  call.reply({{"peer", to_json(row_of(peer->second))}});
+}
+
 void Daemon::serve_control() {
   control_->handle("Status", [this](const Json&, Call call) {
     auto status = status_of(engine_, started_, workers_.waiting());
@@ -120,11 +133,12 @@ void Daemon::serve_control() {
     call.reply({{"peers", std::move(rows)}});
   });
   control_->handle("PeerByMark", [this](const Json& parameters, Call call) {
-    for (const auto& [number, peer] : engine_.peers()) {
-      if (peer.mark.value == parameters.at("mark").get<std::int64_t>())
-        return call.reply({{"peer", to_json(row_of(peer))}});
-    }
-    call.fail(control::no_such_peer);
+    const auto mark = u32_from(parameters.at("mark"));
+    tell_peer(mark ? engine_.numbering().number_of(base::Mark(*mark)) : std::nullopt, std::move(call));
+  });
+  control_->handle("PeerByNumber", [this](const Json& parameters, Call call) {
+    const auto number = u32_from(parameters.at("peer"));
+    tell_peer(number ? std::optional(ike::PeerNumber(*number)) : std::nullopt, std::move(call));
   });
   control_->handle("Monitor", [this](const Json&, Call call) {
     for (const auto& [number, peer] : engine_.peers()) {
@@ -136,10 +150,9 @@ void Daemon::serve_control() {
     monitors_.push_back(std::move(call));
   });
   control_->handle("Terminate", [this](const Json& parameters, Call call) {
-    const auto number = parameters.at("peer").get<std::int64_t>();
-    const bool known = number > 0 && number <= 0xffffffff &&
-                       engine_.terminate(ike::PeerNumber(static_cast<std::uint32_t>(number)),
-                                         "the operator ended it", base::Clock::now());
+    const auto number = u32_from(parameters.at("peer"));
+    const bool known =
+        number && engine_.terminate(ike::PeerNumber(*number), "the operator ended it", base::Clock::now());
     drain();
     if (!known) return call.fail(control::no_such_peer);
     call.reply(Json::object());

@@ -61,6 +61,7 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
            .over = [this](const SessionRecord& session,
                           std::string_view why) { session_over(session, why); }}),
       hooks_(loop, config.hooks),
+      farewells_(loop, server_, links_),
       started_(base::Clock::now()) {}
 
 Daemon::~Daemon() {
@@ -165,7 +166,8 @@ base::Result<void> Daemon::open_control() {
       control_interface());
   if (!server) return tl::unexpected(server.error());
   control_ = std::move(*server);
-  serve_status(*control_, server_, links_, counters_, started_);
+  serve_status(*control_, server_, links_, counters_, config_.l2tp.cleartext, started_);
+  farewells_.serve(*control_);
   control_->handle("Reload", [this](const control::Json&, control::Call call) {
     const auto changes = reload();
     if (!changes) return call.fail(control::refused, {{"why", changes.error().message}});
@@ -196,6 +198,7 @@ void Daemon::receive(os::UdpSocket& socket) {
 
 void Daemon::pump() {
   while (auto effect = server_.next_effect()) perform(std::move(*effect));
+  farewells_.look();
   timer_.set_time(server_.next_timeout());
 }
 

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "l2tp/server.h"
+#include "l2tpd/farewells.h"
 #include "l2tpd/hooks.h"
 #include "l2tpd/links.h"
 #include "l2tpd/peers_watch.h"
@@ -123,6 +124,7 @@ class Daemon {
   Bindings bindings_;
   Links links_;
   Hooks hooks_;
+  Farewells farewells_;
   std::vector<std::unique_ptr<MainSocket>> main_sockets_;
   std::map<l2tp::TunnelId, Tunnel> tunnels_;
   std::unique_ptr<control::Server> control_;

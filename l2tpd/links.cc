@@ -241,6 +241,16 @@ void Links::end(Link& link, std::string why) {
   calls_.ended(link.tunnel, link.session, l2tp::hang_up(l2tp::CallResult::administrative, *link.stopped));
 }
 
+std::vector<l2tp::TunnelName> Links::end_sessions_of(std::string_view user, const std::string& why) {
+  std::vector<l2tp::TunnelName> out;
+  for (auto& link : links_) {
+    if (link.stopped || link.status.user != user) continue;
+    out.push_back(link.tunnel);
+    end(link, why);
+  }
+  return out;
+}
+
 void Links::grant(Link& link, const Account& account) {
   if (link.status.address) pool_.release(*link.status.address);  // it logs in as somebody else
   link.status.address.reset();

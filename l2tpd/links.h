@@ -6,6 +6,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/time.h"
 #include "l2tp/effect.h"
@@ -69,6 +71,8 @@ class Links {
                            base::Fd kernel_session, const PppdTerms& terms);
   /// SIGTERM now, SIGKILL if that does not help. Does nothing for a session without a link.
   void stop(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, std::string why);
+  /// The sessions of a user end with CDN; their tunnels.
+  std::vector<l2tp::TunnelName> end_sessions_of(std::string_view user, const std::string& why);
   std::optional<LinkStatus> status(l2tp::TunnelId tunnel, l2tp::SessionId session) const;
 
   /// The configuration has changed: what is in use stays in use.

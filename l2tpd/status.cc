@@ -71,12 +71,22 @@ Json sessions_of(const l2tp::Server& server, const Links& links) {
   return {{"sessions", std::move(rows)}};
 }
 
+const char* word_for(config::Cleartext cleartext) {
+  switch (cleartext) {
+    case config::Cleartext::off: return "off";
+    case config::Cleartext::beside: return "beside";
+    case config::Cleartext::only: break;
+  }
+  return "only";
+}
+
 control::Status status_of(const l2tp::Server& server, const Links& links, const DaemonCounters& counters,
-                          base::Time started) {
+                          config::Cleartext cleartext, base::Time started) {
   control::Status out;
   out.version = SAMEROOF_VERSION;
   out.pid = static_cast<std::uint32_t>(::getpid());
   out.uptime_seconds = seconds_since(started);
+  out.cleartext = word_for(cleartext);
   std::uint64_t sessions = 0;
   std::uint64_t tunnels = 0;
   std::uint64_t half_open = 0;
@@ -110,9 +120,9 @@ control::Status status_of(const l2tp::Server& server, const Links& links, const 
 const control::Interface& control_interface() { return control::l2tp_interface; }
 
 void serve_status(control::Server& control, const l2tp::Server& server, const Links& links,
-                  const DaemonCounters& counters, base::Time started) {
-  control.handle("Status", [&server, &links, &counters, started](const Json&, control::Call call) {
-    call.reply(control::to_json(status_of(server, links, counters, started)));
+                  const DaemonCounters& counters, config::Cleartext cleartext, base::Time started) {
+  control.handle("Status", [&server, &links, &counters, cleartext, started](const Json&, control::Call call) {
+    call.reply(control::to_json(status_of(server, links, counters, cleartext, started)));
   });
   control.handle("ListTunnels",
                  [&server](const Json&, control::Call call) { call.reply(tunnels_of(server)); });

@@ -2,6 +2,7 @@
 // What l2tpd tells about itself on its control socket: sameroof.L2tp.
 
 #include "base/time.h"
+#include "config/config.h"
 #include "control/interface.h"
 
 namespace control {
@@ -20,6 +21,6 @@ const control::Interface& control_interface();
 
 /// Everything referred to outlives `control`.
 void serve_status(control::Server& control, const l2tp::Server& server, const Links& links,
-                  const DaemonCounters& counters, base::Time started);
+                  const DaemonCounters& counters, config::Cleartext cleartext, base::Time started);
 
 }  // namespace l2tpd

@@ -12,14 +12,8 @@ namespace {
 
 using control::Json;
 
-base::Result<Json> ask(const std::string& path, std::string_view method) {
-  auto client = control::Client::connect(path, std::chrono::seconds(10));
-  if (!client) return tl::unexpected(client.error());
-  return client->call(method, Json::object());
-}
-
 base::Result<control::Status> ask_status(const std::string& path, std::string_view method) {
-  const auto answer = ask(path, method);
+  const auto answer = ask(path, method, Json::object());
   if (!answer) return tl::unexpected(answer.error());
   return control::status_from(*answer);
 }
@@ -27,7 +21,7 @@ base::Result<control::Status> ask_status(const std::string& path, std::string_vi
 template <class Row>
 base::Result<std::vector<Row>> ask_rows(const std::string& path, std::string_view method, const char* member,
                                         base::Result<Row> (*row_from)(const Json&)) {
-  const auto answer = ask(path, method);
+  const auto answer = ask(path, method, Json::object());
   if (!answer) return tl::unexpected(answer.error());
   const auto list = answer->find(member);
   if (list == answer->end() || !list->is_array()) {
@@ -43,6 +37,13 @@ base::Result<std::vector<Row>> ask_rows(const std::string& path, std::string_vie
 }
 
 }  // namespace
+
+tl::expected<Json, control::CallError> ask(const std::string& socket, std::string_view method,
+                                           const Json& parameters) {
+  auto client = control::Client::connect(socket, std::chrono::seconds(10));
+  if (!client) return tl::unexpected(control::CallError{client.error()});
+  return client->call(method, parameters);
+}
 
 base::Result<control::Status> ask_ikd_status(const std::string& run_dir) {
   return ask_status(run_dir + "/ikd", "sameroof.Ike.Status");
@@ -60,10 +61,17 @@ base::Result<std::vector<control::Tunnel>> ask_tunnels(const std::string& run_di
   return ask_rows(run_dir + "/l2tpd", "sameroof.L2tp.ListTunnels", "tunnels", control::tunnel_from);
 }
 
-base::Result<std::string> reload_l2tpd(const std::string& run_dir) {
-  const auto answer = ask(run_dir + "/l2tpd", "sameroof.L2tp.Reload");
+tl::expected<control::Peer, control::CallError> ask_peer(const std::string& run_dir, std::string_view method,
+                                                         const Json& parameters) {
+  const auto answer = ask(run_dir + "/ikd", fmt::format("sameroof.Ike.{}", method), parameters);
   if (!answer) return tl::unexpected(answer.error());
-  return answer->value("changes", "");
+  const auto row = answer->find("peer");
+  auto peer = control::peer_from(row == answer->end() ? Json() : *row);
+  if (!peer) return tl::unexpected(control::CallError{peer.error()});
+  return std::move(*peer);
 }
+
+bool without_l2tpd(const base::Result<control::Status>& ikd) { return ikd && ikd->lns == "external"; }
+bool without_ikd(const base::Result<control::Status>& l2tpd) { return l2tpd && l2tpd->cleartext == "only"; }
 
 }  // namespace xfrmctl

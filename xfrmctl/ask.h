@@ -4,19 +4,32 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "base/result.h"
+#include "control/client.h"
 #include "control/rows.h"
 
 namespace xfrmctl {
 
-/// `run_dir`: the folder of the control sockets. Each call connects anew and gives up after ten seconds.
+/// One call on a socket of its own, given up after ten seconds.
+tl::expected<control::Json, control::CallError> ask(const std::string& socket, std::string_view method,
+                                                    const control::Json& parameters);
+
+/// `run_dir`: the folder of the control sockets.
 base::Result<control::Status> ask_ikd_status(const std::string& run_dir);
 base::Result<control::Status> ask_l2tpd_status(const std::string& run_dir);
 base::Result<std::vector<control::Peer>> ask_peers(const std::string& run_dir);
 base::Result<std::vector<control::Session>> ask_sessions(const std::string& run_dir);
 base::Result<std::vector<control::Tunnel>> ask_tunnels(const std::string& run_dir);
 
-/// l2tpd reads its configuration again; what changed, in words.
-base::Result<std::string> reload_l2tpd(const std::string& run_dir);
+/// `method`: PeerByNumber or PeerByMark.
+tl::expected<control::Peer, control::CallError> ask_peer(const std::string& run_dir, std::string_view method,
+                                                         const control::Json& parameters);
+
+/// Another daemon serves L2TP, and nobody misses l2tpd.
+bool without_l2tpd(const base::Result<control::Status>& ikd);
+/// Nobody comes with IPsec, and nobody misses ikd.
+bool without_ikd(const base::Result<control::Status>& l2tpd);
 
 }  // namespace xfrmctl

@@ -11,14 +11,6 @@ namespace {
 constexpr std::size_t widest = 120;
 constexpr std::size_t least = 6;  ///< of a column that yields
 
-/// Names come from clients: a terminal shall not obey them.
-std::string printable(std::string_view text) {
-  if (text.empty()) return "-";
-  std::string out;
-  for (const char c : text) out += c >= 0x20 && c < 0x7f ? c : '?';
-  return out;
-}
-
 std::string cut(const std::string& text, std::size_t width) {
   return text.size() <= width ? text : text.substr(0, width - 1) + "~";
 }
@@ -36,6 +28,13 @@ void make_fit(std::span<const Column> columns, std::vector<std::size_t>& widths)
 }
 
 }  // namespace
+
+std::string printable(std::string_view text) {
+  if (text.empty()) return "-";
+  std::string out;
+  for (const char c : text) out += c >= 0x20 && c < 0x7f ? c : '?';
+  return out;
+}
 
 std::string table(std::span<const Column> columns, const std::vector<std::vector<std::string>>& lines) {
   std::vector<std::vector<std::string>> cells(1);

@@ -17,6 +17,9 @@ struct Column {
   bool yields = false;  ///< its cells may be cut where the table would be wider than 120 columns
 };
 
+/// Names come from clients: a terminal shall not obey them. "-" where there is nothing.
+std::string printable(std::string_view text);
+
 /// `lines` have a cell for each column; an empty cell is shown as "-". Whatever a cell holds, a terminal
 /// does not obey it.
 std::string table(std::span<const Column> columns, const std::vector<std::vector<std::string>>& lines);

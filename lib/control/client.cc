@@ -75,24 +75,25 @@ base::Result<Client> Client::connect(const std::string& path, base::Duration pat
   return Client(std::make_unique<Stream>(Stream{.path = path, .fd = std::move(*fd), .patience = patience}));
 }
 
-base::Result<Json> Client::call(std::string_view full_method, const Json& parameters) {
+tl::expected<Json, CallError> Client::call(std::string_view full_method, const Json& parameters) {
+  const auto unanswered = [](base::Error why) { return tl::unexpected(CallError{std::move(why)}); };
   const auto deadline = base::Clock::now() + stream_->patience;
   auto request = Json{{"method", full_method}, {"parameters", parameters}}.dump();
   request += '\0';
-  if (auto sent = stream_->send(request, deadline); !sent) return tl::unexpected(sent.error());
+  if (auto sent = stream_->send(request, deadline); !sent) return unanswered(sent.error());
   const auto text = stream_->receive(deadline);
-  if (!text) return tl::unexpected(text.error());
+  if (!text) return unanswered(text.error());
   const Json answer = Json::parse(*text, nullptr, false);
   if (!answer.is_object())
-    return base::fail(fmt::format("the answer of {} is no JSON object", stream_->path));
+    return unanswered({fmt::format("the answer of {} is no JSON object", stream_->path)});
   const auto out = answer.find("parameters");
   if (const auto error = answer.find("error"); error != answer.end()) {
     // Ours say in a sentence what is wrong, where that is not in the error's name.
     const bool explained =
         out != answer.end() && out->is_object() && out->contains("why") && (*out)["why"].is_string();
-    const auto& words = explained ? (*out)["why"] : *error;
-    return base::fail(
-        fmt::format("{}: {}", full_method, words.is_string() ? words.get<std::string>() : "error"));
+    const auto name = error->is_string() ? error->get<std::string>() : "error";
+    const auto words = explained ? (*out)["why"].get<std::string>() : name;
+    return tl::unexpected(CallError{{fmt::format("{}: {}", full_method, words)}, name});
   }
   return out == answer.end() ? Json::object() : *out;
 }

@@ -15,6 +15,11 @@ namespace control {
 
 using Json = nlohmann::json;
 
+/// Why a call has no answer. `name` is the varlink error's; empty where nobody answered.
+struct CallError : base::Error {
+  std::string name = {};
+};
+
 class Client {
  public:
   /// `patience`: how long each call may take.
@@ -22,9 +27,8 @@ class Client {
   Client(Client&&) noexcept;
   ~Client();
 
-  /// The answer's parameters. A varlink error is an error with its name, and so is an answer that does not
-  /// come in time; after either of the latter the client is of no more use.
-  base::Result<Json> call(std::string_view full_method, const Json& parameters);
+  /// The answer's parameters. After an answer that did not come in time the client is of no more use.
+  tl::expected<Json, CallError> call(std::string_view full_method, const Json& parameters);
 
  private:
   struct Stream;

@@ -47,6 +47,8 @@ struct Interface {
 /// What GetInterfaceDescription answers.
 std::string describe(const Interface& interface);
 
+inline constexpr std::string_view permission_denied = "org.varlink.service.PermissionDenied";
+
 /// org.varlink.service, which every varlink server speaks.
 extern const Interface service_interface;
 

@@ -5,22 +5,28 @@ namespace {
 
 constexpr Parameter mark_parameter[] = {{"mark", Kind::integer}};
 constexpr Parameter peer_parameter[] = {{"peer", Kind::integer}};
+constexpr Parameter user_parameter[] = {{"user", Kind::string}};
 
 constexpr std::string_view status_out =
     "(version: string, pid: int, uptime_seconds: int, gauges: [string]int, counters: [string]int,\n"
-    "  lns: ?string)";
+    "  lns: ?string, cleartext: ?string)";
+constexpr std::string_view ended_out = "(tunnels: int, sessions: int, marks: []int)";
 
 constexpr Method ike_methods[] = {
     {.name = "Status",
      .comment =
          "How many of what there are now (gauges) and have been since the start (counters). lns: l2tpd, "
-         "or external where another daemon serves L2TP.",
+         "or external where another daemon serves L2TP. cleartext: null.",
      .in = {},
      .out = status_out},
     {.name = "ListPeers", .comment = "Every peer that is up.", .in = {}, .out = "(peers: []Peer)"},
     {.name = "PeerByMark",
      .comment = "The peer whose packets carry this mark.",
      .in = mark_parameter,
+     .out = "(peer: Peer)"},
+    {.name = "PeerByNumber",
+     .comment = "The peer of this number.",
+     .in = peer_parameter,
      .out = "(peer: Peer)"},
     {.name = "Monitor",
      .comment = "Peers as they come and go: first those present, then \"settled\", then news.",
@@ -37,7 +43,9 @@ constexpr Method ike_methods[] = {
 
 constexpr Method l2tp_methods[] = {
     {.name = "Status",
-     .comment = "How many of what there are now (gauges) and have been since the start (counters).",
+     .comment =
+         "How many of what there are now (gauges) and have been since the start (counters). lns: null. "
+         "cleartext: whether L2TP without IPsec is served, off, beside, or only that.",
      .in = {},
      .out = status_out},
     {.name = "ListTunnels", .comment = "Every tunnel that stands.", .in = {}, .out = "(tunnels: []Tunnel)"},
@@ -45,6 +53,20 @@ constexpr Method l2tp_methods[] = {
      .comment = "Every session, with the user and address PPP agreed on once it did.",
      .in = {},
      .out = "(sessions: []Session)"},
+    {.name = "Terminate",
+     .comment =
+         "Ends the tunnels of the peer with this mark (StopCCN), and answers when the peer has heard, or has "
+         "not within two seconds.",
+     .in = mark_parameter,
+     .out = ended_out,
+     .access = Access::privileged},
+    {.name = "TerminateUser",
+     .comment = "Ends the sessions of this PPP user (CDN), and the tunnels that are empty then; answers like "
+                "Terminate. "
+                "marks: of the peers that have no session left.",
+     .in = user_parameter,
+     .out = ended_out,
+     .access = Access::privileged},
     {.name = "Reload",
      .comment = "Reads the configuration again, for sessions to come; on any error all stays as it was.",
      .in = {},
@@ -96,6 +118,6 @@ type Session (
 )
 )",
     .methods = l2tp_methods,
-    .errors = "error Refused (why: string)\n"};
+    .errors = "error Refused (why: string)\nerror NoSuchUser ()\n"};
 
 }  // namespace control

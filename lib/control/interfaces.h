@@ -5,9 +5,9 @@
 
 namespace control {
 
-/// Status, ListPeers, PeerByMark, Monitor, Terminate.
+/// Status, ListPeers, PeerByMark, PeerByNumber, Monitor, Terminate.
 extern const Interface ike_interface;
-/// Status, ListTunnels, ListSessions, Reload.
+/// Status, ListTunnels, ListSessions, Terminate, TerminateUser, Reload.
 extern const Interface l2tp_interface;
 
 /// The `event` of the replies of ikd's Monitor: first a `present` for each row there is and one `settled`
@@ -21,6 +21,7 @@ inline constexpr std::string_view down = "down";
 }  // namespace event
 
 inline constexpr std::string_view no_such_peer = "sameroof.Ike.NoSuchPeer";
+inline constexpr std::string_view no_such_user = "sameroof.L2tp.NoSuchUser";
 inline constexpr std::string_view refused = "sameroof.L2tp.Refused";
 
 }  // namespace control

@@ -133,6 +133,7 @@ void members(Visitor& v, Row& row) {
     static_assert(std::is_same_v<T, Status>);
     v("version", row.version), v("pid", row.pid), v("uptime_seconds", row.uptime_seconds);
     v("gauges", row.gauges), v("counters", row.counters), v("lns", row.lns);
+    v("cleartext", row.cleartext);
   }
 }
 

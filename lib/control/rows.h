@@ -83,7 +83,8 @@ struct Status {
   std::uint32_t pid = 0;
   std::uint64_t uptime_seconds = 0;
   std::map<std::string, std::uint64_t> gauges, counters;
-  std::optional<std::string> lns;  ///< who serves L2TP, "l2tpd" or "external"; only ikd says
+  std::optional<std::string> lns;        ///< who serves L2TP, "l2tpd" or "external"; only ikd says
+  std::optional<std::string> cleartext;  ///< L2TP without IPsec: "off", "beside", "only"; only l2tpd says
 
   bool operator==(const Status&) const = default;
 };

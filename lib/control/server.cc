@@ -201,7 +201,7 @@ void Server::dispatch(const std::string& request, Connection& connection) {
   } else if (!method) {
     call.fail(service_error("MethodNotFound"), {{"method", full_name}});
   } else if (method->access == Access::privileged && !connection.privileged()) {
-    call.fail(service_error("PermissionDenied"));
+    call.fail(permission_denied);
   } else if (const auto* parameter = unfit(*method, parameters)) {
     call.fail(service_error("InvalidParameter"), {{"parameter", parameter->name}});
   } else if (streams && !flag(message, "more")) {

@@ -5,7 +5,7 @@ import pathlib
 import re
 
 from catalogue import scenario
-from netns import Failure
+from netns import Failure, wait_for
 from scenarios import goodbye
 
 VALIDATE = pathlib.Path(__file__).resolve().parent.parent / "validate"
@@ -60,10 +60,20 @@ def policies_of_ip(host):
     return found, sockets
 
 
+def disconnected(lab, gateway, client, subject):
+    """xfrmctl ends this client: it hears so from L2TP and from IKE, and nothing of it is left but who else is there."""
+    others = [peer["user"] for peer in gateway.peers() if peer["user"] != client.user]
+    gateway.xfrmctl("disconnect", subject)
+    if [peer["user"] for peer in gateway.peers()] != others:
+        raise Failure(f"only {others} were to be left: {gateway.peers()}")
+    for log, words in (("xl2tpd", "the operator ended it"), ("charon", "received DELETE for IKE_SA")):
+        wait_for(lambda: words in client.host.log(log).read_text(errors="replace"), 20, f"{client.name}: '{words}' in the log of {log}")
+
+
 @scenario(only="sameroof")
 def xfrmctl_lists(lab):
     """Two clients of one NAT and another IPsec user: xfrmctl lists the SAs and policies that ip(8) lists, says whose they are and
-    prints no key; all lists fit their schemas."""
+    prints no key; all lists fit their schemas. Then it disconnects both, one by its user and one by its number."""
     clients = [lab.client(name) for name in ("a1", "a2")]
     gw = lab.world["gw"]
     with lab.gateway() as gateway:
@@ -98,4 +108,12 @@ def xfrmctl_lists(lab):
         said = "".join(gateway.xfrmctl(what, *options) for what in ("sas", "policies", "peers") for options in ((), ("--json",)))
         if len(keys) < 6 or any(key in said for key in keys):
             raise Failure("xfrmctl was to print none of the kernel's keys")
-        goodbye(lab, *clients)
+        goodbye(lab)  # from here on a client may still speak when its IPsec is gone
+        disconnected(lab, gateway, clients[0], clients[0].user)
+        lab.prove(clients[1])
+        disconnected(lab, gateway, clients[1], next(str(peer["peer"]) for peer in gateway.peers() if peer["user"] == clients[1].user))
+        if "there is no peer 99" not in gateway.xfrmctl("disconnect", "99", check=False):
+            raise Failure("xfrmctl was to say that there is no such peer")
+        lab.hang_up(*clients)
+        if lab.world.wire()["clear_out"]:
+            raise Failure(f"the gateway spoke in clear text: {lab.world.wire()}")

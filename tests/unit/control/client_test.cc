@@ -14,12 +14,15 @@ namespace {
 /// Serves from a thread of its own while a blocking client talks.
 class BlockingClient : public Served {
  protected:
-  base::Result<Json> ask_from_thread(std::string_view method, const Json& parameters,
-                                     base::Duration patience) {
-    std::optional<base::Result<Json>> result;
+  tl::expected<Json, CallError> ask_from_thread(std::string_view method, const Json& parameters,
+                                                base::Duration patience) {
+    std::optional<tl::expected<Json, CallError>> result;
     std::thread asking([&] {
       auto client = Client::connect(options_.path, patience);
-      result = client ? client->call(method, parameters) : tl::unexpected(client.error());
+      if (!client)
+        result = tl::unexpected(CallError{client.error()});
+      else
+        result = client->call(method, parameters);
       finished_ = true;
     });
     while (!finished_) loop_.run_once(std::chrono::milliseconds(5));
@@ -42,6 +45,7 @@ TEST_F(BlockingClient, AnErrorIsAnErrorByName) {
   const auto answer = ask_from_thread("sameroof.Ike.Status", Json::object(), std::chrono::seconds(5));
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().message, "sameroof.Ike.Status: org.varlink.service.MethodNotImplemented");
+  EXPECT_EQ(answer.error().name, "org.varlink.service.MethodNotImplemented");
 }
 
 TEST_F(BlockingClient, DoesNotWaitForEver) {

@@ -77,7 +77,8 @@ TEST(Rows, SessionTunnelAndStatusSurviveTheTrip) {
                       .uptime_seconds = 8,
                       .gauges = {{"peers", 2}},
                       .counters = {{"x", 9}},
-                      .lns = "external"};
+                      .lns = "external",
+                      .cleartext = "beside"};
   EXPECT_EQ(status_from(to_json(status)).value(), status);
 }
 

@@ -188,6 +188,20 @@ TEST_F(LinksTest, BeyondTheLimitTheNewSessionIsRefusedWhereThatIsConfigured) {
   EXPECT_THAT(log_in(2, "alice"), StartsWith("Y"));
 }
 
+TEST_F(LinksTest, AnOperatorEndsTheSessionsOfOneUserAndNobodyElses) {
+  for (std::uint16_t id = 1; id <= 3; ++id) {
+    dial(id);
+    EXPECT_THAT(log_in(id, id == 2 ? "bob" : "alice"), StartsWith("Y"));
+  }
+  EXPECT_TRUE(links_->end_sessions_of("carol", "the operator ended it").empty());
+  EXPECT_EQ(links_->end_sessions_of("alice", "the operator ended it").size(), 2u);
+  wait_for_the_end_of(1);
+  wait_for_the_end_of(3);
+  EXPECT_EQ(told_, (std::map<std::uint16_t, std::string>{{1, "the operator ended it"},
+                                                         {3, "the operator ended it"}}));
+  EXPECT_TRUE(links_->end_sessions_of("alice", "again").empty());
+}
+
 TEST_F(LinksTest, AnAddressOfTheUsersOwnPassesOnWhenTheOldSessionHasGone) {
   config_.users[0].address = address("10.99.1.77");
   config_.users[0].limits.sessions = 1;

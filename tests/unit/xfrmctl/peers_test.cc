@@ -147,7 +147,8 @@ TEST(Status, SaysWhoAnswersAndWhyTheOtherDoesNot) {
                            .uptime_seconds = 200,
                            .gauges = {{"peers", 4}},
                            .counters = {},
-                           .lns = "l2tpd"};
+                           .lns = "l2tpd",
+                           .cleartext = {}};
   EXPECT_EQ(status_line("ikd", up), "ikd answers: version 0.1.0, pid 7, up 3 minutes, 4 peers\n");
   const base::Result<control::Status> down =
       base::fail("cannot connect to /run/x: No such file or directory");

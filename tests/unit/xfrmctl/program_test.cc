@@ -4,7 +4,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -58,9 +60,13 @@ class Program : public testing::Test {
     });
     return ikd;
   }
-  std::unique_ptr<control::Server> play_l2tpd() {
+  std::unique_ptr<control::Server> play_l2tpd(const std::string& cleartext = "off") {
     auto l2tpd = serve(loop_, folder_ + "/l2tpd", control::l2tp_interface);
-    l2tpd->handle("Status", [](const Json&, Call call) { call.reply(control::to_json(control::Status{})); });
+    l2tpd->handle("Status", [cleartext](const Json&, Call call) {
+      control::Status status;
+      status.cleartext = cleartext;
+      call.reply(control::to_json(status));
+    });
     l2tpd->handle("ListTunnels", [](const Json&, Call call) {
       control::Tunnel tunnel;
       tunnel.mark = 256;
@@ -74,6 +80,30 @@ class Program : public testing::Test {
       call.reply({{"sessions", Json::array({control::to_json(session)})}});
     });
     return l2tpd;
+  }
+
+  /// Root's methods, open to whoever runs this test: what is called, in order, and answers by method.
+  std::unique_ptr<control::Server> play(const std::string& name, const control::Interface& interface,
+                                        std::map<std::string, Json> answers) {
+    control::ServerOptions options;
+    options.path = folder_ + "/" + name;
+    options.privileged_uid = ::getuid() + unprivileged_;
+    auto server = std::move(control::Server::listen(loop_, options, interface).value());
+    for (const auto& [method, answer] : answers) {
+      server->handle(method, [this, method = method, answer = answer](const Json& parameters, Call call) {
+        calls_.push_back(method + parameters.dump());
+        if (answer.is_string()) return call.fail(answer.get<std::string>());
+        call.reply(answer);
+      });
+    }
+    return server;
+  }
+  static Json the_peer() {
+    control::Peer peer;
+    peer.peer = 7;
+    peer.mark = 0x700;
+    peer.identity = "laptop";
+    return {{"peer", control::to_json(peer)}};
   }
 
   /// `redirections`: which of the two outputs to keep.
@@ -102,6 +132,8 @@ class Program : public testing::Test {
 
   os::Loop loop_;
   std::string folder_;
+  std::vector<std::string> calls_;
+  unsigned unprivileged_ = 0;
 };
 
 TEST_F(Program, StatusIsGoodOnlyWhenBothAnswer) {
@@ -205,6 +237,70 @@ TEST_F(Program, AnAnswerWithoutItsMembersIsNoAnswer) {
   EXPECT_NE(out.text.find("answers sameroof.Ike.ListPeers with a bad peer: peer is missing"),
             std::string::npos)
       << out.text;
+}
+
+TEST_F(Program, WithoutIpsecNobodyMissesIkd) {
+  const auto l2tpd = play_l2tpd("only");
+  const auto status = run("status");
+  EXPECT_EQ(status.exit_code, 0) << status.text;
+  EXPECT_NE(status.text.find("ikd is not wanted: L2TP is served without IPsec"), std::string::npos);
+  EXPECT_EQ(run("sessions", "2>&1 >/dev/null").text, "");
+}
+
+TEST_F(Program, APeerIsDisconnectedWithItsL2tpFirst) {
+  const auto ikd =
+      play("ikd", control::ike_interface, {{"PeerByNumber", the_peer()}, {"Terminate", Json::object()}});
+  const auto l2tpd = play("l2tpd", control::l2tp_interface,
+                          {{"Terminate", {{"tunnels", 1}, {"sessions", 1}, {"marks", {0x700}}}}});
+  const auto out = run("disconnect 7");
+  EXPECT_EQ(out.text, "peer 7 (laptop) is disconnected\n");
+  EXPECT_EQ(out.exit_code, 0);
+  EXPECT_EQ(calls_, (std::vector<std::string>{R"(PeerByNumber{"peer":7})", R"(Terminate{"mark":1792})",
+                                              R"(Terminate{"peer":7})"}));
+}
+
+TEST_F(Program, AUserIsDisconnectedWithThePeersThatHaveNoOtherSession) {
+  const auto ikd =
+      play("ikd", control::ike_interface, {{"PeerByMark", the_peer()}, {"Terminate", Json::object()}});
+  const auto l2tpd = play("l2tpd", control::l2tp_interface,
+                          {{"TerminateUser", {{"tunnels", 2}, {"sessions", 2}, {"marks", {0x700}}}}});
+  const auto out = run("disconnect --user 7");
+  EXPECT_EQ(out.text, "2 sessions of user '7' are disconnected\npeer 7 (laptop) is disconnected\n");
+  EXPECT_EQ(out.exit_code, 0);
+  EXPECT_EQ(calls_, (std::vector<std::string>{R"(TerminateUser{"user":"7"})", R"(PeerByMark{"mark":1792})",
+                                              R"(Terminate{"peer":7})"}));
+}
+
+TEST_F(Program, WhoIsNotThereCannotBeDisconnected) {
+  EXPECT_EQ(run("disconnect 7").exit_code, 1) << "nobody answers";
+  EXPECT_EQ(run("disconnect").exit_code, 2);
+  const auto ikd = play("ikd", control::ike_interface, {{"PeerByNumber", "sameroof.Ike.NoSuchPeer"}});
+  const auto l2tpd = play("l2tpd", control::l2tp_interface, {{"TerminateUser", "sameroof.L2tp.NoSuchUser"}});
+  const auto peer = run("disconnect 7");
+  EXPECT_EQ(peer.exit_code, 4);
+  EXPECT_EQ(peer.text, "xfrmctl: there is no peer 7\n");
+  const auto user = run("disconnect $(printf 'b\\033b')");
+  EXPECT_EQ(user.exit_code, 4);
+  EXPECT_EQ(user.text, "xfrmctl: no session is of a user 'b?b'\n");
+}
+
+TEST_F(Program, OnlyRootDisconnectsAndReloads) {
+  unprivileged_ = 1;
+  const auto ikd = play("ikd", control::ike_interface, {{"PeerByNumber", the_peer()}});
+  const auto l2tpd = play("l2tpd", control::l2tp_interface, {});
+  for (const std::string command : {"disconnect 7", "disconnect alice", "reload"}) {
+    const auto out = run(command);
+    EXPECT_EQ(out.exit_code, 3);
+    EXPECT_EQ(out.text, "xfrmctl: only root may do that\n");
+  }
+}
+
+TEST_F(Program, WithoutL2tpdAPeerIsDisconnectedAllTheSame) {
+  const auto ikd =
+      play("ikd", control::ike_interface, {{"PeerByNumber", the_peer()}, {"Terminate", Json::object()}});
+  const auto out = run("disconnect 7");
+  EXPECT_EQ(out.exit_code, 0);
+  EXPECT_NE(out.text.find("its L2TP ends without a word: cannot connect"), std::string::npos) << out.text;
 }
 
 TEST_F(Program, WrongUsageExitsWithTwoAndHelpWithZero) {

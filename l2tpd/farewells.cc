@@ -1,0 +1,99 @@
+#include "l2tpd/farewells.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <nlohmann/json.hpp>
+
+#include "control/interfaces.h"
+
+namespace l2tpd {
+namespace {
+
+using namespace std::chrono_literals;
+using control::Call;
+using control::Json;
+
+/// For the acknowledgement of a StopCCN.
+constexpr base::Duration farewell_time = 2s;
+constexpr const char* why = "the operator ended it";
+
+}  // namespace
+
+Farewells::Farewells(os::Loop& loop, l2tp::Server& server, Links& links)
+    : server_(server), links_(links), timer_(loop.on_time([this] { look(); })) {}
+
+void Farewells::serve(control::Server& control) {
+  control.handle("Terminate", [this](const Json& parameters, Call call) {
+    const auto mark = parameters.at("mark").get<std::int64_t>();
+    // Without a mark they are many peers.
+    if (mark <= 0 || mark > std::numeric_limits<std::uint32_t>::max())
+      return call.fail(control::refused, {{"why", "no peer has this mark"}});
+    end_peer(base::Mark(static_cast<std::uint32_t>(mark)), std::move(call));
+  });
+  control.handle("TerminateUser", [this](const Json& parameters, Call call) {
+    end_user(parameters.at("user").get<std::string>(), std::move(call));
+  });
+}
+
+void Farewells::end_peer(base::Mark mark, Call call) {
+  Waiting waiting{.call = std::move(call), .tunnels = {}, .sessions = 0, .marks = {mark}, .until = {}};
+  for (const auto& [id, tunnel] : server_.tunnels()) {
+    if (tunnel.name().mark != mark) continue;
+    waiting.tunnels.insert(id);
+    waiting.sessions += tunnel.sessions().size();
+  }
+  answer_when_heard(std::move(waiting));
+}
+
+void Farewells::end_user(const std::string& user, Call call) {
+  const auto ended = links_.end_sessions_of(user, why);
+  if (ended.empty()) return call.fail(control::no_such_user);
+  Waiting waiting{.call = std::move(call), .tunnels = {}, .sessions = ended.size(), .marks = {}, .until = {}};
+  for (const auto& name : ended) {
+    const auto tunnel = server_.tunnels().find(name.id);
+    if (tunnel != server_.tunnels().end() && tunnel->second.sessions().empty())
+      waiting.tunnels.insert(name.id);
+    if (name.mark.value != 0 && !has_sessions(name.mark)) waiting.marks.insert(name.mark);
+  }
+  answer_when_heard(std::move(waiting));
+}
+
+bool Farewells::has_sessions(base::Mark mark) const {
+  return std::ranges::any_of(server_.tunnels(), [mark](const auto& entry) {
+    return entry.second.name().mark == mark && !entry.second.sessions().empty();
+  });
+}
+
+void Farewells::answer_when_heard(Waiting waiting) {
+  const auto now = base::Clock::now();
+  for (const auto id : waiting.tunnels) server_.close(id, l2tp::stop(l2tp::StopResult::general, why), now);
+  waiting.until = now + farewell_time;
+  waiting_.push_back(std::move(waiting));
+  look();
+}
+
+bool Farewells::heard(const Waiting& waiting) const {
+  return std::ranges::none_of(waiting.tunnels, [this](l2tp::TunnelId id) {
+    const auto tunnel = server_.tunnels().find(id);
+    return tunnel != server_.tunnels().end() && !tunnel->second.lingering();
+  });
+}
+
+void Farewells::look() {
+  const auto now = base::Clock::now();
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    if (!heard(*it) && now < it->until) {
+      ++it;
+      continue;
+    }
+    auto marks = Json::array();
+    for (const auto mark : it->marks) marks.push_back(mark.value);
+    it->call.reply(
+        {{"tunnels", it->tunnels.size()}, {"sessions", it->sessions}, {"marks", std::move(marks)}});
+    it = waiting_.erase(it);
+  }
+  timer_.set_time(waiting_.empty() ? std::nullopt : std::optional(waiting_.front().until));
+}
+
+}  // namespace l2tpd

@@ -1,0 +1,102 @@
+// An operator ends a peer: its client hears StopCCN before the answer comes. The users' part needs pppds and
+// is tested in links_test.cc and in the lab.
+
+#include "l2tpd/farewells.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "bench.h"
+#include "control/async_client.h"
+#include "control/interfaces.h"
+
+namespace l2tpd {
+namespace {
+
+using namespace std::chrono_literals;
+using control::Json;
+
+class FarewellsTest : public ::testing::Test {
+ protected:
+  FarewellsTest() {
+    char folder[] = "/tmp/farewells.XXXXXX";
+    if (!::mkdtemp(folder)) std::abort();
+    folder_ = folder;
+    bench_.now = base::Clock::now();
+    control::ServerOptions options;
+    options.path = folder_ + "/l2tpd";
+    options.privileged_uid = ::getuid();
+    control_ = std::move(control::Server::listen(loop_, options, control::l2tp_interface).value());
+    farewells_.serve(*control_);
+    client_ = std::move(control::AsyncClient::connect(loop_, options.path, [] {}).value());
+  }
+  ~FarewellsTest() override { std::filesystem::remove_all(folder_); }
+
+  void call(std::string_view method, const Json& parameters) {
+    answer_.clear();
+    client_->call(method, parameters, control::AsyncClient::Want::one, [this](const control::Answer& answer) {
+      answer_ = answer.error.empty() ? answer.parameters.dump() : std::string(answer.error);
+    });
+    turn(300ms);
+  }
+  void turn(base::Duration longest) {
+    for (const auto end = base::Clock::now() + longest; answer_.empty() && base::Clock::now() < end;)
+      loop_.run_once(5ms);
+  }
+
+  os::Loop loop_;
+  std::string folder_;
+  l2tp::testing::Bench bench_;
+  config::Config config_;
+  config::Secrets secrets_;
+  Accounts accounts_{config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows"))};
+  Bindings bindings_{loop_, config_, "/nonexistent"};
+  Links links_{loop_,     config_, accounts_,
+               bindings_, {},      {.ended = [](const auto&, const auto&, const auto&) {}}};
+  Farewells farewells_{loop_, bench_.server, links_};
+  std::unique_ptr<control::Server> control_;
+  std::unique_ptr<control::AsyncClient> client_;
+  std::string answer_;
+};
+
+TEST_F(FarewellsTest, ThePeerIsToldAndTheAnswerWaitsUntilItHasHeard) {
+  const auto id = bench_.establish();
+  call("sameroof.L2tp.Terminate", {{"mark", l2tp::testing::mark_a.value}});
+  EXPECT_EQ(answer_, "") << "it has not heard yet";
+  while (auto effect = bench_.server.next_effect()) bench_.effects.push_back(std::move(*effect));
+  const auto sent = bench_.sent();
+  ASSERT_FALSE(sent.empty());
+  EXPECT_EQ(sent.back().type, l2tp::MessageType::StopCCN);
+  EXPECT_EQ(sent.back().result->message, "the operator ended it");
+  bench_.input(l2tp::encode(
+      l2tp::Header{.tunnel = id, .session = {}, .ns = l2tp::SeqNo(2), .nr = l2tp::SeqNo(2), .body = {}}));
+  farewells_.look();
+  turn(300ms);
+  EXPECT_EQ(answer_, R"({"marks":[256],"sessions":0,"tunnels":1})");
+}
+
+TEST_F(FarewellsTest, APeerThatDoesNotHearHoldsTheAnswerUpForTwoSecondsOnly) {
+  bench_.establish();
+  call("sameroof.L2tp.Terminate", {{"mark", l2tp::testing::mark_a.value}});
+  turn(10s);
+  EXPECT_EQ(answer_, R"({"marks":[256],"sessions":0,"tunnels":1})");
+}
+
+TEST_F(FarewellsTest, NobodyElsesTunnelEndsAndClearTextIsNoPeer) {
+  bench_.establish();
+  call("sameroof.L2tp.Terminate", {{"mark", l2tp::testing::mark_b.value}});
+  EXPECT_EQ(answer_, R"({"marks":[512],"sessions":0,"tunnels":0})");
+  for (const std::int64_t mark : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{0x100000100}}) {
+    call("sameroof.L2tp.Terminate", {{"mark", mark}});
+    EXPECT_EQ(answer_, "sameroof.L2tp.Refused");
+  }
+  call("sameroof.L2tp.TerminateUser", {{"user", "alice"}});
+  EXPECT_EQ(answer_, "sameroof.L2tp.NoSuchUser");
+  EXPECT_EQ(bench_.server.tunnels().begin()->second.state(), l2tp::TunnelState::established);
+}
+
+}  // namespace
+}  // namespace l2tpd
