@@ -17,7 +17,7 @@ class Authority:
 
     def __init__(self, subject="/O=Lab/CN=Root"):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="authority."))
-        self.kinds = {}
+        self.kinds, self.own = {}, []
         (self.folder / "index").write_text("")
         (self.folder / "ca.cnf").write_text(
             f"[ca]\ndefault_ca = lab\n[lab]\ndatabase = {self.folder}/index\ndefault_md = sha256\ndefault_crl_days = 3\n")
@@ -33,6 +33,12 @@ class Authority:
     def issue(self, name, subject, kind="rsa", usage="clientAuth", by="ca"):
         """kind: "rsa", or a curve such as "prime256v1"; by: one of its branches."""
         self._issue(name, subject, kind, f"basicConstraints = CA:FALSE\nkeyUsage = digitalSignature\nextendedKeyUsage = {usage}\n", by)
+
+    def issue_own(self, kinds, by="ca"):
+        """The gateway's, one of each kind of key; `own` has their names."""
+        self.own = [f"gateway-{kind}" for kind in kinds]
+        for kind, name in zip(kinds, self.own):
+            self.issue(name, "/O=Lab/CN=gateway", kind, "serverAuth", by)
 
     def branch(self, name, subject):
         """An authority under this one."""

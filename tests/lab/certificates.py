@@ -11,18 +11,19 @@ CURVES = ("prime256v1", "secp384r1", "secp521r1")
 
 
 def office(**kinds):
-    """An authority with a gateway's two certificates, and one for each of these clients, by name and kind of key."""
+    """An authority with a certificate for each of these clients, by name and kind of key, and with the gateway's of those kinds:
+    each signs with the curve that the other uses."""
     authority = Authority()
-    for kind, key in (("rsa", "rsa"), ("ecdsa", "prime256v1")):
-        authority.issue(kind, "/O=Lab/CN=gateway", key, "serverAuth")
+    authority.issue_own(sorted({"rsa", "prime256v1", *kinds.values()}))
     for name, key in kinds.items():
         authority.issue(name, f"/O=Lab/CN={name}", key)
     return authority
 
 
-def with_certificate(lab, name, authority, holder=None, branches=(), **options):
-    """A strongSwan client with the certificate that was issued to `holder`, itself as a rule."""
-    holder = holder or name
+def with_certificate(lab, name, authority, holder=None, issuer=None, branches=(), **options):
+    """A strongSwan client with the certificate that was issued to `holder`, itself as a rule, by `issuer`, the authority that
+    it trusts as a rule."""
+    holder, issuer = holder or name, issuer or authority
     extra = options.pop("ipsec_options", "")
     client = lab.client(name, ipsec_options="authby = pubkey\nleftcert = own.pem\nleftsendcert = always\n"
                                             f"rightid = \"{GATEWAY_SUBJECT}\"\n{extra}", **options)
@@ -32,9 +33,9 @@ def with_certificate(lab, name, authority, holder=None, branches=(), **options):
         (host.etc / "ipsec.d" / folder).mkdir()
     for authority_name in ("ca", *branches):
         host.write(f"ipsec.d/cacerts/{authority_name}.pem", authority.text(f"{authority_name}.pem"))
-    host.write("ipsec.d/certs/own.pem", authority.text(f"{holder}.pem"))
-    host.write("ipsec.d/private/own.key", authority.text(f"{holder}.key"))
-    host.write("ipsec.secrets", f": {'ECDSA' if authority.kinds[holder] in CURVES else 'RSA'} own.key\n")
+    host.write("ipsec.d/certs/own.pem", issuer.text(f"{holder}.pem"))
+    host.write("ipsec.d/private/own.key", issuer.text(f"{holder}.key"))
+    host.write("ipsec.secrets", f": {'ECDSA' if issuer.kinds[holder] in CURVES else 'RSA'} own.key\n")
     conf = (host.etc / "strongswan.conf").read_text()
     host.write("strongswan.conf", conf.replace("load = ", PLUGINS, 1))
     return client
@@ -46,10 +47,10 @@ def gateway_options(lab, authority, chain=(), revoked=False, bind_user=True):
     own = ""
     above = "".join(authority.text(f"{name}.pem") for name in chain)
     gw.write("ca.pem", authority.text("ca.pem"))
-    for kind in ("rsa", "ecdsa"):
-        gw.write(f"{kind}.pem", authority.text(f"{kind}.pem") + above)
-        gw.write(f"{kind}.key", authority.text(f"{kind}.key"))
-        own += f'[[ike.own_certificate]]\nfile = "{gw.etc}/{kind}.pem"\nkey = "{gw.etc}/{kind}.key"\n'
+    for name in authority.own:
+        gw.write(f"{name}.pem", authority.text(f"{name}.pem") + above)
+        gw.write(f"{name}.key", authority.text(f"{name}.key"))
+        own += f'[[ike.own_certificate]]\nfile = "{gw.etc}/{name}.pem"\nkey = "{gw.etc}/{name}.key"\n'
     ike = {"trust": [f"{gw.etc}/ca.pem"]}
     if revoked:
         gw.write("crl.pem", authority.text("crl.pem"))

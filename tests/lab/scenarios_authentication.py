@@ -48,9 +48,9 @@ def refused(what, act, log, sentence):
 
 @scenario(only="sameroof", seconds=240)
 def certificates_and_two_psks(lab):
-    """Behind one NAT an RSA certificate, an ECDSA certificate and a pre-shared key, behind another NAT a second pre-shared
-    key, all on one listener; a revoked certificate is refused, and so is the user of another's certificate."""
-    authority = office(a1="rsa", a3="prime256v1", a4="prime256v1", pub="prime256v1")
+    """Behind one NAT an RSA certificate, one of P-384 and a pre-shared key, behind another NAT a second pre-shared key, all on one
+    listener; a revoked certificate is refused, and another authority's, and the user of another's certificate."""
+    authority = office(a1="rsa", a3="secp384r1", a4="prime256v1", pub="prime256v1")
     authority.revoke("pub")
     options = gateway_options(lab, authority, revoked=True)
     options["more"] += '[[ike.psk]]\nname = "other"\n'
@@ -64,10 +64,13 @@ def certificates_and_two_psks(lab):
         expect_authentications(gateway, a1="certificate O=Lab, CN=a1", a2="PSK lab", a3="certificate O=Lab, CN=a3", b1="PSK other")
         revoked = with_certificate(lab, "pub", authority)
         refused("a revoked certificate", lambda: revoked.start_ipsec(12), logs.log("ikd"), r"\(O=Lab, CN=pub\) is revoked")
+        stranger = with_certificate(lab, "a4", authority, issuer=office(a4="prime256v1"))
+        refused("the same name by another authority", lambda: stranger.start_ipsec(12), logs.log("ikd"),
+                r"\(O=Lab, CN=a4\) leads to no authority that is trusted here")
         borrower = with_certificate(lab, "a5", authority, holder="a4")
         refused("the user of another's certificate", borrower.up, logs.log("l2tpd"),
                 r"User 'a5' .* refused: its IPsec connection is for 'a4' only")
-        goodbye(lab, *clients, revoked, borrower)
+        goodbye(lab, *clients, revoked, stranger, borrower)
 
 
 @scenario(only="sameroof", seconds=240)
@@ -94,7 +97,7 @@ def certificates_rekey(lab):
 def rekey_by_gateway_with_certificates(lab):
     """Two clients with certificates behind one NAT leave it to the gateway to renew both phases: it signs for them, they
     for it, and no ping is lost."""
-    authority = office(a1="rsa", a2="prime256v1")
+    authority = office(a1="rsa", a2="secp521r1")
     clients = [with_certificate(lab, name, authority, ikelifetime="60s", lifetime="40s", margin="1s") for name in ("a1", "a2")]
     with lab.gateway(**gateway_options(lab, authority)) as gateway:
         lab.dial(*clients)
