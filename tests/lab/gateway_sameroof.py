@@ -125,6 +125,10 @@ class Gateway:
         """xfrmctl's list of peers."""
         return json.loads(self.xfrmctl("peers", "--json"))["peers"]
 
+    def listed(self, what):
+        """xfrmctl's list of tunnels or sessions."""
+        return json.loads(self.xfrmctl(what, "--json"))[what]
+
     def counters(self, daemon="ikd"):
         """What a daemon has counted."""
         return self.status(daemon)["counters"]

@@ -1,4 +1,4 @@
-"""The client's side of RFC 2661, one tunnel with one call, written here so that its AVPs are Windows' own, byte by byte."""
+"""The client's side of RFC 2661, one tunnel with any number of calls, written here so that its AVPs are Windows' own, byte by byte."""
 
 import ctypes
 import socket
@@ -49,7 +49,9 @@ class WindowsLac:
         self.udp.bind(("0.0.0.0", 1701))
         self.udp.connect((remote, 1701))
         self.udp.settimeout(0.2)
-        self.peer_tunnel = self.peer_session = 0
+        self.peer_tunnel = 0
+        self.calls = {}       # our session id → theirs
+        self.ended = {}       # our session id → what the gateway's CDN said
         self.ns = self.nr = 0
         self.unanswered = []  # (ns, datagram, when sent last), in order
         self.heard = {}       # message type → attributes
@@ -72,7 +74,7 @@ class WindowsLac:
                 self.repeat()
 
     def take(self, datagram):
-        _, length, tunnel, _, ns, nr = struct.unpack(">HHHHHH", datagram[:12])
+        _, length, tunnel, session, ns, nr = struct.unpack(">HHHHHH", datagram[:12])
         if tunnel != self.tunnel:
             return
         self.unanswered = [entry for entry in self.unanswered if (nr - entry[0] - 1) & 0x8000]
@@ -83,8 +85,12 @@ class WindowsLac:
             self.nr = self.nr + 1 & 0xFFFF
             found = attributes(body)
             self.peer_tunnel = int.from_bytes(found.get(TUNNEL, u16(self.peer_tunnel)), "big")
-            self.peer_session = int.from_bytes(found.get(SESSION, u16(self.peer_session)), "big")
-            self.heard[int.from_bytes(found[0], "big")] = found
+            kind = int.from_bytes(found[0], "big")
+            self.heard[kind] = found
+            if kind == ICRP:
+                self.calls[session] = int.from_bytes(found[SESSION], "big")
+            if kind == CDN:
+                self.ended[session] = found.get(1)
         self.send(control(self.peer_tunnel, 0, self.ns, self.nr))
 
     def repeat(self):
@@ -107,29 +113,43 @@ class WindowsLac:
             self.ns = self.ns + 1 & 0xFFFF
             self.send(datagram)
 
-    def await_answer(self, kind, seconds):
-        def settled():
-            for ending in (STOPCCN, CDN):
-                if ending in self.heard and ending != kind:
-                    raise Failure(f"{self.name}: the gateway ended it: {self.heard[ending].get(1)}")
-            return self.heard.get(kind)
+    @property
+    def peer_session(self):
+        """Of the first call."""
+        return self.calls.get(self.session, 0)
 
-        return wait_for(settled, seconds, f"{self.name}: message {kind} of the gateway")
+    def await_answer(self, look, what, seconds, session=None):
+        def settled():
+            if STOPCCN in self.heard or session in self.ended:
+                raise Failure(f"{self.name}: the gateway ended it: {self.ended.get(session) or self.heard[STOPCCN].get(1)}")
+            return look()
+
+        return wait_for(settled, seconds, f"{self.name}: {what} of the gateway")
 
     def dial(self, seconds=30):
-        """Up to ICCN; from then on data may flow."""
+        """The tunnel and its first call."""
         self.say(SCCRQ, avp(2, b"\1\0"), avp(3, u32(1)), avp(4, u32(0)), avp(6, b"\x0a\0", mandatory=False),
                  avp(7, b"DESKTOP-7Q2"), avp(8, b"Microsoft", mandatory=False), avp(TUNNEL, u16(self.tunnel)), avp(10, u16(8)))
-        self.await_answer(SCCRP, seconds)
+        self.await_answer(lambda: SCCRP in self.heard, "SCCRP", seconds)
         self.say(SCCCN)
-        self.say(ICRQ, avp(SESSION, u16(self.session)), avp(15, u32(0)), avp(18, u32(2)),
+        self.call(self.session, seconds)
+
+    def call(self, session, seconds=30):
+        """Up to ICCN; from then on data may flow."""
+        self.ended.pop(session, None)
+        self.say(ICRQ, avp(SESSION, u16(session)), avp(15, u32(session - 1)), avp(18, u32(2)),
                  avp(1, bytes(range(16)), mandatory=False, vendor=311))
-        self.await_answer(ICRP, seconds)
-        self.say(ICCN, avp(24, u32(10_000_000)), avp(19, u32(1)), session=self.peer_session)
+        peer_session = self.await_answer(lambda: self.calls.get(session), "ICRP", seconds, session)
+        self.say(ICCN, avp(24, u32(10_000_000)), avp(19, u32(1)), session=peer_session)
         wait_for(lambda: not self.unanswered, seconds, f"{self.name}: ICCN acknowledged")
 
+    def end_call(self, session, seconds=10):
+        self.say(CDN, avp(1, u16(3)), avp(SESSION, u16(session)), session=self.calls.pop(session))
+        wait_for(lambda: not self.unanswered, seconds, f"{self.name}: CDN acknowledged")
+
     def hang_up(self, seconds=10):
-        self.say(CDN, avp(1, u16(3)), avp(SESSION, u16(self.session)), session=self.peer_session)
+        for session in list(self.calls):
+            self.end_call(session, seconds)
         self.say(STOPCCN, avp(1, u16(1)), avp(TUNNEL, u16(self.tunnel)))
         wait_for(lambda: not self.unanswered, seconds, f"{self.name}: StopCCN acknowledged")
 
@@ -139,15 +159,12 @@ class WindowsLac:
         self.udp.close()
 
 
-def kernel_session(host, lac):
-    """Hands the tunnel and its call to the client's kernel (if_pppol2tp.h): the sockets that keep them."""
-    sockets = []
-    for ours, theirs in ((0, 0), (lac.session, lac.peer_session)):
-        pppox = host.socket(AF_PPPOX, socket.SOCK_DGRAM, PX_PROTO_OL2TP)
-        address = (struct.pack("=HIiiH", AF_PPPOX, PX_PROTO_OL2TP, 0, lac.udp.fileno(), socket.AF_INET)
-                   + struct.pack(">H", 1701) + socket.inet_aton(lac.remote) + bytes(8)
-                   + struct.pack("=HHHH", lac.tunnel, ours, lac.peer_tunnel, theirs))
-        if libc.connect(pppox.fileno(), ctypes.create_string_buffer(address, len(address)), len(address)):
-            raise Failure(f"{host.name}: PPPoX connect: errno {ctypes.get_errno()}")
-        sockets.append(pppox)
-    return sockets
+def kernel_socket(host, lac, session=0):
+    """The socket that keeps a call in the client's kernel (if_pppol2tp.h); without a call, the tunnel itself."""
+    pppox = host.socket(AF_PPPOX, socket.SOCK_DGRAM, PX_PROTO_OL2TP)
+    address = (struct.pack("=HIiiH", AF_PPPOX, PX_PROTO_OL2TP, 0, lac.udp.fileno(), socket.AF_INET)
+               + struct.pack(">H", 1701) + socket.inet_aton(lac.remote) + bytes(8)
+               + struct.pack("=HHHH", lac.tunnel, session, lac.peer_tunnel, lac.calls.get(session, 0)))
+    if libc.connect(pppox.fileno(), ctypes.create_string_buffer(address, len(address)), len(address)):
+        raise Failure(f"{host.name}: PPPoX connect: errno {ctypes.get_errno()}")
+    return pppox

@@ -1,6 +1,7 @@
 """L2TP with tunnels that look alike, and what one client can do to the tunnel of another: nothing."""
 
 import time
+import types
 
 import checks
 import intruder
@@ -29,6 +30,35 @@ def windows_with_equal_tunnel_ids(lab):
         if gateway.drops():
             raise Failure(f"the ruleset dropped packets of well-behaved clients: {gateway.drops()}")
         goodbye(lab, *clients)
+
+
+@scenario(only="sameroof")
+def several_sessions_in_a_tunnel(lab):
+    """Three calls in one tunnel, each with a PPP link and an address of its own, beside a neighbour with equal ids: one that ends
+    leaves the others alone, and its id is good for the next call."""
+    many, neighbour = windows(lab, "a1", "a2")
+    with lab.gateway() as gateway:
+
+        def sessions():
+            return [s for s in gateway.listed("sessions") if s["user"] == many.user]
+
+        lab.dial(many, neighbour)
+        first = types.SimpleNamespace(**vars(many))
+        second, third = many.another_session(2), many.another_session(3)
+        lab.prove(first, second, third, neighbour)
+        if {s["ppp_address"] for s in sessions()} != {first.address, second.address, third.address}:
+            raise Failure(f"each session was to be listed with its address: {sessions()}")
+        if len({(s["mark"], s["tunnel"]) for s in sessions()}) != 1 or len(gateway.listed("tunnels")) != 2:
+            raise Failure(f"they were to share a tunnel: {sessions()}")
+        many.end_session(2)
+        checks.wait_until_equal(lambda: len(sessions()), 2, 20, "sessions left in the tunnel")
+        lab.prove(first, third, neighbour)
+        again = many.another_session(2)
+        lab.prove(first, again, third, neighbour)
+        if gateway.drops():
+            raise Failure(f"the ruleset dropped packets of well-behaved clients: {gateway.drops()}")
+        goodbye(lab, many, neighbour)
+        checks.wait_until_equal(lambda: gateway.status("l2tpd")["gauges"]["pppd"], 0, 20, "pppds of sessions that have gone")
 
 
 def break_in(listener, victim, attackers):
