@@ -92,9 +92,11 @@ def check_ping(client, count=3, patience=10):
     first = client.host.run(*ping_command(client, "-c", 1, "-w", patience), check=False)
     if " 1 received" not in first:
         raise Failure(f"{client.name}: no answer to pings within {patience} s: {' '.join(first.split())}")
-    output = client.host.run(*ping_command(client, "-c", count, "-W", 10), check=False)
-    mean = re.search(rf" {count} received(?s:.*)= [\d.]+/([\d.]+)/", output)
-    if not mean:
+    # With -w it waits for the last answers; -W means little once there was one. It goes on asking meanwhile, so the numbers count.
+    output = client.host.run(*ping_command(client, "-c", count, "-w", 10), check=False)
+    answered = {int(n) for n in re.findall(r"icmp_seq=(\d+) ttl", output)}
+    mean = re.search(r"= [\d.]+/([\d.]+)/", output)
+    if answered != set(range(1, count + 1)) or not mean:
         raise Failure(f"{client.name}: pings were lost: {output}")
     return float(mean[1])
 

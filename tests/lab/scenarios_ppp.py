@@ -49,7 +49,7 @@ def mtu_fits_esp(lab):
             raise Failure(f"the MTUs of the links were to be {expected} and are {mtus}")
         before = fragments_made(gw)
         for client in clients:
-            answer = inside.run("ping", "-n", "-c", 2, "-W", 10, "-M", "do", "-s", expected[client.user] - 28, client.address, check=False)
+            answer = inside.run("ping", "-n", "-c", 2, "-w", 10, "-M", "do", "-s", expected[client.user] - 28, client.address, check=False)
             if " 2 received" not in answer:
                 raise Failure(f"{client.name}: pings as large as its MTU were lost: {answer}")
         if fragments_made(gw) != before:
