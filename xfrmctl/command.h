@@ -13,15 +13,18 @@ enum Exit {
   no_answer = 1,  ///< of somebody who was asked
   usage = 2,
   forbidden = 3,
-  no_match = 4  ///< no peer, user or attempt is called so
+  no_match = 4,  ///< no peer, user or attempt is called so
+  doubts = 5,    ///< of the doctor's: warnings only
+  broken = 6     ///< the doctor found an error
 };
 
 struct Options {
   std::string run_dir = "/run/sameroof";
   bool json = false;
-  unsigned watch = 0;   ///< seconds; 0: once
-  std::string subject;  ///< of disconnect
-  bool user = false;    ///< the subject is a user, even where it is a number
+  unsigned watch = 0;                                  ///< seconds; 0: once
+  std::string config = "/etc/sameroof/sameroof.toml";  ///< of doctor
+  std::string subject;                                 ///< of disconnect
+  bool user = false;                                   ///< the subject is a user, even where it is a number
 };
 
 /// A line on standard error; returns `status`.

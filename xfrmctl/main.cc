@@ -10,6 +10,7 @@
 #include "xfrmctl/ask.h"
 #include "xfrmctl/command.h"
 #include "xfrmctl/disconnect.h"
+#include "xfrmctl/doctor.h"
 #include "xfrmctl/kernel.h"
 #include "xfrmctl/peers.h"
 #include "xfrmctl/sas.h"
@@ -118,6 +119,11 @@ void disconnect_options(CLI::App& command, Options& options) {
   command.add_flag("--user", options.user, "it is a user, even where it is a number");
 }
 
+void doctor_options(CLI::App& command, Options& options) {
+  command.add_flag("--json", options.json, "as JSON");
+  command.add_option("--config", options.config, "the configuration")->capture_default_str();
+}
+
 void no_options(CLI::App&, Options&) {}
 
 struct Command {
@@ -142,17 +148,21 @@ constexpr Command commands[] = {
      disconnect_options},
     {"reload", "l2tpd reads users, [ppp], [radius] and [hooks] again; sessions that are up stay", run_reload,
      no_options},
+    {"doctor", "what is wrong with this host, in sentences, and what to do about each", run_doctor,
+     doctor_options},
 };
 
 constexpr const char* footer =
     "JSON has {\"version\": 1, …}; what is not known is null, and the version changes when a member changes\n"
-    "its meaning. sas and policies need CAP_NET_ADMIN, disconnect and reload root, all else the group "
+    "its meaning. sas and policies need CAP_NET_ADMIN, disconnect, reload and doctor root, all else the "
+    "group "
     "sameroof.\n"
     "Exit codes: 0 answered; 1 somebody who was asked did not answer (status: either daemon; peers: ikd; "
     "sas\n"
     "and policies: the kernel; tunnels and sessions: l2tpd; what only joins rows may be missing, and "
     "standard\n"
-    "error says so); 2 wrong usage; 3 not allowed; 4 there is no such peer or user.\n"
+    "error says so); 2 wrong usage; 3 not allowed; 4 there is no such peer or user;\n"
+    "5 the doctor has warnings, 6 it has errors, too.\n"
     "Where another daemon serves L2TP (lns = \"external\"), status and peers do not miss l2tpd; where L2TP "
     "is\n"
     "served without IPsec only (cleartext = \"only\"), nobody misses ikd.";

@@ -158,6 +158,15 @@ std::vector<std::string> Certificate::logins() const {
   return out;
 }
 
+Validity Certificate::validity() const {
+  const auto unix_time = [](const ASN1_TIME* time) -> std::int64_t {
+    tm parts{};
+    return ASN1_TIME_to_tm(time, &parts) == 1 ? ::timegm(&parts) : 0;
+  };
+  return {.not_before = unix_time(X509_get0_notBefore(get())),
+          .not_after = unix_time(X509_get0_notAfter(get()))};
+}
+
 bool Certificate::is_authority() const { return X509_check_ca(x509_.get()) > 0; }
 
 bool Certificate::is_named_by(const ike::v1::Identification& id) const {

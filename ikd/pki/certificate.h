@@ -1,6 +1,7 @@
 #pragma once
 // A certificate: what it says, whom it names.
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,11 @@ namespace pki {
 
 void free_certificate(x509_st* certificate);
 Attributes subject_attributes_of(const x509_st* certificate);
+
+/// When a certificate is good, in Unix time.
+struct Validity {
+  std::int64_t not_before = 0, not_after = 0;
+};
 
 class Certificate {
  public:
@@ -40,6 +46,7 @@ class Certificate {
   std::vector<std::string> alternative_names() const;
   /// The names a person may log in with: CN and e-mail addresses.
   std::vector<std::string> logins() const;
+  Validity validity() const;
   bool is_authority() const;
   /// Whether an ID payload names the subject or one of the alternative names (RFC 4945 §3.1).
   bool is_named_by(const ike::v1::Identification& id) const;

@@ -30,18 +30,6 @@ base::Result<base::Bytes> id_body_of(const Certificate& certificate, std::string
   return ike::v1::encode_identification(id);
 }
 
-bool windows_may_like(const Certificate& certificate) {
-  const Usages extended(static_cast<EXTENDED_KEY_USAGE*>(
-      X509_get_ext_d2i(certificate.get(), NID_ext_key_usage, nullptr, nullptr)));
-  for (int i = 0; extended && i < sk_ASN1_OBJECT_num(extended.get()); ++i) {
-    char oid[64] = {};
-    OBJ_obj2txt(oid, sizeof oid, sk_ASN1_OBJECT_value(extended.get(), i), 1);
-    const std::string_view text(oid);
-    if (text == "1.3.6.1.5.5.7.3.1" || text == "1.3.6.1.5.5.8.2.2") return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 base::Result<OwnIdentity> own_identity(const PemFile& chain, const PemFile& key, std::string_view identity) {
@@ -66,6 +54,18 @@ base::Result<OwnIdentity> own_identity(const PemFile& chain, const PemFile& key,
   return out;
 }
 
+bool serves_windows(const Certificate& certificate) {
+  const Usages extended(static_cast<EXTENDED_KEY_USAGE*>(
+      X509_get_ext_d2i(certificate.get(), NID_ext_key_usage, nullptr, nullptr)));
+  for (int i = 0; extended && i < sk_ASN1_OBJECT_num(extended.get()); ++i) {
+    char oid[64] = {};
+    OBJ_obj2txt(oid, sizeof oid, sk_ASN1_OBJECT_value(extended.get(), i), 1);
+    const std::string_view text(oid);
+    if (text == "1.3.6.1.5.5.7.3.1" || text == "1.3.6.1.5.5.8.2.2") return true;
+  }
+  return false;
+}
+
 std::vector<std::string> doubts_about(const PemFile& chain) {
   std::vector<std::string> out;
   const auto certificates = Certificate::from_pem(chain.text);
@@ -73,7 +73,7 @@ std::vector<std::string> doubts_about(const PemFile& chain) {
   const auto& own = certificates->front();
   if (X509_cmp_current_time(X509_get0_notAfter(own.get())) < 0)
     out.push_back(chain.name + " has expired: clients will refuse it");
-  if (!windows_may_like(own))
+  if (!serves_windows(own))
     out.push_back(chain.name +
                   " has neither serverAuth nor the IKE intermediate in its extended key usage: " +
                   "Windows will refuse it");

@@ -3,10 +3,12 @@
 import json
 import pathlib
 import re
+import socket
 
 from catalogue import scenario
 from netns import Failure, wait_for
 from scenarios import goodbye
+from topology import GATEWAY
 
 VALIDATE = pathlib.Path(__file__).resolve().parent.parent / "validate"
 SECRET = "0x" + "5ec7e7" * 10 + "5e07"
@@ -22,6 +24,14 @@ def listed(gateway, what):
     if complaints:
         raise Failure(f"xfrmctl {what} --json does not fit its schema: {complaints}: {text}")
     return json.loads(text)[what] if what != "status" else json.loads(text)
+
+
+def diagnosis(gateway):
+    """What the doctor finds, by check; it fits its schema."""
+    text = gateway.xfrmctl("doctor", "--json", "--config", gateway.host.etc / "sameroof.toml", check=False)
+    if complaints := gateway.host.run("python3", "-B", VALIDATE, "doctor", stdin=text, check=False).strip():
+        raise Failure(f"xfrmctl doctor --json does not fit its schema: {complaints}: {text}")
+    return {finding["check"]: finding["sentence"] for finding in json.loads(text)["findings"]}
 
 
 def number(found):
@@ -117,3 +127,35 @@ def xfrmctl_lists(lab):
         lab.hang_up(*clients)
         if lab.world.wire()["clear_out"]:
             raise Failure(f"the gateway spoke in clear text: {lab.world.wire()}")
+
+
+IN_ORDER = "for which in all default; do echo 0 > /proc/sys/net/ipv4/conf/$which/send_redirects; done"
+FIREWALL = """table inet firewall { chain input { type filter hook input priority 0; policy drop;
+    udp dport { 500, 1701 } accept; }; chain marks { type filter hook prerouting priority -150; meta mark set 1; }; }"""
+
+
+@scenario(only="sameroof")
+def doctor_finds(lab):
+    """xfrmctl doctor has nothing to say of a gateway in order, and finds what is then broken: another daemon on a port, a firewall
+    that drops a port and one that writes our marks, a rule of ours that is gone, no forwarding."""
+    gw = lab.world["gw"]
+    gw.run("sh", "-c", IN_ORDER)
+    with lab.gateway() as gateway:
+        if found := diagnosis(gateway):
+            raise Failure(f"the gateway is in order, and the doctor finds {found}")
+        intruder = gw.socket(kind=socket.SOCK_DGRAM)
+        intruder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        intruder.bind((GATEWAY, 1701))
+        gw.nft(FIREWALL)
+        gw.run("nft", "flush", "chain", "inet", "sameroof", "leak")
+        gw.run("sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward")
+        try:
+            wanted = {"ports": "UDP 1701 is taken by python3", "firewall": "table inet firewall, chain input drops", "marks": "chain marks writes bits 0x0fffff00",
+                      "table": "chain leak is different", "sysctls": "net.ipv4.ip_forward is 0"}
+            found = diagnosis(gateway)
+            if set(found) != set(wanted) or any(words not in found[check] for check, words in wanted.items()):
+                raise Failure(f"the doctor was to find {wanted}, and finds {found}")
+        finally:
+            intruder.close()
+            gw.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+            gw.run("nft", "delete", "table", "inet", "firewall")

@@ -303,6 +303,16 @@ TEST_F(Program, WithoutL2tpdAPeerIsDisconnectedAllTheSame) {
   EXPECT_NE(out.text.find("its L2TP ends without a word: cannot connect"), std::string::npos) << out.text;
 }
 
+TEST_F(Program, TheDoctorSeesAHostOnlyAsRootAndComplainsOfAConfigurationThatIsNone) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to give it up";
+  const auto out = run("doctor --json --config " + folder_ + "/none.toml");
+  EXPECT_EQ(out.exit_code, 6) << out.text;
+  EXPECT_EQ(misfit("doctor", out.text), "");
+  EXPECT_EQ(Json::parse(out.text)["findings"][0]["check"], "configuration");
+  const auto nobody = run("doctor", "2>&1", "setpriv --reuid=65534 --regid=65534 --clear-groups ");
+  EXPECT_EQ(nobody.exit_code, 3) << nobody.text;
+}
+
 TEST_F(Program, WrongUsageExitsWithTwoAndHelpWithZero) {
   EXPECT_EQ(run("").exit_code, 2);
   EXPECT_EQ(run("peers --yaml").exit_code, 2);
