@@ -75,7 +75,9 @@ base::Result<void> Daemon::open_sockets(const config::Config& config) {
   if (!events) return tl::unexpected(events.error());
   events_ = std::move(*events);
   sources_.push_back(loop_.on_readable(events_->fd(), [this] { kernel_events(); }));
-  auto table = nft::TableWatch::open({"alias", "home"});
+  std::set<std::string> ours{"alias", "home"};
+  if (l2tp_.lns == config::Lns::external) ours.insert({"latched", "cleartext"});  // else l2tpd's
+  auto table = nft::TableWatch::open(std::move(ours));
   if (!table) return tl::unexpected(table.error());
   table_ = std::move(*table);
   sources_.push_back(loop_.on_readable(table_->fd(), [this] {
@@ -164,8 +166,9 @@ void Daemon::fill_maps() {
   for (const auto& [number, peer] : engine_.peers()) {
     if (peer.entry_presence == ike::Presence::present) peers.push_back(peer.entry());
   }
-  if (auto filled = broker_.fill_maps(peers); !filled)
-    return base::log(base::Severity::error, filled.error().message);
+  auto filled = broker_.fill_maps(peers);
+  if (filled && l2tp_.lns == config::Lns::external) filled = broker_.open_l2tp_port(l2tp_.cleartext);
+  if (!filled) return base::log(base::Severity::error, filled.error().message);
   base::log(
       base::Severity::notice,
       fmt::format("Somebody has changed table inet sameroof: its maps have all {} peers.", peers.size()));

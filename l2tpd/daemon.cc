@@ -97,7 +97,7 @@ base::Result<void> Daemon::start() {
   auto sets = nft::SetMembers::open();
   if (!sets) return tl::unexpected(sets.error());
   sets_.emplace(std::move(*sets));
-  auto table = nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext"});
+  auto table = nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext", "mss"});
   if (!table) return tl::unexpected(table.error());
   table_.emplace(std::move(*table));
   table_events_ = loop_.on_readable(table_->fd(), [this] {
@@ -135,6 +135,9 @@ nl::Result<void> Daemon::fill_sets() {
   for (const auto& [mark, tunnel] : latched_) {
     if (const auto done = latch_->add_tunnel(mark, tunnel.value); !done) return done;
   }
+  for (const auto& [ifname, mtu] : clamped_) {
+    if (const auto done = latch_->add_link(ifname, mtu); !done) return done;
+  }
   return {};
 }
 
@@ -142,9 +145,10 @@ void Daemon::table_disturbed() {
   if (!latch_->loaded().value_or(false))
     return base::log(Severity::error, "Table inet sameroof is gone: load the ruleset again.");
   if (const auto done = fill_sets(); !done) return base::log(Severity::error, done.error().message);
-  base::log(Severity::notice,
-            fmt::format("Somebody has changed table inet sameroof: its sets have all {} tunnels.",
-                        latched_.size()));
+  base::log(
+      Severity::notice,
+      fmt::format("Somebody has changed table inet sameroof: its sets have all {} tunnels and {} links.",
+                  latched_.size(), clamped_.size()));
 }
 
 base::Result<void> Daemon::open_main_socket(const base::Address& address) {
@@ -313,6 +317,7 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel) const {
 }
 
 void Daemon::session_up(const SessionRecord& session) {
+  clamped_.insert_or_assign(session.ifname, session.mtu);
   if (const auto done = latch_->add_link(session.ifname, session.mtu); !done)
     base::log(Severity::warning, done.error().message);
   put_into_sets(session);
@@ -343,6 +348,7 @@ void Daemon::session_down(SessionRecord& session) {
   const auto bytes = bytes_of(session.ifname);
   session.bytes_in = bytes.in;
   session.bytes_out = bytes.out;
+  clamped_.erase(session.ifname);
   if (const auto done = latch_->remove_link(session.ifname); !done)
     base::log(Severity::warning, done.error().message);
   for (const auto& own : session.account.nft_sets) {

@@ -118,6 +118,7 @@ class Daemon {
   Accounts accounts_;
   std::optional<nft::PeerMap> latch_;
   std::set<std::pair<base::Mark, l2tp::TunnelId>> latched_;
+  std::map<std::string, std::uint16_t> clamped_;  ///< interfaces that are up, and their MTU
   std::optional<nft::TableWatch> table_;
   std::optional<nft::SetMembers> sets_;
   l2tp::Server server_;

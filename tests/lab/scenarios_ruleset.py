@@ -48,8 +48,11 @@ def flushed_ruleset(lab):
     internet.nft(CLEAR_TEXT)
     try:
         with lab.gateway() as gateway:
-            lab.dial(*clients, goes)
-            lab.prove(*clients, goes)
+            lab.dial(*clients)
+            lab.prove(*clients)
+            elements = gateway.map_elements()
+            lab.dial(goes)
+            lab.prove(goes)
             last = next(peer for peer in gateway.peers() if peer["user"] == goes.user)
             ids = {peer["user"]: (peer["mark"], peer["tunnel"]) for peer in gateway.peers()}
             gw.run("nft", "flush", "ruleset")
@@ -74,7 +77,9 @@ def flushed_ruleset(lab):
                 raise Failure(f"of the client that went there is clear text or a policy: {policies} policies")
 
             full = gateway.map_elements()
-            for kind, name in (("map", "alias"), ("map", "home"), ("set", "tids"), ("set", "latched")):
+            if full < elements:
+                raise Failure(f"of {elements} elements for two clients {full} are back")
+            for kind, name in (("map", "alias"), ("map", "home"), ("map", "mss"), ("set", "tids"), ("set", "latched")):
                 gw.run("nft", "flush", kind, "inet", "sameroof", name)
                 checks.wait_until_equal(gateway.map_elements, full, 20, f"{name} is filled again")
             lab.prove(*clients)
@@ -83,3 +88,23 @@ def flushed_ruleset(lab):
                 raise Failure("L2TP left the gateway in clear text")
     finally:
         internet.nft("delete table ip watch")
+
+
+@scenario(only="sameroof")
+def flushed_ruleset_of_another_daemon(lab):
+    """xl2tpd serves clear text beside IPsec, and goes on doing so when the ruleset was flushed and loaded again, or somebody
+    empties the set that allows it."""
+    gw, a4 = lab.world["gw"], lab.world["a4"]
+    remote = lab.client("a4").remote
+
+    def answered():
+        return checks.is_answered_in_clear(a4, remote)
+
+    with lab.gateway(lns="external", cleartext="beside") as gateway:
+        if not answered():
+            raise Failure("clear text was to be served")
+        gw.run("nft", "flush", "ruleset")
+        gateway.load_ruleset()
+        wait_for(answered, 20, "clear text served again after the ruleset was loaded again")
+        gw.run("nft", "flush", "set", "inet", "sameroof", "cleartext")
+        wait_for(answered, 20, "clear text served again after its set was emptied")

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <sched.h>
@@ -102,6 +103,25 @@ TEST_F(InAKernel, AnotherL2tpDaemonFindsItsPortWithoutALatchAndOpenAsConfigured)
   ASSERT_EQ(::raise(SIGTERM), 0);
   (*daemon)->run();
   EXPECT_FALSE(listed("cleartext"));
+}
+
+TEST_F(InAKernel, AnotherL2tpDaemonsClearTextSurvivesARulesetThatSomebodyLoadsAgain) {
+  config_.l2tp.lns = config::Lns::external;
+  config_.l2tp.cleartext = config::Cleartext::beside;
+  auto daemon = start();
+  ASSERT_TRUE(daemon) << daemon.error().message;
+  ASSERT_EQ(std::system("nft flush ruleset && nft -f " SAMEROOF_SOURCE_DIR "/nft/sameroof.nft"), 0);
+  bool allowed = false;
+  std::thread looks([&allowed] {
+    for (int i = 0; i < 100 && !allowed; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      allowed = std::system("nft get element inet sameroof cleartext '{ 1701 }' >/dev/null 2>&1") == 0;
+    }
+    ::kill(::getpid(), SIGTERM);
+  });
+  (*daemon)->run();
+  looks.join();
+  EXPECT_TRUE(allowed);
 }
 
 TEST_F(InAKernel, HangupDoesNotEndItAndTermDoes) {
