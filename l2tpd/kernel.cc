@@ -1,9 +1,15 @@
 #include "l2tpd/kernel.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/if_pppox.h>
 #include <netinet/in.h>
@@ -15,7 +21,8 @@ namespace {
 
 base::Result<base::Fd> open_pppox() {
   base::Fd fd(::socket(AF_PPPOX, SOCK_DGRAM | SOCK_CLOEXEC, PX_PROTO_OL2TP));
-  if (!fd) return base::fail_errno("cannot open a PPPoL2TP socket (is the module l2tp_ppp there?)", errno);
+  if (!fd)
+    return tl::unexpected(no_pppol2tp(errno, {"/etc/modprobe.d", "/run/modprobe.d", "/lib/modprobe.d"}));
   return fd;
 }
 
@@ -78,11 +85,75 @@ base::Result<std::uint16_t> path_mtu(const base::Address& local, const base::Add
   return static_cast<std::uint16_t>(std::clamp(mtu, 576, 65535));
 }
 
+namespace {
+
+constexpr std::array needed_modules{"l2tp_ppp", "l2tp_core", "l2tp_netlink", "pppox", "ppp_generic"};
+
+/// Whether a line of modprobe.d(5) keeps a module that we need from being loaded; which.
+std::optional<std::string_view> forbidden_by(const std::string& line) {
+  std::istringstream words(line);
+  std::string command, module, program;
+  words >> command >> module >> program;
+  std::ranges::replace(module, '-', '_');
+  const bool stops = command == "blacklist" ||
+                     (command == "install" && (program.ends_with("/false") || program.ends_with("/true")));
+  const auto it = std::ranges::find(needed_modules, module);
+  if (!stops || it == needed_modules.end()) return std::nullopt;
+  return *it;
+}
+
+struct Prohibition {
+  std::string_view module;
+  std::string file;
+};
+
+std::optional<Prohibition> prohibition_in(const std::vector<std::string>& folders) {
+  for (const auto& folder : folders) {
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+      if (entry.path().extension() != ".conf") continue;
+      std::ifstream file(entry.path());
+      for (std::string line; std::getline(file, line);) {
+        if (const auto module = forbidden_by(line)) return Prohibition{*module, entry.path().string()};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+base::Error no_pppol2tp(int error_number, const std::vector<std::string>& folders) {
+  if (error_number != EAFNOSUPPORT && error_number != EPROTONOSUPPORT)
+    return base::fail_errno("cannot open a PPPoL2TP socket", error_number).value();
+  const auto prohibition = prohibition_in(folders);
+  if (!prohibition)
+    return {
+        "the kernel has no PPP over L2TP: modprobe l2tp_ppp says why (RHEL has the module in the package "
+        "kernel-modules-extra)"};
+  return {fmt::format("the kernel has no PPP over L2TP: {} forbids the module {}", prohibition->file,
+                      prohibition->module)};
+}
+
+base::Result<void> check_ppp_device(const char* path) {
+  const base::Fd device(::open(path, O_RDWR | O_CLOEXEC));
+  if (device) return {};
+  switch (errno) {
+    case ENOENT:
+      return base::fail(
+          fmt::format("there is no {0}: modprobe ppp_generic makes it (in a container: mknod {0} "
+                      "c 108 0, where the host allows it)",
+                      path));
+    case ENXIO:
+    case ENODEV:
+      return base::fail(fmt::format("{} is there, but the kernel has no PPP: modprobe ppp_generic", path));
+    default: return base::fail_errno(fmt::format("cannot open {}", path), errno);
+  }
+}
+
 base::Result<void> check_kernel() {
   if (const auto fd = open_pppox(); !fd) return tl::unexpected(fd.error());
-  if (::access("/dev/ppp", R_OK | W_OK) != 0)
-    return base::fail_errno("cannot use /dev/ppp (is the module ppp_generic there?)", errno);
-  return {};
+  return check_ppp_device("/dev/ppp");
 }
 
 }  // namespace l2tpd

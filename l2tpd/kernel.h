@@ -2,6 +2,9 @@
 // The kernel's L2TP data path (kernel.md §3): a connected UDP socket becomes a tunnel, and a PPPoX socket a
 // session of it. Both live as long as their descriptors.
 
+#include <string>
+#include <vector>
+
 #include "base/fd.h"
 #include "base/result.h"
 #include "l2tp/effect.h"
@@ -23,7 +26,13 @@ base::Result<base::Fd> make_kernel_session(int udp_socket, const l2tp::TunnelNam
 /// said so.
 base::Result<std::uint16_t> path_mtu(const base::Address& local, const base::Address& remote);
 
-/// Whether the kernel can do all this; the sentence says what is missing.
+/// Whether the kernel can do all this; the sentence says what is missing, and why as far as that can be told.
 base::Result<void> check_kernel();
+
+// Its parts, for tests.
+
+/// `error_number`: why there is no PPPoL2TP socket. `folders`: where modprobe(8) is configured.
+base::Error no_pppol2tp(int error_number, const std::vector<std::string>& folders);
+base::Result<void> check_ppp_device(const char* path);
 
 }  // namespace l2tpd

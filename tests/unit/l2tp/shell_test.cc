@@ -6,12 +6,15 @@
 #include <fstream>
 #include <sstream>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "l2tpd/accounts.h"
+#include "l2tpd/kernel.h"
 #include "l2tpd/link_protocol.h"
 #include "l2tpd/mtu.h"
 #include "l2tpd/pool.h"
@@ -314,6 +317,61 @@ TEST(Pppd, ItsExitStatusBecomesWordsAResultCodeAndACounter) {
   EXPECT_EQ(end(13).name, "session_time");
   EXPECT_EQ(end(99).name, "other");
   EXPECT_EQ(end_of_pppd(SIGKILL).name, "killed");
+}
+
+class Modprobe : public ::testing::Test {
+ protected:
+  Modprobe() {
+    char folder[] = "/tmp/modprobe.XXXXXX";
+    if (!::mkdtemp(folder)) std::abort();
+    folder_ = folder;
+  }
+  ~Modprobe() override { std::filesystem::remove_all(folder_); }
+  std::string said(int error_number = EPROTONOSUPPORT) const {
+    return no_pppol2tp(error_number, {"/nowhere", folder_}).message;
+  }
+  void configure(const std::string& file, const std::string& text) const {
+    std::ofstream(folder_ + "/" + file) << text;
+  }
+  std::string folder_;
+};
+
+TEST_F(Modprobe, AModuleThatIsBlacklistedIsNamedWithItsFile) {
+  configure("l2tp_ppp-blacklist.conf",
+            "# Remove the blacklist by adding a comment # at the start of the line.\n"
+            "blacklist l2tp_ppp\n");
+  const auto forbidden =
+      "the kernel has no PPP over L2TP: " + folder_ + "/l2tp_ppp-blacklist.conf forbids the module ";
+  EXPECT_EQ(said(), forbidden + "l2tp_ppp");
+  EXPECT_EQ(said(EAFNOSUPPORT), forbidden + "l2tp_ppp");
+  configure("l2tp_ppp-blacklist.conf", "  install  ppp-generic\t/bin/false\n");
+  EXPECT_EQ(said(), forbidden + "ppp_generic");
+}
+
+TEST_F(Modprobe, WhatForbidsNothingOfOursIsNotBlamed) {
+  configure("a.conf",
+            "#blacklist l2tp_ppp\nblacklist pcspkr\ninstall l2tp_ppp /sbin/modprobe -i l2tp_ppp\n"
+            "options l2tp_ppp x=1\nblacklist\n");
+  configure("b.conf.rpmsave", "blacklist l2tp_ppp\n");
+  EXPECT_EQ(said(),
+            "the kernel has no PPP over L2TP: modprobe l2tp_ppp says why (RHEL has the module in the package "
+            "kernel-modules-extra)");
+  EXPECT_EQ(said(EPERM), "cannot open a PPPoL2TP socket: Operation not permitted");
+}
+
+TEST_F(Modprobe, APppDeviceThatIsNotThereOrLeadsNowhereIsSaidSo) {
+  EXPECT_EQ(
+      check_ppp_device("/nowhere/ppp").error().message,
+      "there is no /nowhere/ppp: modprobe ppp_generic makes it (in a container: mknod /nowhere/ppp c 108 0, "
+      "where the host allows it)");
+  const auto device = folder_ + "/ppp";
+  // A number that no driver has.
+  if (::mknod(device.c_str(), S_IFCHR | 0600, makedev(239, 77)) != 0 ||
+      ::open(device.c_str(), O_RDWR | O_CLOEXEC) >= 0 || (errno != ENXIO && errno != ENODEV))
+    GTEST_SKIP() << "no device nodes here";
+  EXPECT_EQ(check_ppp_device(device.c_str()).error().message,
+            device + " is there, but the kernel has no PPP: modprobe ppp_generic");
+  EXPECT_TRUE(check_ppp_device("/dev/null"));
 }
 
 TEST(Pppd, WhatIsMissingOfItIsNamed) {
