@@ -14,7 +14,7 @@ enum Exit {
   usage = 2,
   forbidden = 3,
   no_match = 4,  ///< no peer, user or attempt is called so
-  doubts = 5,    ///< of the doctor's: warnings only
+  doubts = 5,    ///< of the doctor's: warnings only; what import printed is not complete
   broken = 6     ///< the doctor found an error
 };
 
@@ -23,6 +23,8 @@ struct Options {
   bool json = false;
   unsigned watch = 0;                                  ///< seconds; 0: once
   std::string config = "/etc/sameroof/sameroof.toml";  ///< of doctor
+  std::string root;                                    ///< of import: what stands before /etc
+  bool print_secrets = false;                          ///< of import
   std::string subject;                                 ///< of disconnect
   bool user = false;                                   ///< the subject is a user, even where it is a number
 };

@@ -13,6 +13,7 @@
 #include "xfrmctl/doctor.h"
 #include "xfrmctl/kernel.h"
 #include "xfrmctl/peers.h"
+#include "xfrmctl/run_import.h"
 #include "xfrmctl/sas.h"
 #include "xfrmctl/status.h"
 #include "xfrmctl/tunnels.h"
@@ -119,6 +120,11 @@ void disconnect_options(CLI::App& command, Options& options) {
   command.add_flag("--user", options.user, "it is a user, even where it is a number");
 }
 
+void import_options(CLI::App& command, Options& options) {
+  command.add_flag("--secrets", options.print_secrets, "print secrets.toml instead of sameroof.toml");
+  command.add_option("--root", options.root, "read below this folder instead of the host's own /etc");
+}
+
 void doctor_options(CLI::App& command, Options& options) {
   command.add_flag("--json", options.json, "as JSON");
   command.add_option("--config", options.config, "the configuration")->capture_default_str();
@@ -148,6 +154,8 @@ constexpr Command commands[] = {
      disconnect_options},
     {"reload", "l2tpd reads users, [ppp], [radius] and [hooks] again; sessions that are up stay", run_reload,
      no_options},
+    {"import", "prints the files of Libreswan or strongSwan, xl2tpd and pppd as sameroof.toml", run_import,
+     import_options},
     {"doctor", "what is wrong with this host, in sentences, and what to do about each", run_doctor,
      doctor_options},
 };
@@ -162,7 +170,9 @@ constexpr const char* footer =
     "and policies: the kernel; tunnels and sessions: l2tpd; what only joins rows may be missing, and "
     "standard\n"
     "error says so); 2 wrong usage; 3 not allowed; 4 there is no such peer or user;\n"
-    "5 the doctor has warnings, 6 it has errors, too.\n"
+    "5 the doctor has warnings, 6 it has errors, too; import: 4 there is nothing to read, 5 what is printed "
+    "is not\n"
+    "complete.\n"
     "Where another daemon serves L2TP (lns = \"external\"), status and peers do not miss l2tpd; where L2TP "
     "is\n"
     "served without IPsec only (cleartext = \"only\"), nobody misses ikd.";

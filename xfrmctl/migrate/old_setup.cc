@@ -1,0 +1,22 @@
+#include "migrate/old_setup.h"
+
+#include "migrate/words.h"
+
+namespace migrate {
+
+OldSetup read_setup(const Files& files) {
+  OldSetup out;
+  // strongSwan's own folder is that of Fedora and its kin.
+  for (const char* path : {"/etc/ipsec.conf", "/etc/strongswan/ipsec.conf"})
+    read_ipsec_conf(files, path, out);
+  for (const char* path : {"/etc/ipsec.secrets", "/etc/strongswan/ipsec.secrets"})
+    read_ipsec_secrets(files, path, out);
+  for (const char* path : {"/etc/swanctl/swanctl.conf", "/etc/strongswan/swanctl/swanctl.conf"})
+    read_swanctl(files, path, out);
+  read_xl2tpd(files, "/etc/xl2tpd/xl2tpd.conf", out);
+  for (const char* path : {"/etc/ppp/chap-secrets", "/etc/ppp/pap-secrets"})
+    read_ppp_secrets(files, path, out);
+  return out;
+}
+
+}  // namespace migrate
