@@ -298,6 +298,7 @@ Config read(const toml::table& root, std::string_view file_name, Complaints& com
   Config out;
   out.file_name = file_name;
   int ppp_line = 0;
+  std::vector<Entry> of_l2tpd;
   for (const auto& [key, e] : Entry("", root, 1, complaints).keys()) {
     if (key == "marks")
       read_marks(e, out.marks);
@@ -310,15 +311,19 @@ Config read(const toml::table& root, std::string_view file_name, Complaints& com
     else if (key == "service")
       for (const auto& table : e.elements()) read_service(table, out.services);
     else if (key == "hooks")
-      read_hooks(e, out.hooks);
+      read_hooks(e, out.hooks), of_l2tpd.push_back(e);
     else if (key == "radius")
-      read_radius(e, out.radius);
+      read_radius(e, out.radius), of_l2tpd.push_back(e);
     else if (key == "user")
       for (const auto& table : e.elements()) read_user(table, out.ppp.limits, out.users);
     else
       e.refuse("unknown key");
   }
   if (ppp_line == 0 && out.l2tp.lns == Lns::l2tpd) complaints.add(1, "ppp", "the section [ppp] is missing");
+  // Somebody would rely on them. [ppp] and [[user]] only stay behind when l2tp.lns changes.
+  for (const auto& e : of_l2tpd) {
+    if (out.l2tp.lns == Lns::external) e.refuse("serves l2tpd only, and l2tp.lns is \"external\"");
+  }
   if (complaints.none()) compare_sections(out, complaints, ppp_line);
   return out;
 }

@@ -326,6 +326,14 @@ TEST(Config, WhereAnotherDaemonServesL2tpThePppSectionMayBeMissing) {
             "sameroof.toml: line 3: ppp.local_address: lies in marks.alias, 240.0.0.0/8");
 }
 
+TEST(Config, WhereAnotherDaemonServesL2tpNobodyMayRelyOnOurHooksOrRadius) {
+  const std::string external = "[l2tp]\nlns = \"external\"\n";
+  EXPECT_EQ(refusal(external + "[hooks]\nsession_up = \"/x/up\"\n"),
+            "sameroof.toml: line 3: hooks: serves l2tpd only, and l2tp.lns is \"external\"");
+  EXPECT_EQ(refusal(external + "[radius]\nservers = [\"192.0.2.1\"]\n"),
+            "sameroof.toml: line 3: radius: serves l2tpd only, and l2tp.lns is \"external\"");
+}
+
 TEST(Config, APoolMayHoldTheLocalAddressAndFixedOnes) {
   EXPECT_EQ(refusal("[ppp]\nlocal_address = \"10.0.0.1\"\npool = \"10.0.0.0/24\"\n"
                     "[[user]]\nname = \"a\"\naddress = \"10.0.0.9\"\n"),
