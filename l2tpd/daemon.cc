@@ -37,6 +37,16 @@ l2tp::Settings settings_from(const config::Config& config, const config::Secrets
   return settings;
 }
 
+/// What is missing for ppp.ipv6_prefix: an error, or where somebody may still mend it only a warning.
+base::Result<void> prepare_ipv6(const config::Ppp& ppp, Ipv6Links& links) {
+  if (!ppp.ipv6_prefix) return {};
+  if (!forwards_ipv6())
+    base::log(Severity::warning,
+              "Sessions have no IPv6, in spite of ppp.ipv6_prefix: this host forwards none "
+              "(net.ipv6.conf.all.forwarding is 0).");
+  return links.open();
+}
+
 std::string mark_field(const l2tp::TunnelName& tunnel) { return fmt::format("{:#x}", tunnel.mark.value); }
 
 }  // namespace
@@ -49,6 +59,7 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
       accounts_(config, secrets, random_secret(32)),
       server_(settings_from(config, secrets), random_16),
       bindings_(loop, config, options_.run_dir + "/ikd"),
+      ipv6_links_(loop),
       links_(
           loop, config, accounts_, bindings_, options_.pppd,
           {.ended =
@@ -58,8 +69,9 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
                },
            .up = [this](const SessionRecord& session) { session_up(session); },
            .down = [this](SessionRecord& session) { session_down(session); },
-           .over = [this](const SessionRecord& session,
-                          std::string_view why) { session_over(session, why); }}),
+           .over = [this](const SessionRecord& session, std::string_view why) { session_over(session, why); },
+           .ipv6_up = [this](const Ipv6Up& up, const base::Prefix& prefix) { ipv6_up(up, prefix); },
+           .ipv6_down = [this](const std::string& ifname) { ipv6_links_.down(ifname); }}),
       hooks_(loop, config.hooks),
       farewells_(loop, server_, links_),
       started_(base::Clock::now()) {}
@@ -97,7 +109,7 @@ base::Result<void> Daemon::start() {
   auto sets = nft::SetMembers::open();
   if (!sets) return tl::unexpected(sets.error());
   sets_.emplace(std::move(*sets));
-  auto table = nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext", "mss"});
+  auto table = nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext", "mss", "mss6"});
   if (!table) return tl::unexpected(table.error());
   table_.emplace(std::move(*table));
   table_events_ = loop_.on_readable(table_->fd(), [this] {
@@ -112,6 +124,7 @@ base::Result<void> Daemon::start() {
     if (!written) return tl::unexpected(written.error());
     radius_file_ = std::move(*written);
   }
+  if (const auto able = prepare_ipv6(config_.ppp, ipv6_links_); !able) return able;
   timer_ = loop_.on_time([this] { server_.timeout(base::Clock::now()); });
   before_sleep_ = loop_.before_sleep([this] { pump(); });
   for (const auto& address : config_.l2tp.listen) {
@@ -170,7 +183,8 @@ base::Result<void> Daemon::open_control() {
       control_interface());
   if (!server) return tl::unexpected(server.error());
   control_ = std::move(*server);
-  serve_status(*control_, server_, links_, counters_, config_.l2tp.cleartext, started_);
+  serve_status(*control_, server_, links_, ipv6_links_.counters(), counters_, config_.l2tp.cleartext,
+               started_);
   farewells_.serve(*control_);
   control_->handle("Reload", [this](const control::Json&, control::Call call) {
     const auto changes = reload();
@@ -311,6 +325,7 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel) const {
   if (peer && !peer->sas.empty()) carrier.transform = peer->sas.front().transform;
   const auto largest = largest_ppp_packet(path, carrier);
   PppdTerms terms{.mtu = std::min(largest, config_.ppp.mtu.value_or(largest)), .radius_file = radius_file_};
+  terms.ipv6 = config_.ppp.ipv6_prefix && terms.mtu >= least_ipv6_mtu && forwards_ipv6();
   terms.calling_station = base::Endpoint{home, peer ? peer->port : tunnel.remote.port}.to_string();
   if (tunnel.mark.value != 0) terms.calling_station += fmt::format("/{:#x}", tunnel.mark.value);
   return terms;
@@ -344,6 +359,11 @@ void Daemon::put_into_sets(const SessionRecord& session) {
   }
 }
 
+void Daemon::ipv6_up(const Ipv6Up& up, const base::Prefix& prefix) {
+  const auto done = ipv6_links_.up(up.ifname, {.prefix = prefix, .mtu = up.mtu, .dns = config_.ppp.ipv6_dns});
+  if (!done) base::log(Severity::error, fmt::format("{} has no IPv6: {}.", up.ifname, done.error().message));
+}
+
 void Daemon::session_down(SessionRecord& session) {
   const auto bytes = bytes_of(session.ifname);
   session.bytes_in = bytes.in;
@@ -371,6 +391,7 @@ base::Result<std::string> Daemon::reload() {
   if (!fresh) good = tl::unexpected(fresh.error());
   if (good) good = check_reload(config_, fresh->config);
   if (good) good = check_pppd(fresh->config.ppp, options_.pppd);
+  if (good) good = prepare_ipv6(fresh->config.ppp, ipv6_links_);
   if (good && fresh->config.ppp.users == config::UserSource::radius) {
     auto written = write_radius_files(options_.run_dir + "/radius", fresh->config, fresh->secrets);
     if (!written) good = tl::unexpected(written.error());

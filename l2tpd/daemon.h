@@ -15,6 +15,7 @@
 #include "l2tp/server.h"
 #include "l2tpd/farewells.h"
 #include "l2tpd/hooks.h"
+#include "l2tpd/ipv6_links.h"
 #include "l2tpd/links.h"
 #include "l2tpd/peers_watch.h"
 #include "nft/peer_map.h"
@@ -100,6 +101,7 @@ class Daemon {
   void session_down(SessionRecord& session);
   void session_over(const SessionRecord& session, std::string_view why);
   void put_into_sets(const SessionRecord& session);
+  void ipv6_up(const Ipv6Up& up, const base::Prefix& prefix);
   const control::Peer* peer_of(const l2tp::TunnelName& tunnel) const;
 
   /// Everything of ours in the sets of the ruleset.
@@ -123,6 +125,7 @@ class Daemon {
   std::optional<nft::SetMembers> sets_;
   l2tp::Server server_;
   Bindings bindings_;
+  Ipv6Links ipv6_links_;
   Links links_;
   Hooks hooks_;
   Farewells farewells_;

@@ -16,13 +16,14 @@ void put_field(wire::Writer& out, base::ByteView bytes) {
   out.bytes(part);
 }
 
+bool is_ifname(base::ByteView bytes) { return !bytes.empty() && bytes.size() <= 15; }
+
 std::optional<LinkRequest> decode_up(wire::Reader& in) {
   const auto ifname = field(in);
   const auto ours = base::Address::from_bytes(field(in));
   const auto theirs = base::Address::from_bytes(field(in));
   wire::Reader mtu(field(in));
-  if (mtu.left() != 2 || !ours || !theirs || !ours->is_v4() || !theirs->is_v4() || ifname.empty() ||
-      ifname.size() > 15)
+  if (mtu.left() != 2 || !ours || !theirs || !ours->is_v4() || !theirs->is_v4() || !is_ifname(ifname))
     return std::nullopt;
   return LinkUp{text(ifname), *ours, *theirs, mtu.u16()};
 }
@@ -30,8 +31,21 @@ std::optional<LinkRequest> decode_up(wire::Reader& in) {
 std::optional<LinkRequest> decode_down(wire::Reader& in) {
   const auto ifname = field(in);
   const auto status = field(in);
-  if (ifname.empty() || ifname.size() > 15 || status.size() != 1) return std::nullopt;
+  if (!is_ifname(ifname) || status.size() != 1) return std::nullopt;
   return LinkDown{text(ifname), status[0]};
+}
+
+std::optional<LinkRequest> decode_ipv6_up(wire::Reader& in) {
+  const auto ifname = field(in);
+  wire::Reader mtu(field(in));
+  if (!is_ifname(ifname) || mtu.left() != 2) return std::nullopt;
+  return Ipv6Up{text(ifname), mtu.u16()};
+}
+
+std::optional<LinkRequest> decode_ipv6_down(wire::Reader& in) {
+  const auto ifname = field(in);
+  if (!is_ifname(ifname)) return std::nullopt;
+  return Ipv6Down{text(ifname)};
 }
 
 void put_number(wire::Writer& out, std::chrono::seconds value) {
@@ -49,6 +63,10 @@ std::optional<LinkRequest> decode_request(base::ByteView packet) {
     out = decode_up(in);
   } else if (kind == sameroof_down) {
     out = decode_down(in);
+  } else if (kind == sameroof_ipv6_up) {
+    out = decode_ipv6_up(in);
+  } else if (kind == sameroof_ipv6_down) {
+    out = decode_ipv6_down(in);
   } else {
     const auto name = field(in);
     if (name.empty()) return std::nullopt;

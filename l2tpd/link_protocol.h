@@ -41,7 +41,16 @@ struct LinkDown {
   std::string ifname;
   std::uint8_t status = 0;  ///< pppd(8), EXIT STATUS; zero where pppd knows of no reason
 };
-using LinkRequest = std::variant<SecretWanted, ChapChecked, PapLogin, Judged, LinkUp, LinkDown>;
+/// IPV6CP is up.
+struct Ipv6Up {
+  std::string ifname;
+  std::uint16_t mtu = 0;
+};
+struct Ipv6Down {
+  std::string ifname;
+};
+using LinkRequest =
+    std::variant<SecretWanted, ChapChecked, PapLogin, Judged, LinkUp, LinkDown, Ipv6Up, Ipv6Down>;
 
 /// Nothing for what is no request: names are 1 to 255 octets, an interface name 1 to 15.
 std::optional<LinkRequest> decode_request(base::ByteView packet);

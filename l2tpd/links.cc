@@ -47,7 +47,8 @@ Links::Links(os::Loop& loop, const config::Config& config, const Accounts& accou
       bindings_(bindings),
       program_(std::move(program)),
       calls_(std::move(calls)),
-      pool_(config) {}
+      pool_(config),
+      prefixes_(config.ppp) {}
 
 base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
                                 base::Fd kernel_session, const PppdTerms& terms) {
@@ -69,6 +70,7 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
   it->tunnel = tunnel;
   it->session = session;
   it->channel = std::move(ours);
+  it->ipv6 = terms.ipv6;
   it->since = base::Clock::now();
   it->readable = loop_.on_readable(it->channel.get(), [this, it] { read(*it); });
   it->exit = loop_.on_child_exit(*pid, [this, it](int status) { ended(it, status); });
@@ -155,6 +157,11 @@ void Links::answer(Link& link, LinkRequest request) {
                         [&](const LinkDown& down) {
                           link.reason = down.status;
                           report_down(link);
+                          send(link, encode_yes());
+                        },
+                        [&](const Ipv6Up& up) { report_ipv6_up(link, up); },
+                        [&](const Ipv6Down&) {
+                          report_ipv6_down(link);
                           send(link, encode_yes());
                         }},
              request);
@@ -262,6 +269,14 @@ void Links::grant(Link& link, const Account& account) {
   link.account = account;
   link.status.user = account.name;
   link.status.address = *address;
+  if (link.ipv6 && !link.status.ipv6_prefix) {
+    link.status.ipv6_prefix = prefixes_.lease();
+    if (!link.status.ipv6_prefix)
+      base::log(Severity::notice,
+                fmt::format("User '{}' of {} goes without IPv6: no prefix is left in ppp.ipv6_prefix.",
+                            account.name, words_for(link.tunnel)),
+                {{"MARK", mark_field(link.tunnel)}, {"USER", account.name}});
+  }
   ++counters_.logins;
   send(link, encode_lease({*address, account.limits.session, account.limits.idle}));
 }
@@ -288,6 +303,7 @@ void Links::report_up(Link& link, const LinkUp& up) {
                                 .session = link.session,
                                 .account = *link.account,
                                 .address = *link.status.address,
+                                .ipv6_prefix = link.status.ipv6_prefix,
                                 .ifname = up.ifname,
                                 .mtu = up.mtu,
                                 .since = link.since};
@@ -301,10 +317,30 @@ void Links::report_down(Link& link) {
   if (std::exchange(link.up, false)) calls_.down(*link.record);
 }
 
+void Links::report_ipv6_up(Link& link, const Ipv6Up& up) {
+  if (link.account && link.status.ipv6_prefix && !link.ipv6_up) {
+    base::log(Severity::info,
+              fmt::format("User '{}' of {} has IPv6: {} with {}.", link.account->name, words_for(link.tunnel),
+                          up.ifname, link.status.ipv6_prefix->to_string()),
+              {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
+    link.ipv6_up = up.ifname;
+    calls_.ipv6_up(up, *link.status.ipv6_prefix);
+  }
+  send(link, encode_yes());
+}
+
+void Links::report_ipv6_down(Link& link) {
+  const auto ifname = std::exchange(link.ipv6_up, std::nullopt);
+  // As in ended().
+  if (ifname && std::ranges::find(links_, ifname, &Link::ipv6_up) == links_.end()) calls_.ipv6_down(*ifname);
+}
+
 void Links::ended(Iterator it, int status) {
   auto gone = std::move(*it);
   links_.erase(it);
   if (gone.status.address) pool_.release(*gone.status.address);
+  report_ipv6_down(gone);
+  if (gone.status.ipv6_prefix) prefixes_.release(*gone.status.ipv6_prefix);
   const auto end = end_of_pppd(status, gone.reason);
   const auto why = gone.stopped ? *gone.stopped : gone.refused ? *gone.refused : end.ending.message;
   ++counters_.ended[std::string(gone.stopped ? "by_us" : end.name)];

@@ -24,8 +24,9 @@ namespace l2tpd {
 struct LinkStatus {
   std::optional<std::string> user;  ///< once authenticated
   std::optional<base::Address> address;
-  std::optional<std::string> ifname;  ///< once IPCP is up
-  std::uint16_t mtu = 0;              ///< once IPCP is up
+  std::optional<std::string> ifname;        ///< once IPCP is up
+  std::uint16_t mtu = 0;                    ///< once IPCP is up
+  std::optional<base::Prefix> ipv6_prefix;  ///< for its use, once authenticated
 };
 
 /// A session that is, or was, up.
@@ -35,6 +36,7 @@ struct SessionRecord {
   l2tp::SessionName session;
   Account account;
   base::Address address;
+  std::optional<base::Prefix> ipv6_prefix;
   std::string ifname;
   std::uint16_t mtu = 0;
   base::Time since;                           ///< when its pppd was started
@@ -61,6 +63,11 @@ class Links {
     /// After that, once its pppd has gone.
     std::function<void(const SessionRecord&, std::string_view why)> over = [](const SessionRecord&,
                                                                               std::string_view) {};
+    /// IPV6CP is up, before IPCP or after it or without it; pppd waits until this returns.
+    std::function<void(const Ipv6Up&, const base::Prefix&)> ipv6_up = [](const Ipv6Up&, const base::Prefix&) {
+    };
+    /// Once for each `ipv6_up`.
+    std::function<void(const std::string& ifname)> ipv6_down = [](const std::string&) {};
   };
   /// `config`, `accounts` and `bindings` outlive it.
   Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, Bindings& bindings,
@@ -76,12 +83,16 @@ class Links {
   std::optional<LinkStatus> status(l2tp::TunnelId tunnel, l2tp::SessionId session) const;
 
   /// The configuration has changed: what is in use stays in use.
-  void reconfigure() { pool_.configure(config_); }
+  void reconfigure() {
+    pool_.configure(config_);
+    prefixes_.configure(config_.ppp);
+  }
 
   /// Every pppd has gone.
   bool empty() const { return links_.empty(); }
   std::size_t size() const { return links_.size(); }
   const Pool& pool() const { return pool_; }
+  const PrefixPool& prefixes() const { return prefixes_; }
   const LinkCounters& counters() const { return counters_; }
 
  private:
@@ -100,6 +111,8 @@ class Links {
     std::optional<Account> waiting;       ///< until an older link has ended, which has its address
     std::optional<SessionRecord> record;  ///< from Calls::up to Calls::over
     bool up = false;                      ///< between Calls::up and Calls::down
+    bool ipv6 = false;                    ///< it may have IPv6
+    std::optional<std::string> ipv6_up;   ///< the interface, between Calls::ipv6_up and Calls::ipv6_down
     std::uint8_t reason = 0;              ///< pppd's, when IPCP went down
     std::optional<std::string> stopped;   ///< why, once stop() was called
     std::optional<std::string> refused;   ///< why, once a login failed
@@ -116,6 +129,8 @@ class Links {
   void refuse(Link& link, std::string_view name, std::string_view reason, std::string_view told);
   void report_up(Link& link, const LinkUp& up);
   void report_down(Link& link);
+  void report_ipv6_up(Link& link, const Ipv6Up& up);
+  void report_ipv6_down(Link& link);
   void ended(Iterator link, int status);
   void terminate(Link& link);
   void end(Link& link, std::string why);
@@ -133,6 +148,7 @@ class Links {
   PppdProgram program_;
   Calls calls_;
   Pool pool_;
+  PrefixPool prefixes_;
   std::uint64_t records_ = 0;
   std::list<Link> links_;  ///< a link stays where it is: the loop's callbacks hold on to it
   LinkCounters counters_;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "wire/reader.h"
+#include "wire/writer.h"
+
 namespace l2tpd {
 
 void Pool::configure(const config::Config& config) {
@@ -43,6 +46,50 @@ void Pool::release(const base::Address& address) {
   const auto value = address.v4_value();
   // Beyond next_ it will be come across; outside it was an owner's, RADIUS', or an earlier configuration's.
   if (value >= first_ && value < next_) freed_.emplace(++releases_, address);
+}
+
+namespace {
+
+constexpr std::uint8_t session_length = 64;
+
+std::uint64_t upper_half(const base::Address& address) { return wire::Reader(address.bytes()).u64(); }
+
+base::Prefix session_prefix(std::uint64_t upper) {
+  wire::Writer out;
+  out.u64(upper);
+  out.zeros(8);
+  return {*base::Address::from_bytes(out.view()), session_length};
+}
+
+}  // namespace
+
+void PrefixPool::configure(const config::Ppp& ppp) {
+  range_ = ppp.ipv6_prefix;
+  freed_.clear();
+  next_ = left_ = 0;
+  if (!range_) return;
+  next_ = upper_half(range_->network);
+  left_ = std::uint64_t{1} << (session_length - range_->length);
+}
+
+std::optional<base::Prefix> PrefixPool::lease() {
+  while (left_ > 0) {
+    const auto prefix = session_prefix(next_);
+    ++next_, --left_;
+    if (used_.insert(prefix).second) return prefix;
+  }
+  if (freed_.empty()) return std::nullopt;
+  const auto oldest = freed_.begin();
+  const auto prefix = oldest->second;
+  freed_.erase(oldest);
+  used_.insert(prefix);
+  return prefix;
+}
+
+void PrefixPool::release(const base::Prefix& prefix) {
+  if (used_.erase(prefix) == 0 || !range_ || !range_->contains(prefix.network)) return;
+  // Those from next_ on will be come across.
+  if (left_ == 0 || upper_half(prefix.network) < next_) freed_.emplace(++releases_, prefix);
 }
 
 }  // namespace l2tpd

@@ -1,5 +1,5 @@
 #pragma once
-// Which address each PPP peer gets. Nobody gets one that is in use.
+// Which address, and which IPv6 prefix, each PPP peer gets. Nobody gets one that is in use.
 
 #include <cstdint>
 #include <map>
@@ -33,6 +33,27 @@ class Pool {
   std::set<base::Address> reserved_;
   std::set<base::Address> used_;
   std::map<std::uint64_t, base::Address> freed_;  ///< by when
+  std::uint64_t releases_ = 0;
+};
+
+/// The /64s of ppp.ipv6_prefix.
+class PrefixPool {
+ public:
+  explicit PrefixPool(const config::Ppp& ppp) { configure(ppp); }
+  /// A new range: what is in use stays in use.
+  void configure(const config::Ppp& ppp);
+
+  /// The least recently freed one; none where all are in use, or there is no range.
+  std::optional<base::Prefix> lease();
+  void release(const base::Prefix& prefix);
+  std::size_t in_use() const { return used_.size(); }
+
+ private:
+  std::optional<base::Prefix> range_;
+  std::uint64_t next_ = 0;  ///< not looked at yet; the upper half of an address, as all numbers here
+  std::uint64_t left_ = 0;  ///< how many from there on
+  std::set<base::Prefix> used_;
+  std::map<std::uint64_t, base::Prefix> freed_;  ///< by when
   std::uint64_t releases_ = 0;
 };
 

@@ -84,7 +84,12 @@ std::vector<std::string> pppd_arguments(const config::Ppp& ppp, const PppdTerms&
   }
   put("plugin", ppp.plugin, "sameroof_fd", plugin_fd);
   if (!terms.radius_file.empty()) put("sameroof_radius");
-  put("nodetach", "noipv6", "nodefaultroute", "noipdefault");
+  put("nodetach", "nodefaultroute", "noipdefault");
+  // We are fe80::1 on every link; the peer chooses for itself.
+  if (terms.ipv6)
+    put("+ipv6", "ipv6", "::1");
+  else
+    put("noipv6");
   // /etc/ppp/options is other people's, and is read first: what would keep a session from ending, or demand
   // an encryption that we refuse, does not hold here.
   put("nopersist", "nomppe");

@@ -28,6 +28,7 @@ struct PppdProgram {
 /// What is particular to one session.
 struct PppdTerms {
   std::uint16_t mtu = 0;          ///< also the MRU: what both sides send is wrapped alike
+  bool ipv6 = false;              ///< IPV6CP beside IPCP
   std::string calling_station{};  ///< for RADIUS: tells the peer from others behind its NAT
   std::string radius_file{};      ///< configures pppd's RADIUS plugin; empty: RADIUS is not asked
 };

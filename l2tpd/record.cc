@@ -13,6 +13,8 @@ std::string record_of(SessionEvent event, const SessionRecord& session, const co
                     {"event", name_of(event)},
                     {"user", session.account.name},
                     {"ppp_address", session.address.to_string()},
+                    {"ipv6_prefix", session.ipv6_prefix ? control::Json(session.ipv6_prefix->to_string())
+                                                        : control::Json(nullptr)},
                     {"ifname", session.ifname},
                     {"mtu", session.mtu},
                     {"seconds", seconds},

@@ -8,6 +8,7 @@
 #include "control/server.h"
 #include "l2tp/server.h"
 #include "l2tpd/daemon.h"
+#include "l2tpd/ipv6_links.h"
 #include "l2tpd/links.h"
 
 namespace l2tpd {
@@ -48,6 +49,7 @@ control::Session row_of(const l2tp::Tunnel& tunnel, const l2tp::Session& session
   row.user = link->user;
   row.ifname = link->ifname;
   if (link->address) row.ppp_address = link->address->to_string();
+  if (link->ipv6_prefix) row.ipv6_prefix = link->ipv6_prefix->to_string();
   return row;
 }
 
@@ -80,8 +82,8 @@ const char* word_for(config::Cleartext cleartext) {
   return "only";
 }
 
-control::Status status_of(const l2tp::Server& server, const Links& links, const DaemonCounters& counters,
-                          config::Cleartext cleartext, base::Time started) {
+control::Status status_of(const l2tp::Server& server, const Links& links, const RouterCounters& router,
+                          const DaemonCounters& counters, config::Cleartext cleartext, base::Time started) {
   control::Status out;
   out.version = SAMEROOF_VERSION;
   out.pid = static_cast<std::uint32_t>(::getpid());
@@ -99,7 +101,8 @@ control::Status status_of(const l2tp::Server& server, const Links& links, const 
                 {"half_open", half_open},
                 {"sessions", sessions},
                 {"pppd", links.size()},
-                {"addresses_in_use", links.pool().in_use()}};
+                {"addresses_in_use", links.pool().in_use()},
+                {"ipv6_prefixes_in_use", links.prefixes().in_use()}};
   out.counters = {{"tunnels_up", counters.tunnels},
                   {"calls_refused", counters.refused_calls},
                   {"send_failures", counters.send_failures},
@@ -108,7 +111,10 @@ control::Status status_of(const l2tp::Server& server, const Links& links, const 
                   {"pppd_started", links.counters().started},
                   {"logins", links.counters().logins},
                   {"logins_refused", links.counters().refused_logins},
-                  {"bad_plugin_requests", links.counters().bad_requests}};
+                  {"bad_plugin_requests", links.counters().bad_requests},
+                  {"router_advertisements", router.advertisements},
+                  {"router_advertisement_failures", router.failures},
+                  {"bad_router_solicitations", router.bad_solicitations}};
   for (const auto& [name, count] : links.counters().ended) out.counters.emplace("ended_" + name, count);
   for (std::size_t i = 0; i < l2tp::drop_reason_names.size(); ++i)
     out.counters.emplace(std::string("dropped_") + l2tp::drop_reason_names[i], server.counters().all()[i]);
@@ -120,10 +126,12 @@ control::Status status_of(const l2tp::Server& server, const Links& links, const 
 const control::Interface& control_interface() { return control::l2tp_interface; }
 
 void serve_status(control::Server& control, const l2tp::Server& server, const Links& links,
-                  const DaemonCounters& counters, config::Cleartext cleartext, base::Time started) {
-  control.handle("Status", [&server, &links, &counters, cleartext, started](const Json&, control::Call call) {
-    call.reply(control::to_json(status_of(server, links, counters, cleartext, started)));
-  });
+                  const RouterCounters& router, const DaemonCounters& counters, config::Cleartext cleartext,
+                  base::Time started) {
+  control.handle(
+      "Status", [&server, &links, &router, &counters, cleartext, started](const Json&, control::Call call) {
+        call.reply(control::to_json(status_of(server, links, router, counters, cleartext, started)));
+      });
   control.handle("ListTunnels",
                  [&server](const Json&, control::Call call) { call.reply(tunnels_of(server)); });
   control.handle("ListSessions", [&server, &links](const Json&, control::Call call) {

@@ -16,11 +16,13 @@ namespace l2tpd {
 
 class Links;
 struct DaemonCounters;
+struct RouterCounters;
 
 const control::Interface& control_interface();
 
 /// Everything referred to outlives `control`.
 void serve_status(control::Server& control, const l2tp::Server& server, const Links& links,
-                  const DaemonCounters& counters, config::Cleartext cleartext, base::Time started);
+                  const RouterCounters& router, const DaemonCounters& counters, config::Cleartext cleartext,
+                  base::Time started);
 
 }  // namespace l2tpd

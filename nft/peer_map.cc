@@ -22,8 +22,8 @@ namespace nft {
 namespace {
 
 constexpr std::uint16_t l2tp_port = 1701;
-constexpr std::uint16_t ip_and_tcp = 40;   // headers, without options (RFC 6691)
-constexpr std::size_t one_message = 1024;  // a message of ours has at most one element
+constexpr std::uint16_t ip_and_tcp = 40, ipv6_and_tcp = 60;  // headers, without options (RFC 6691)
+constexpr std::size_t one_message = 1024;                    // a message of ours has at most one element
 
 using Set = std::unique_ptr<nftnl_set, base::FreeWith<nftnl_set_free>>;
 using Object = std::unique_ptr<nftnl_obj, base::FreeWith<nftnl_obj_free>>;
@@ -208,18 +208,27 @@ nl::Result<void> PeerMap::flush_tunnels() {
 
 nl::Result<void> PeerMap::add_link(const std::string& ifname, std::uint16_t mtu) {
   // A pppd that was killed may have left its element under a name that is now another's.
-  const auto stale = remove({Element::remove("mss", ifname_key(ifname))}, fmt::format("adding {}", ifname));
+  const auto key = ifname_key(ifname);
+  const auto stale =
+      remove({Element::remove("mss", key), Element::remove("mss6", key)}, fmt::format("adding {}", ifname));
   if (!stale) return tl::unexpected(stale.error());
+  const auto segment = [mtu](std::uint16_t headers) {
+    return port_key(static_cast<std::uint16_t>(mtu - headers));
+  };
   return apply(
-      {Element::add("mss", ifname_key(ifname), port_key(static_cast<std::uint16_t>(mtu - ip_and_tcp)))},
+      {Element::add("mss", key, segment(ip_and_tcp)), Element::add("mss6", key, segment(ipv6_and_tcp))},
       fmt::format("adding {}", ifname));
 }
 
 nl::Result<Change> PeerMap::remove_link(const std::string& ifname) {
-  return remove({Element::remove("mss", ifname_key(ifname))}, fmt::format("removing {}", ifname));
+  const auto key = ifname_key(ifname);
+  return remove({Element::remove("mss", key), Element::remove("mss6", key)},
+                fmt::format("removing {}", ifname));
 }
 
-nl::Result<void> PeerMap::flush_links() { return apply({Element::empty("mss")}, "removing all links"); }
+nl::Result<void> PeerMap::flush_links() {
+  return apply({Element::empty("mss"), Element::empty("mss6")}, "removing all links");
+}
 
 nl::Result<void> PeerMap::set_port(const char* set, bool present, std::string_view what) {
   if (present) return apply({Element::add(set, port_key(l2tp_port))}, what);

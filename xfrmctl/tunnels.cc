@@ -75,8 +75,9 @@ constexpr Column tunnel_columns[] = {{"PEER", Align::right},
                                      {"UP", Align::right}};
 
 constexpr Column session_columns[] = {
-    {"PEER", Align::right},      {"MARK"},        {"TUNNEL"},    {"SESSION"},      {"THEIRS"},
-    {"USER", Align::left, true}, {"PPP ADDRESS"}, {"INTERFACE"}, {"PEER ADDRESS"}, {"UP", Align::right}};
+    {"PEER", Align::right},      {"MARK"},        {"TUNNEL"},      {"SESSION"},   {"THEIRS"},
+    {"USER", Align::left, true}, {"PPP ADDRESS"}, {"IPV6 PREFIX"}, {"INTERFACE"}, {"PEER ADDRESS"},
+    {"UP", Align::right}};
 
 }  // namespace
 
@@ -110,8 +111,8 @@ std::string sessions_table(std::vector<Session> sessions, const std::vector<Peer
     const auto* peer = by_mark[s.mark];
     lines.push_back({number_cell(peer), mark_cell(s.mark), fmt::format("{}", s.tunnel),
                      fmt::format("{}", s.session), fmt::format("{}", s.peer_session), s.user.value_or(""),
-                     s.ppp_address.value_or(""), s.ifname.value_or(""), place_cell(peer),
-                     short_duration(s.since_seconds)});
+                     s.ppp_address.value_or(""), s.ipv6_prefix.value_or(""), s.ifname.value_or(""),
+                     place_cell(peer), short_duration(s.since_seconds)});
   }
   return table(session_columns, lines);
 }

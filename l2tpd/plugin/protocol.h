@@ -17,14 +17,16 @@ enum sameroof_request {
   sameroof_pap = 'P',     /* name, password */
   sameroof_judged =
       'R', /* name, "1" or "0": RADIUS lets the peer in, or not; the address it gives, 4 octets, or 0 */
-  sameroof_up = 'U',  /* interface, our address, the peer's address (4 octets each), the MTU (2 octets) */
-  sameroof_down = 'D' /* interface, which goes once this is answered; pppd's exit status so far (1 octet) */
+  sameroof_up = 'U',   /* interface, our address, the peer's address (4 octets each), the MTU (2 octets) */
+  sameroof_down = 'D', /* interface, which goes once this is answered; pppd's exit status so far (1 octet) */
+  sameroof_ipv6_up = 'V',  /* interface, the MTU (2 octets): IPV6CP is up */
+  sameroof_ipv6_down = 'W' /* interface: IPV6CP is down */
 };
 
 enum sameroof_answer {
   sameroof_yes =
       'Y', /* to S: the secret; to C, P and R: the address the peer shall have, after how many seconds the
-              session ends, and after how many without traffic, 4 octets each; to U and D: nothing */
+              session ends, and after how many without traffic, 4 octets each; to the others: nothing */
   sameroof_no = 'N' /* a reason, fit for the peer's eyes */
 };
 

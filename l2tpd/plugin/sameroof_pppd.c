@@ -240,6 +240,26 @@ static void report_down(void* context, int argument) {
   ask(&question, &answer);
 }
 
+static void report_ipv6_up(void* context, int argument) {
+  struct message question, answer;
+  const uint16_t mtu = htons((uint16_t)netif_get_mtu(0));
+  (void)context;
+  (void)argument;
+  begin(&question, sameroof_ipv6_up);
+  put_field(&question, ifname, strlen(ifname));
+  put_field(&question, &mtu, sizeof mtu);
+  ask(&question, &answer);
+}
+
+static void report_ipv6_down(void* context, int argument) {
+  struct message question, answer;
+  (void)context;
+  (void)argument;
+  begin(&question, sameroof_ipv6_down);
+  put_field(&question, ifname, strlen(ifname));
+  ask(&question, &answer);
+}
+
 /* The scripts that pppd starts have no business with l2tpd. */
 static void close_in_child(void* context, int argument) {
   (void)context;
@@ -263,5 +283,7 @@ void plugin_init(void) {
   ip_choose_hook = choose_address;
   add_notifier(&ip_up_notifier, report_up, NULL);
   add_notifier(&ip_down_notifier, report_down, NULL);
+  add_notifier(&ipv6_up_notifier, report_ipv6_up, NULL);
+  add_notifier(&ipv6_down_notifier, report_ipv6_down, NULL);
   add_notifier(&fork_notifier, close_in_child, NULL);
 }

@@ -159,6 +159,8 @@ struct Ppp {
   std::vector<base::Address> nbns;  ///< NetBIOS name servers ("WINS"), likewise
   UserSource users = UserSource::secrets;
   std::vector<PppAuth> auth{PppAuth::mschap_v2};  ///< never empty, no repeats
+  std::optional<base::Prefix> ipv6_prefix;        ///< IPv6: each session gets a /64 of it; none: no IPv6
+  std::vector<base::Address> ipv6_dns;            ///< IPv6, at most three
   std::optional<std::uint16_t> mtu;  ///< octets, at most; what fits into ESP on the way may be less
   std::uint16_t path_mtu = 1492;     ///< what any way to a client carries, as far as we know: that of DSL
   Limits limits;

@@ -29,6 +29,34 @@ void read_servers(const Entry& e, std::vector<base::Address>& out) {
   if (out.size() > 2) e.refuse("PPP can name two servers (RFC 1877)");
 }
 
+void read_ipv6_prefix(const Entry& e, std::optional<base::Prefix>& out) {
+  const auto text = e.text();
+  if (!text) return;
+  const auto prefix = base::Prefix::parse(*text);
+  if (!prefix || prefix->network.is_v4() || prefix->length < 20 || prefix->length > 64)
+    return e.refuse(
+        "must be an IPv6 network of /20 to /64 such as \"2001:db8:7:100::/56\", without host bits");
+  // RFC 4291 §2.4, RFC 4193: the others are no addresses of hosts that speak to each other.
+  for (const auto* range : {"2000::/3", "fc00::/7"}) {
+    if (base::Prefix::parse(range)->contains(prefix->network)) out = prefix;
+  }
+  if (!out) e.refuse("must lie in 2000::/3 or fc00::/7");
+}
+
+void read_ipv6_dns(const Entry& e, std::vector<base::Address>& out) {
+  for (const auto& element : e.elements()) {
+    const auto text = element.text();
+    if (!text) continue;
+    const auto server = base::Address::parse(*text);
+    if (!server || server->is_v4() || server->is_unspecified()) {
+      element.refuse("must be an IPv6 address of a host");
+      continue;
+    }
+    out.push_back(*server);
+  }
+  if (out.size() > 3) e.refuse("must have at most three servers");
+}
+
 void read_mtu(const Entry& e, std::optional<std::uint16_t>& out) {
   if (const auto* word = e.node().as_string()) {
     if (word->get() != "auto") e.refuse("must be \"auto\" or a number");
@@ -92,6 +120,10 @@ void read_ppp(const Entry& section, Ppp& out) {
       e.choice<UserSource>(out.users, {{"secrets", UserSource::secrets}, {"radius", UserSource::radius}});
     else if (key == "auth")
       read_auth(e, out.auth);
+    else if (key == "ipv6_prefix")
+      read_ipv6_prefix(e, out.ipv6_prefix);
+    else if (key == "ipv6_dns")
+      read_ipv6_dns(e, out.ipv6_dns);
     else if (key == "mtu")
       read_mtu(e, out.mtu);
     else if (key == "path_mtu")
@@ -105,6 +137,9 @@ void read_ppp(const Entry& section, Ppp& out) {
   section.require("pool");
   out.local_address = local.value_or(base::Address{});
   out.pool = pool.value_or(base::Prefix{});
+  if (const auto* table = section.node().as_table();
+      table && table->contains("ipv6_dns") && !table->contains("ipv6_prefix"))
+    section.refuse("ipv6_dns needs ipv6_prefix");
   if (pool && pool->length == 32 && pool->contains(out.local_address)) {
     section.refuse("the pool holds nothing but local_address");
   }

@@ -112,9 +112,10 @@ type Tunnel (
   mark: int, tunnel: int, peer_tunnel: int, host_name: string, address: string, port: int,
   local_address: string, sessions: int, since_seconds: int
 )
+# ipv6_prefix: a /64 that is this session's, for its whole life, whether the peer speaks IPv6 or not.
 type Session (
   mark: int, tunnel: int, peer_tunnel: int, session: int, peer_session: int,
-  user: ?string, ppp_address: ?string, ifname: ?string, since_seconds: int
+  user: ?string, ppp_address: ?string, ipv6_prefix: ?string, ifname: ?string, since_seconds: int
 )
 )",
     .methods = l2tp_methods,

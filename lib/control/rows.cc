@@ -128,7 +128,8 @@ void members(Visitor& v, Row& row) {
   } else if constexpr (std::is_same_v<T, Session>) {
     v("mark", row.mark), v("tunnel", row.tunnel), v("peer_tunnel", row.peer_tunnel);
     v("session", row.session), v("peer_session", row.peer_session), v("user", row.user);
-    v("ppp_address", row.ppp_address), v("ifname", row.ifname), v("since_seconds", row.since_seconds);
+    v("ppp_address", row.ppp_address), v("ipv6_prefix", row.ipv6_prefix), v("ifname", row.ifname);
+    v("since_seconds", row.since_seconds);
   } else {
     static_assert(std::is_same_v<T, Status>);
     v("version", row.version), v("pid", row.pid), v("uptime_seconds", row.uptime_seconds);

@@ -72,7 +72,7 @@ struct Tunnel {
 struct Session {
   std::uint32_t mark = 0;  ///< 0: without IPsec
   std::uint16_t tunnel = 0, peer_tunnel = 0, session = 0, peer_session = 0;
-  std::optional<std::string> user, ppp_address, ifname;  ///< once PPP is that far
+  std::optional<std::string> user, ppp_address, ipv6_prefix, ifname;  ///< once PPP is that far
   std::uint64_t since_seconds = 0;
 
   bool operator==(const Session&) const = default;

@@ -16,11 +16,17 @@ TRANSFER_PORT = 8080
 WEB_PAGE = b"<html><title>the lab</title>" + b"a page of some length, more than one segment of it. " * 400
 
 
-def serve(host, port, handler):
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def serve(host, port, handler, address="0.0.0.0"):
     """Accepts connections on a host and runs handler(connection, peer) for each; the listening socket."""
-    listener = host.socket()
+    listener = host.socket(family_of(address))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("0.0.0.0", port))
+    if listener.family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listener.bind((address, port))
     listener.listen(32)
 
     def handle(connection, peer):
@@ -61,15 +67,15 @@ def mirror(connection, peer):
     connection.sendall(len(report).to_bytes(8, "big") + report + content[::-1])
 
 
-def transfer(client, size, patience=60):
+def transfer(client, size, patience=60, inside=INSIDE):
     """Sends `size` random bytes to the server inside and gets them back; (address seen there, seconds)."""
     content = random.randbytes(size)
     started = time.monotonic()
     try:
-        with client.host.socket() as connection:
+        with client.host.socket(family_of(inside)) as connection:
             connection.settimeout(patience)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, client.device.encode())
-            connection.connect((INSIDE, TRANSFER_PORT))
+            connection.connect((inside, TRANSFER_PORT))
             connection.sendall(len(content).to_bytes(8, "big") + content)
             report = json.loads(receive(connection, int.from_bytes(receive(connection, 8), "big")))
             returned = receive(connection, size)

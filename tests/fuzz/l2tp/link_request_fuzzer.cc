@@ -27,6 +27,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!judged->given || (judged->given->is_v4() && !judged->given->is_unspecified()));
   } else if (const auto* down = std::get_if<LinkDown>(&*request)) {
     require(!down->ifname.empty() && down->ifname.size() <= 15);
+  } else if (const auto* ipv6_up = std::get_if<Ipv6Up>(&*request)) {
+    require(!ipv6_up->ifname.empty() && ipv6_up->ifname.size() <= 15);
+  } else if (const auto* ipv6_down = std::get_if<Ipv6Down>(&*request)) {
+    require(!ipv6_down->ifname.empty() && size == 2 + ipv6_down->ifname.size());
   } else {
     const auto& up = std::get<LinkUp>(*request);
     require(!up.ifname.empty() && up.ifname.size() <= 15 && up.ours.is_v4() && up.theirs.is_v4());

@@ -41,6 +41,7 @@ TEST(Config, TheSmallestFileGetsTheDefaults) {
   EXPECT_EQ(c->l2tp.hello, seconds(60));
   EXPECT_EQ(c->l2tp.hello_timeout, seconds(300));
   EXPECT_EQ(c->ppp.auth, std::vector{PppAuth::mschap_v2});
+  EXPECT_FALSE(c->ppp.ipv6_prefix);
   EXPECT_FALSE(c->ppp.mtu);
   EXPECT_EQ(c->ppp.path_mtu, 1492);
   EXPECT_EQ(c->ppp.limits, Limits{});
@@ -84,6 +85,8 @@ pool = "10.99.1.0/24"
 dns = ["10.99.0.53", "10.99.0.54"]
 auth = ["pap", "chap"]
 nbns = ["10.99.0.55"]
+ipv6_prefix = "2001:db8:7:100::/56"
+ipv6_dns = ["2001:db8::53"]
 mtu = 1280
 path_mtu = 1400
 sessions = 3
@@ -144,6 +147,8 @@ idle_seconds = 60
   EXPECT_EQ(c->ppp.dns.size(), 2U);
   EXPECT_EQ(c->ppp.auth, (std::vector{PppAuth::pap, PppAuth::chap}));
   EXPECT_EQ(c->ppp.nbns, std::vector{*base::Address::parse("10.99.0.55")});
+  EXPECT_EQ(c->ppp.ipv6_prefix, base::Prefix::parse("2001:db8:7:100::/56"));
+  EXPECT_EQ(c->ppp.ipv6_dns, std::vector{*base::Address::parse("2001:db8::53")});
   EXPECT_EQ(c->ppp.mtu, 1280);
   EXPECT_EQ(c->ppp.path_mtu, 1400);
   const Limits shared{
@@ -315,6 +320,25 @@ TEST(Config, ThePppSectionIsJudgedWhole) {
             "sameroof.toml: line 5: ppp.plugin: must be an absolute path");
   EXPECT_EQ(refusal(std::string(ppp) + "dns = [\"1.1.1.1\", \"1.1.1.2\", \"1.1.1.3\"]\n"),
             "sameroof.toml: line 5: ppp.dns: PPP can name two servers (RFC 1877)");
+}
+
+TEST(Config, Ipv6NeedsANetworkThatHolds64sAndHostsCanHave) {
+  const auto said = [](const std::string& line) { return refusal(std::string(ppp) + line + "\n"); };
+  EXPECT_EQ(said("ipv6_prefix = \"2001:db8:7::/64\""), "accepted");
+  EXPECT_EQ(said("ipv6_prefix = \"fd00::/20\""), "accepted");
+  for (const auto* bad : {"10.0.0.0/8", "2001:db8::/65", "2001::/19", "2001:db8::1/56", "2001:db8:7::", "x"})
+    EXPECT_EQ(said(std::string("ipv6_prefix = \"") + bad + "\""),
+              "sameroof.toml: line 5: ppp.ipv6_prefix: must be an IPv6 network of /20 to /64 such as "
+              "\"2001:db8:7:100::/56\", without host bits");
+  for (const auto* bad : {"fe80::/64", "ff00::/56", "::/64"})
+    EXPECT_EQ(said(std::string("ipv6_prefix = \"") + bad + "\""),
+              "sameroof.toml: line 5: ppp.ipv6_prefix: must lie in 2000::/3 or fc00::/7");
+  EXPECT_EQ(said("ipv6_dns = [\"2001:db8::53\"]"), "sameroof.toml: line 2: ppp: ipv6_dns needs ipv6_prefix");
+  EXPECT_EQ(said("ipv6_prefix = \"2001:db8:7::/64\"\nipv6_dns = [\"10.0.0.1\"]"),
+            "sameroof.toml: line 6: ppp.ipv6_dns: must be an IPv6 address of a host");
+  EXPECT_EQ(said("ipv6_prefix = \"2001:db8:7::/64\"\nipv6_dns = [\"2000::1\", \"2000::2\", \"2000::3\", "
+                 "\"2000::4\"]"),
+            "sameroof.toml: line 6: ppp.ipv6_dns: must have at most three servers");
 }
 
 TEST(Config, WhereAnotherDaemonServesL2tpThePppSectionMayBeMissing) {

@@ -58,6 +58,7 @@ TEST(Rows, SessionTunnelAndStatusSurviveTheTrip) {
                         .peer_session = 1,
                         .user = "alice",
                         .ppp_address = std::nullopt,
+                        .ipv6_prefix = "2001:db8:7::/64",
                         .ifname = "ppp0",
                         .since_seconds = 3};
   EXPECT_TRUE(to_json(session)["ppp_address"].is_null());

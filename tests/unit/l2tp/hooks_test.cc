@@ -130,6 +130,7 @@ TEST(Record, JoinsTheSessionWithItsPeer) {
                               .session = {.id = l2tp::SessionId(9), .peer = l2tp::SessionId(10)},
                               .account = {.name = "al\xffice", .address = {}, .limits = {}},
                               .address = *base::Address::parse("10.99.1.1"),
+                              .ipv6_prefix = base::Prefix::parse("2001:db8:7::/64"),
                               .ifname = "ppp0",
                               .mtu = 1398,
                               .since = base::Time(),
@@ -142,6 +143,7 @@ TEST(Record, JoinsTheSessionWithItsPeer) {
   EXPECT_EQ(up["event"], "session-up");
   EXPECT_EQ(up["user"], "al\xef\xbf\xbdice") << "what is no UTF-8 is replaced";
   EXPECT_EQ(up["ppp_address"], "10.99.1.1");
+  EXPECT_EQ(up["ipv6_prefix"], "2001:db8:7::/64");
   EXPECT_EQ(up["mark"], 0x100);
   EXPECT_EQ(up["seconds"], 5);
   EXPECT_EQ(up["peer"]["address"], "198.51.100.1");

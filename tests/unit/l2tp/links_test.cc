@@ -62,7 +62,12 @@ class LinksTest : public ::testing::Test {
             .over =
                 [this](const SessionRecord& s, std::string_view why) {
                   heard_.push_back("over " + s.ifname + ": " + std::string(why));
-                }});
+                },
+            .ipv6_up =
+                [this](const Ipv6Up& up, const base::Prefix& prefix) {
+                  heard_.push_back("ipv6 up " + up.ifname + ": " + prefix.to_string());
+                },
+            .ipv6_down = [this](const std::string& ifname) { heard_.push_back("ipv6 down " + ifname); }});
   }
   ~LinksTest() override {
     for (const auto& [id, session] : sessions_) ::kill(session.pid, SIGKILL);
@@ -88,8 +93,8 @@ class LinksTest : public ::testing::Test {
 
   /// Starts a pppd, and takes its end of the channel.
   void dial(std::uint16_t id) {
-    const auto started =
-        links_->start(tunnel(), name(id), base::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)), {.mtu = 1398});
+    const auto started = links_->start(tunnel(), name(id), base::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)),
+                                       {.mtu = 1398, .ipv6 = true});
     ASSERT_TRUE(started) << started.error().message;
     auto& session = sessions_[id];
     for (int turns = 0; turns < 500 && session.pid < 0; ++turns) {
@@ -252,6 +257,41 @@ TEST_F(LinksTest, TheEndOfASessionIsToldOnceWithItsReason) {
   links_->stop(tunnel(), name(1), "the peer hung up");
   wait_for_the_end_of(1);
   EXPECT_THAT(heard_, ElementsAre("up ppp7", "down ppp7", "over ppp7: the peer hung up"));
+}
+
+TEST_F(LinksTest, ASessionHasAPrefixOfItsOwnUntilItsPppdHasGone) {
+  config_.ppp.ipv6_prefix = base::Prefix::parse("2001:db8:7::/63");
+  links_->reconfigure();
+  const auto ipv6_up = [this](std::uint16_t id, const char* ifname) {
+    return ask(id, "V" + field(ifname) + field("\5\x76"));
+  };
+  const auto prefix_of = [this](std::uint16_t id) {
+    const auto status = links_->status(l2tp::TunnelId(1), l2tp::SessionId(id));
+    return status && status->ipv6_prefix ? status->ipv6_prefix->to_string() : "none";
+  };
+  for (std::uint16_t id = 1; id <= 3; ++id) dial(id);
+  EXPECT_EQ(ipv6_up(1, "ppp7"), "Y"s + '\0');
+  EXPECT_THAT(heard_, ElementsAre()) << "nobody has logged in";
+  for (std::uint16_t id = 1; id <= 3; ++id) EXPECT_THAT(log_in(id, "alice"), StartsWith("Y"));
+  EXPECT_EQ(prefix_of(1) + " " + prefix_of(2) + " " + prefix_of(3), "2001:db8:7::/64 2001:db8:7:1::/64 none");
+  ipv6_up(1, "ppp7");
+  ipv6_up(2, "ppp8");
+  ipv6_up(3, "ppp9");
+  EXPECT_THAT(heard_, ElementsAre("ipv6 up ppp7: 2001:db8:7::/64", "ipv6 up ppp8: 2001:db8:7:1::/64"));
+  heard_.clear();
+  EXPECT_EQ(ask(1, "W" + field("ppp7")), "Y"s + '\0');
+  ipv6_up(1, "ppp7");
+  links_->stop(tunnel(), name(1), "the peer hung up");
+  wait_for_the_end_of(1);
+  EXPECT_THAT(heard_, ElementsAre("ipv6 down ppp7", "ipv6 up ppp7: 2001:db8:7::/64", "ipv6 down ppp7"));
+  dial(4);
+  log_in(4, "bob");
+  EXPECT_EQ(prefix_of(4), "2001:db8:7::/64");
+  ipv6_up(4, "ppp8");  // where the second one's pppd was killed and has not been missed yet
+  heard_.clear();
+  ::kill(sessions_[2].pid, SIGKILL);
+  wait_for_the_end_of(2);
+  EXPECT_THAT(heard_, ElementsAre()) << "its name is another's now";
 }
 
 TEST_F(LinksTest, APppdThatIsKilledTakesItsInterfaceDownUnlessAnotherHasTheName) {

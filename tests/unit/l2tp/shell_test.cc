@@ -110,6 +110,41 @@ TEST(Pool, ANewRangeKeepsWhatIsInUse) {
   EXPECT_EQ(*pool.lease({}), address("10.99.1.2"));
 }
 
+base::Prefix prefix(const char* text) { return *base::Prefix::parse(text); }
+
+TEST(PrefixPool, GivesEachSessionA64OfItsOwnAndTheLongestFreeOneNext) {
+  config::Ppp ppp;
+  ppp.ipv6_prefix = prefix("2001:db8:7:fffe::/63");
+  PrefixPool pool(ppp);
+  EXPECT_EQ(pool.lease(), prefix("2001:db8:7:fffe::/64"));
+  EXPECT_EQ(pool.lease(), prefix("2001:db8:7:ffff::/64"));
+  EXPECT_FALSE(pool.lease());
+  pool.release(prefix("2001:db8:7:ffff::/64"));
+  pool.release(prefix("2001:db8:7:fffe::/64"));
+  pool.release(prefix("2001:db8:7:fffe::/64"));  // twice is once
+  EXPECT_EQ(pool.lease(), prefix("2001:db8:7:ffff::/64"));
+  EXPECT_EQ(pool.lease(), prefix("2001:db8:7:fffe::/64"));
+  EXPECT_EQ(pool.in_use(), 2u);
+  EXPECT_FALSE(pool.lease());
+}
+
+TEST(PrefixPool, ANewRangeKeepsWhatIsInUseAndNoRangeGivesNothing) {
+  config::Ppp ppp;
+  PrefixPool pool(ppp);
+  EXPECT_FALSE(pool.lease());
+  ppp.ipv6_prefix = prefix("fd00:7::/62");
+  pool.configure(ppp);
+  EXPECT_EQ(pool.lease(), prefix("fd00:7::/64"));
+  EXPECT_EQ(pool.lease(), prefix("fd00:7:0:1::/64"));
+  ppp.ipv6_prefix = prefix("fd00:7:0:1::/64");
+  pool.configure(ppp);
+  EXPECT_FALSE(pool.lease()) << "in use";
+  pool.release(prefix("fd00:7::/64"));
+  EXPECT_FALSE(pool.lease()) << "of the old range";
+  pool.release(prefix("fd00:7:0:1::/64"));
+  EXPECT_EQ(pool.lease(), prefix("fd00:7:0:1::/64"));
+}
+
 TEST(Accounts, FindsAWindowsUserBehindItsDomain) {
   const auto config = small_config();
   config::Secrets secrets;
@@ -166,6 +201,13 @@ TEST(LinkProtocol, DecodesEachRequest) {
   ASSERT_TRUE(down);
   EXPECT_EQ(std::get<LinkDown>(*down).ifname, "ppp7");
   EXPECT_EQ(std::get<LinkDown>(*down).status, 12);
+  const auto ipv6_up = decode_request(packet("V\4ppp7\2\x05\x76"));
+  ASSERT_TRUE(ipv6_up);
+  EXPECT_EQ(std::get<Ipv6Up>(*ipv6_up).ifname, "ppp7");
+  EXPECT_EQ(std::get<Ipv6Up>(*ipv6_up).mtu, 1398);
+  const auto ipv6_down = decode_request(packet("W\4ppp7"));
+  ASSERT_TRUE(ipv6_down);
+  EXPECT_EQ(std::get<Ipv6Down>(*ipv6_down).ifname, "ppp7");
 }
 
 TEST(LinkProtocol, RefusesWhatIsNoRequest) {
@@ -192,7 +234,13 @@ TEST(LinkProtocol, RefusesWhatIsNoRequest) {
                            "D\4ppp7\2ab",
                            "D\4ppp7\1ax",
                            "D\x10"
-                           "aaaaaaaaaaaaaaaa\1a"})
+                           "aaaaaaaaaaaaaaaa\1a",
+                           "V\4ppp7",
+                           "V\4ppp7\3abc",
+                           "W",
+                           "W\4ppp7\1a",
+                           "W\x10"
+                           "aaaaaaaaaaaaaaaa"})
     EXPECT_FALSE(decode_request(packet(text))) << text;
   EXPECT_FALSE(decode_request(base::Bytes{'S', 0}));
 }
@@ -228,6 +276,16 @@ TEST(Pppd, IsAskedForWhatTheConfigurationSays) {
   EXPECT_EQ(after("mtu"), "1398");
   EXPECT_EQ(after("mru"), "1398");
   EXPECT_EQ(after("ms-wins"), "10.99.0.55");
+  EXPECT_THAT(words, Contains("noipv6"));
+}
+
+TEST(Pppd, SpeaksIpv6WhereTheSessionHasIt) {
+  const auto config = small_config();
+  const l2tp::TunnelName tunnel{.id = l2tp::TunnelId(7), .peer = {}, .mark = {}, .local = {}, .remote = {}};
+  const auto words = pppd_arguments(config.ppp, {.mtu = 1398, .ipv6 = true}, tunnel, {}, 3, 4, {});
+  EXPECT_THAT(words, Not(Contains("noipv6")));
+  EXPECT_THAT(words, Contains("+ipv6"));
+  EXPECT_EQ(*(std::ranges::find(words, "ipv6") + 1), "::1");
 }
 
 TEST(Pppd, RadiusIsAskedBeforeUs) {

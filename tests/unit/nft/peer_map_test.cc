@@ -97,12 +97,15 @@ TEST_F(LoadedRuleset, ALinkHasTheSegmentSizeThatFitsThroughIt) {
   ASSERT_TRUE(map_->add_link("ppp0", 1398).has_value());
   ASSERT_TRUE(map_->add_link("ppp10", 1280).has_value());
   EXPECT_THAT(elements("map", "mss"), UnorderedElementsAre(R"(["ppp0",1358])", R"(["ppp10",1240])"));
+  EXPECT_THAT(elements("map", "mss6"), UnorderedElementsAre(R"(["ppp0",1338])", R"(["ppp10",1220])"));
   ASSERT_TRUE(map_->add_link("ppp0", 1300).has_value());
   EXPECT_EQ(map_->remove_link("ppp10").value(), Change::made);
   EXPECT_EQ(map_->remove_link("ppp10").value(), Change::absent);
   EXPECT_THAT(elements("map", "mss"), ElementsAre(R"(["ppp0",1260])"));
+  EXPECT_THAT(elements("map", "mss6"), ElementsAre(R"(["ppp0",1240])"));
   ASSERT_TRUE(map_->flush_links().has_value());
   EXPECT_THAT(elements("map", "mss"), testing::IsEmpty());
+  EXPECT_THAT(elements("map", "mss6"), testing::IsEmpty());
 }
 
 TEST_F(LoadedRuleset, AddsMovesAndRemovesPeers) {

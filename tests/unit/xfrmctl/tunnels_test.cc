@@ -75,6 +75,7 @@ TEST(Sessions, AreShownWithTheUserOncePppKnowsIt) {
   auto late = session(0x200, 21);
   late.user = "alice";
   late.ppp_address = "10.99.1.1";
+  late.ipv6_prefix = "2001:db8:7::/64";
   late.ifname = "ppp0";
   const auto text = sessions_json({late, session(0x200, 20)}, peers());
   EXPECT_EQ(misfit("sessions", text), "");
@@ -83,16 +84,16 @@ TEST(Sessions, AreShownWithTheUserOncePppKnowsIt) {
   EXPECT_TRUE(rows[0]["user"].is_null());
   EXPECT_EQ(rows[1]["user"], "alice");
   EXPECT_EQ("\n" + sessions_table({late, session(0, 20)}, peers()), R"(
-PEER MARK  TUNNEL SESSION THEIRS USER  PPP ADDRESS INTERFACE PEER ADDRESS       UP
-   - -     11     20      9      -     -           -         -                  5s
-   2 0x200 11     21      9      alice 10.99.1.1   ppp0      198.51.100.1:40002 5s
+PEER MARK  TUNNEL SESSION THEIRS USER  PPP ADDRESS IPV6 PREFIX     INTERFACE PEER ADDRESS       UP
+   - -     11     20      9      -     -           -               -         -                  5s
+   2 0x200 11     21      9      alice 10.99.1.1   2001:db8:7::/64 ppp0      198.51.100.1:40002 5s
 )");
 }
 
 TEST(Sessions, NoneIsAHeading) {
   EXPECT_EQ(Json::parse(sessions_json({}, {})), Json({{"version", 1}, {"sessions", Json::array()}}));
   EXPECT_EQ(sessions_table({}, {}),
-            "PEER MARK TUNNEL SESSION THEIRS USER PPP ADDRESS INTERFACE PEER ADDRESS UP\n");
+            "PEER MARK TUNNEL SESSION THEIRS USER PPP ADDRESS IPV6 PREFIX INTERFACE PEER ADDRESS UP\n");
 }
 
 }  // namespace

@@ -1,0 +1,183 @@
+#include "l2tpd/ipv6_links.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "l2tpd/random.h"
+
+namespace l2tpd {
+namespace {
+
+constexpr int most_a_turn = 64;
+constexpr in6_addr all_nodes{{{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}};
+
+base::Result<base::Fd> open_icmp() {
+  base::Fd fd(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6));
+  if (!fd) return base::fail_errno("cannot open an ICMPv6 socket (is IPv6 switched off?)", errno);
+  icmp6_filter only_solicitations{};
+  ICMP6_FILTER_SETBLOCKALL(&only_solicitations);
+  ICMP6_FILTER_SETPASS(ND_ROUTER_SOLICIT, &only_solicitations);
+  const int on = 1, off = 0, hops = 255;
+  const auto set = [&fd](int level, int option, const auto& value) {
+    return ::setsockopt(fd.get(), level, option, &value, sizeof value) == 0;
+  };
+  // A host that forwards hears all routers' group on each interface without joining it.
+  if (!set(IPPROTO_ICMPV6, ICMP6_FILTER, only_solicitations) || !set(IPPROTO_IPV6, IPV6_RECVPKTINFO, on) ||
+      !set(IPPROTO_IPV6, IPV6_RECVHOPLIMIT, on) || !set(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops) ||
+      !set(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, off))
+    return base::fail_errno("cannot set up an ICMPv6 socket", errno);
+  return fd;
+}
+
+/// With net.ipv6.conf.default.accept_ra = 2 a peer could tell this host where the internet is.
+void take_no_advertisements_from(const std::string& ifname) {
+  std::ofstream("/proc/sys/net/ipv6/conf/" + ifname + "/accept_ra") << 0;
+}
+
+/// What came with a message.
+struct Arrival {
+  unsigned ifindex = 0;
+  int hop_limit = 0;
+};
+
+Arrival arrival_of(msghdr& message) {
+  Arrival out;
+  for (auto* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level != IPPROTO_IPV6) continue;
+    if (c->cmsg_type == IPV6_HOPLIMIT) std::memcpy(&out.hop_limit, CMSG_DATA(c), sizeof out.hop_limit);
+    if (c->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info{};
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      out.ifindex = info.ipi6_ifindex;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+base::Result<void> Ipv6Links::open() {
+  if (icmp_) return {};
+  auto icmp = open_icmp();
+  if (!icmp) return tl::unexpected(icmp.error());
+  auto routes = nl::Socket::open(NETLINK_ROUTE);
+  if (!routes) return tl::unexpected(routes.error());
+  icmp_ = std::move(*icmp);
+  routes_.emplace(std::move(*routes));
+  readable_ = loop_.on_readable(icmp_.get(), [this] { receive(); });
+  timer_ = loop_.on_time([this] { advertise(); });
+  return {};
+}
+
+base::Result<void> Ipv6Links::up(const std::string& ifname, const RouterAdvertisement& advertisement) {
+  if (const auto opened = open(); !opened) return opened;
+  const auto ifindex = ::if_nametoindex(ifname.c_str());
+  if (ifindex == 0) return base::fail_errno(fmt::format("there is no interface {}", ifname), errno);
+  take_no_advertisements_from(ifname);
+  const auto routed = change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, ifindex, advertisement.prefix);
+  if (!routed) return nl::as_base(routed.error());
+  const Link link{.ifname = ifname,
+                  .prefix = advertisement.prefix,
+                  .message = encode(advertisement),
+                  .times = AdvertisingTimes(base::Clock::now())};
+  schedule(ifindex, links_.insert_or_assign(ifindex, link).first->second);
+  return {};
+}
+
+void Ipv6Links::down(const std::string& ifname) {
+  for (auto it = links_.begin(); it != links_.end(); ++it) {
+    if (it->second.ifname != ifname) continue;
+    [[maybe_unused]] const auto removed = change_route(RTM_DELROUTE, 0, it->first, it->second.prefix);
+    due_.cancel(it->first);
+    links_.erase(it);
+    timer_.set_time(due_.earliest());
+    return;
+  }
+}
+
+nl::Result<void> Ipv6Links::change_route(std::uint16_t type, std::uint16_t flags, unsigned ifindex,
+                                         const base::Prefix& prefix) {
+  nl::Request request(type, static_cast<std::uint16_t>(flags | NLM_F_ACK));
+  request.header(rtmsg{.rtm_family = AF_INET6,
+                       .rtm_dst_len = prefix.length,
+                       .rtm_src_len = 0,
+                       .rtm_tos = 0,
+                       .rtm_table = RT_TABLE_MAIN,
+                       .rtm_protocol = RTPROT_STATIC,
+                       .rtm_scope = RT_SCOPE_UNIVERSE,
+                       .rtm_type = RTN_UNICAST,
+                       .rtm_flags = 0});
+  request.attr_bytes(RTA_DST, prefix.network.bytes());
+  request.attr(RTA_OIF, ifindex);
+  return routes_->transact(request, fmt::format("the route of {}", prefix.to_string()));
+}
+
+void Ipv6Links::schedule(unsigned ifindex, const Link& link) {
+  due_.set(ifindex, link.times.next());
+  timer_.set_time(due_.earliest());
+}
+
+void Ipv6Links::receive() {
+  for (int i = 0; i < most_a_turn; ++i) {
+    std::array<std::uint8_t, 1500> bytes;
+    alignas(cmsghdr) std::array<char, 256> control;
+    iovec piece{bytes.data(), bytes.size()};
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const auto got = ::recvmsg(icmp_.get(), &message, 0);
+    if (got < 0) return;
+    const auto arrival = arrival_of(message);
+    const auto it = links_.find(arrival.ifindex);
+    const base::ByteView solicitation(bytes.data(), static_cast<std::size_t>(got));
+    if (it == links_.end()) continue;  // this host may be a router elsewhere, too
+    if (!is_router_solicitation(solicitation, arrival.hop_limit)) {
+      ++counters_.bad_solicitations;
+      continue;
+    }
+    it->second.times.solicited(base::Clock::now(), random_16());
+    schedule(it->first, it->second);
+  }
+}
+
+void Ipv6Links::advertise() {
+  const auto now = base::Clock::now();
+  while (const auto ifindex = due_.pop_due(now)) {
+    auto& link = links_.at(*ifindex);
+    if (send(*ifindex, link.message))
+      ++counters_.advertisements;
+    else
+      ++counters_.failures;
+    link.times.sent(now, random_16());
+    due_.set(*ifindex, link.times.next());
+  }
+  timer_.set_time(due_.earliest());
+}
+
+bool Ipv6Links::send(unsigned ifindex, base::ByteView message) {
+  sockaddr_in6 to{};
+  to.sin6_family = AF_INET6;
+  to.sin6_addr = all_nodes;
+  to.sin6_scope_id = ifindex;
+  return ::sendto(icmp_.get(), message.data(), message.size(), 0, reinterpret_cast<const sockaddr*>(&to),
+                  sizeof to) == static_cast<ssize_t>(message.size());
+}
+
+bool forwards_ipv6() {
+  int forwarding = 0;
+  std::ifstream("/proc/sys/net/ipv6/conf/all/forwarding") >> forwarding;
+  return forwarding != 0;
+}
+
+}  // namespace l2tpd

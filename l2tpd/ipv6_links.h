@@ -1,0 +1,68 @@
+#pragma once
+// IPv6 on PPP links: the route of each session's prefix, and the router that its peer hears.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/timer_queue.h"
+#include "l2tpd/router_advertisement.h"
+#include "netlink/socket.h"
+#include "os/loop.h"
+
+namespace l2tpd {
+
+struct RouterCounters {
+  std::uint64_t advertisements = 0;
+  std::uint64_t failures = 0;           ///< advertisements that could not be sent
+  std::uint64_t bad_solicitations = 0;  ///< of our links, malformed
+};
+
+/// Needs CAP_NET_ADMIN and CAP_NET_RAW.
+class Ipv6Links {
+ public:
+  explicit Ipv6Links(os::Loop& loop) : loop_(loop) {}
+  Ipv6Links(const Ipv6Links&) = delete;
+  Ipv6Links& operator=(const Ipv6Links&) = delete;
+
+  /// Before any link; again is fine.
+  base::Result<void> open();
+
+  /// The interface leads to its prefix from now on, and its peer is told.
+  base::Result<void> up(const std::string& ifname, const RouterAdvertisement& advertisement);
+  /// Fine for an interface that has gone, with which the kernel has removed the route, and for one unknown.
+  void down(const std::string& ifname);
+
+  const RouterCounters& counters() const { return counters_; }
+
+ private:
+  struct Link {
+    std::string ifname;
+    base::Prefix prefix;
+    base::Bytes message;
+    AdvertisingTimes times;
+  };
+  nl::Result<void> change_route(std::uint16_t type, std::uint16_t flags, unsigned ifindex,
+                                const base::Prefix& prefix);
+  void receive();
+  void advertise();
+  bool send(unsigned ifindex, base::ByteView message);
+  void schedule(unsigned ifindex, const Link& link);
+
+  os::Loop& loop_;
+  base::Fd icmp_;
+  std::optional<nl::Socket> routes_;
+  std::map<unsigned, Link> links_;  ///< by interface index
+  base::TimerQueue<unsigned> due_;
+  os::Source readable_;
+  os::Source timer_;
+  RouterCounters counters_;
+};
+
+/// Whether this host takes IPv6 packets from one interface to another.
+bool forwards_ipv6();
+
+}  // namespace l2tpd

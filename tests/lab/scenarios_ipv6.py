@@ -1,0 +1,112 @@
+"""IPv6 inside the tunnels: every session has a /64 of its own, and the client makes its addresses by itself."""
+
+import contextlib
+import json
+import re
+
+import checks
+from catalogue import scenario
+from netns import Failure, wait_for
+from scenarios import goodbye
+from scenarios_controls import must_fail
+
+PREFIX = "2001:db8:7:100::/56"
+DNS = "2001:db8:50::53"
+GATEWAY_INSIDE, INSIDE = "2001:db8:50::1", "2001:db8:50::2"
+PPP_OPTIONS = "+ipv6"
+
+
+def switch(host, what, value):
+    for which in ("all", "default"):
+        host.run("sh", "-c", f"echo {value} > /proc/sys/net/ipv6/conf/{which}/{what}")
+
+
+@contextlib.contextmanager
+def ipv6_behind_the_gateway(lab, *clients):
+    """Elsewhere the lab speaks IPv4 alone."""
+    gw, inside = lab.world["gw"], lab.world["inside"]
+    hosts = [gw, inside, *(client.host for client in clients)]
+    for host in hosts:
+        switch(host, "disable_ipv6", 0)
+    switch(gw, "forwarding", 1)
+    gw.ip(f"addr add {GATEWAY_INSIDE}/64 dev lan nodad\n")
+    inside.ip(f"addr add {INSIDE}/64 dev eth0 nodad\nroute add {PREFIX} via {GATEWAY_INSIDE}\n")
+    try:
+        yield
+    finally:
+        switch(gw, "forwarding", 0)
+        for host in hosts:
+            switch(host, "disable_ipv6", 1)
+
+
+def own_address(client):
+    """The global IPv6 address that the client has made for itself on its PPP interface."""
+    found = json.loads(client.host.run("ip", "-6", "-j", "addr", "show", "dev", client.device, "scope", "global"))
+    return next((address["local"] for link in found for address in link.get("addr_info", [])), None)
+
+
+def await_address(client, seconds=20):
+    return wait_for(lambda: own_address(client), seconds, f"{client.name}: an IPv6 address of its own")
+
+
+def reach_inside(client, size=200_000):
+    """A ping and a transfer checked by content over IPv6; the source that the host inside saw."""
+    answer = client.host.run("ping", "-6", "-n", "-c", 3, "-i", "0.2", "-W", 10, INSIDE, check=False)
+    if " 3 received" not in answer:
+        raise Failure(f"{client.name}: IPv6 pings were lost: {answer}")
+    return checks.transfer(client, size, inside=INSIDE)[0]
+
+
+def routes(host):
+    return re.findall(r"2001:db8:7:1\S+", host.run("ip", "-6", "route"))
+
+
+@scenario(only="sameroof")
+def ipv6_inside(lab):
+    """Two clients behind one NAT each make an IPv6 address in a /64 of their own, learn the DNS server and reach a host behind
+    the gateway with it; a third, which speaks no IPv6, is served as ever. Afterwards no route is left."""
+    clients = [lab.client(name, ppp_options=PPP_OPTIONS) for name in ("a1", "a2")]
+    without_any = lab.client("b1", ppp_options="noipv6")
+    gw, inside = lab.world["gw"], lab.world["inside"]
+    with ipv6_behind_the_gateway(lab, *clients):
+        server = checks.serve(inside, checks.TRANSFER_PORT, checks.mirror, address=INSIDE)
+        try:
+            with lab.gateway(settings={"ppp": {"ipv6_prefix": PREFIX, "ipv6_dns": [DNS]}}) as gateway:
+                lab.dial(*clients, without_any)
+                lab.prove(*clients, without_any)
+                addresses = {client.user: await_address(client) for client in clients}
+                sessions = {s["user"]: s for s in gateway.listed("sessions")}
+                for client in clients:
+                    seen = reach_inside(client)
+                    prefix = sessions[client.user]["ipv6_prefix"]
+                    if seen != addresses[client.user] or not seen.startswith(prefix.removesuffix("::/64") + ":"):
+                        raise Failure(f"{client.name}: has {addresses} in {prefix}, and was seen as {seen}")
+                if len({s["ipv6_prefix"] for s in sessions.values()}) != 3 or len(routes(gw)) != 2:
+                    raise Failure(f"each session was to have a /64, and those with IPv6 a route: {sessions}, {routes(gw)}")
+                dns = clients[0].host.run("rdisc6", "-1", "-w", 5000, clients[0].device, check=False)
+                if DNS not in dns or "1398" not in dns and "1400" not in dns:
+                    raise Failure(f"the router was to name a DNS server and the MTU: {dns}")
+                counters = gateway.counters("l2tpd")
+                if counters["router_advertisements"] < 2 or counters["router_advertisement_failures"]:
+                    raise Failure(f"advertisements were to be counted: {counters}")
+                goodbye(lab, *clients, without_any)
+                checks.wait_until_equal(lambda: routes(gw), [], 20, "routes of sessions that have gone")
+                checks.wait_until_equal(lambda: gateway.status("l2tpd")["gauges"]["ipv6_prefixes_in_use"], 0, 20,
+                                        "prefixes of sessions that have gone")
+        finally:
+            checks.close_server(server)
+
+
+@scenario("long", "control", only="sameroof")
+def broken_ipv6(lab):
+    """A gateway that does not forward IPv6 says so, and gives its sessions none."""
+    client = lab.client("a1", ppp_options=PPP_OPTIONS)
+    with ipv6_behind_the_gateway(lab, client):
+        switch(lab.world["gw"], "forwarding", 0)
+        with lab.gateway(settings={"ppp": {"ipv6_prefix": PREFIX}}):
+            lab.dial(client)
+            lab.prove(client)
+            must_fail("the gateway forwards no IPv6", lambda: await_address(client, 15))
+            if "this host forwards none" not in lab.world["gw"].log("l2tpd").read_text():
+                raise Failure("the log was to say why")
+            lab.hang_up(client)
