@@ -70,6 +70,8 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
            .up = [this](const SessionRecord& session) { session_up(session); },
            .down = [this](SessionRecord& session) { session_down(session); },
            .over = [this](const SessionRecord& session, std::string_view why) { session_over(session, why); },
+           .refitted = [this](const SessionRecord& session,
+                              std::uint16_t mtu) { session_refitted(session, mtu); },
            .ipv6_up = [this](const Ipv6Up& up, const base::Prefix& prefix) { ipv6_up(up, prefix); },
            .ipv6_down = [this](const std::string& ifname) { ipv6_links_.down(ifname); }}),
       hooks_(loop, config.hooks),
@@ -135,7 +137,12 @@ base::Result<void> Daemon::start() {
       loop_, options_.run_dir + "/ikd",
       PeersWatch::Calls{.gone = [this](base::Mark mark) { server_.peer_gone(mark); },
                         .replaced = [this](base::Time when) { forget_marks_from_before(when); },
-                        .only = [this](const std::set<base::Mark>& marks) { keep_only(marks); }});
+                        .only = [this](const std::set<base::Mark>& marks) { keep_only(marks); },
+                        .changed =
+                            [this](base::Mark mark) {
+                              links_.refit(mark,
+                                           [this](const auto& tunnel) { return terms_for(tunnel).mtu; });
+                            }});
   return {};
 }
 
@@ -357,6 +364,16 @@ void Daemon::put_into_sets(const SessionRecord& session) {
     [[maybe_unused]] const auto done =
         sets_->remove({other.family, other.table, other.name}, session.address);
   }
+}
+
+/// New keys may come with another transform, and a peer may move behind a NAT or out from it.
+void Daemon::session_refitted(const SessionRecord& session, std::uint16_t mtu) {
+  clamped_.insert_or_assign(session.ifname, mtu);
+  if (const auto done = set_mtu(session.ifname, mtu); !done)
+    base::log(Severity::warning, done.error().message);
+  if (const auto done = latch_->add_link(session.ifname, mtu); !done)
+    base::log(Severity::warning, done.error().message);
+  ipv6_links_.refit(session.ifname, mtu);
 }
 
 void Daemon::ipv6_up(const Ipv6Up& up, const base::Prefix& prefix) {

@@ -98,6 +98,7 @@ class Daemon {
   base::Result<void> start_session(const l2tp::StartSession& start);
   PppdTerms terms_for(const l2tp::TunnelName& tunnel) const;
   void session_up(const SessionRecord& session);
+  void session_refitted(const SessionRecord& session, std::uint16_t mtu);
   void session_down(SessionRecord& session);
   void session_over(const SessionRecord& session, std::string_view why);
   void put_into_sets(const SessionRecord& session);

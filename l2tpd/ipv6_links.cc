@@ -1,5 +1,6 @@
 #include "l2tpd/ipv6_links.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -85,23 +86,33 @@ base::Result<void> Ipv6Links::up(const std::string& ifname, const RouterAdvertis
   take_no_advertisements_from(ifname);
   const auto routed = change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, ifindex, advertisement.prefix);
   if (!routed) return nl::as_base(routed.error());
-  const Link link{.ifname = ifname,
-                  .prefix = advertisement.prefix,
-                  .message = encode(advertisement),
-                  .times = AdvertisingTimes(base::Clock::now())};
+  const Link link{
+      .ifname = ifname, .advertisement = advertisement, .times = AdvertisingTimes(base::Clock::now())};
   schedule(ifindex, links_.insert_or_assign(ifindex, link).first->second);
   return {};
 }
 
+Ipv6Links::Iterator Ipv6Links::find(const std::string& ifname) {
+  return std::ranges::find_if(links_, [&](const auto& entry) { return entry.second.ifname == ifname; });
+}
+
+void Ipv6Links::refit(const std::string& ifname, std::uint16_t mtu) {
+  const auto it = find(ifname);
+  if (it == links_.end()) return;
+  if (mtu < least_ipv6_mtu) return down(ifname);
+  it->second.advertisement.mtu = mtu;
+  it->second.times = AdvertisingTimes(base::Clock::now());
+  schedule(it->first, it->second);
+}
+
 void Ipv6Links::down(const std::string& ifname) {
-  for (auto it = links_.begin(); it != links_.end(); ++it) {
-    if (it->second.ifname != ifname) continue;
-    [[maybe_unused]] const auto removed = change_route(RTM_DELROUTE, 0, it->first, it->second.prefix);
-    due_.cancel(it->first);
-    links_.erase(it);
-    timer_.set_time(due_.earliest());
-    return;
-  }
+  const auto it = find(ifname);
+  if (it == links_.end()) return;
+  [[maybe_unused]] const auto removed =
+      change_route(RTM_DELROUTE, 0, it->first, it->second.advertisement.prefix);
+  due_.cancel(it->first);
+  links_.erase(it);
+  timer_.set_time(due_.earliest());
 }
 
 nl::Result<void> Ipv6Links::change_route(std::uint16_t type, std::uint16_t flags, unsigned ifindex,
@@ -155,7 +166,7 @@ void Ipv6Links::advertise() {
   const auto now = base::Clock::now();
   while (const auto ifindex = due_.pop_due(now)) {
     auto& link = links_.at(*ifindex);
-    if (send(*ifindex, link.message))
+    if (send(*ifindex, encode(link.advertisement)))
       ++counters_.advertisements;
     else
       ++counters_.failures;

@@ -33,6 +33,8 @@ class Ipv6Links {
 
   /// The interface leads to its prefix from now on, and its peer is told.
   base::Result<void> up(const std::string& ifname, const RouterAdvertisement& advertisement);
+  /// The link has another MTU, which its peer is told; IPv6 ends where it has become too small.
+  void refit(const std::string& ifname, std::uint16_t mtu);
   /// Fine for an interface that has gone, with which the kernel has removed the route, and for one unknown.
   void down(const std::string& ifname);
 
@@ -41,10 +43,11 @@ class Ipv6Links {
  private:
   struct Link {
     std::string ifname;
-    base::Prefix prefix;
-    base::Bytes message;
+    RouterAdvertisement advertisement;
     AdvertisingTimes times;
   };
+  using Iterator = std::map<unsigned, Link>::iterator;
+  Iterator find(const std::string& ifname);
   nl::Result<void> change_route(std::uint16_t type, std::uint16_t flags, unsigned ifindex,
                                 const base::Prefix& prefix);
   void receive();

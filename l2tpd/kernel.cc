@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <linux/if_pppox.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -83,6 +84,16 @@ base::Result<std::uint16_t> path_mtu(const base::Address& local, const base::Add
       ::getsockopt(fd.get(), IPPROTO_IP, IP_MTU, &mtu, &size) != 0)
     return base::fail_errno(what(), errno);
   return static_cast<std::uint16_t>(std::clamp(mtu, 576, 65535));
+}
+
+base::Result<void> set_mtu(const std::string& ifname, std::uint16_t mtu) {
+  const base::Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  ifname.copy(request.ifr_name, sizeof request.ifr_name - 1);
+  request.ifr_mtu = mtu;
+  if (!fd || ::ioctl(fd.get(), SIOCSIFMTU, &request) != 0)
+    return base::fail_errno(fmt::format("cannot set the MTU of {}", ifname), errno);
+  return {};
 }
 
 namespace {

@@ -26,6 +26,9 @@ base::Result<base::Fd> make_kernel_session(int udp_socket, const l2tp::TunnelNam
 /// said so.
 base::Result<std::uint16_t> path_mtu(const base::Address& local, const base::Address& remote);
 
+/// What an interface sends from now on.
+base::Result<void> set_mtu(const std::string& ifname, std::uint16_t mtu);
+
 /// Whether the kernel can do all this; the sentence says what is missing, and why as far as that can be told.
 base::Result<void> check_kernel();
 

@@ -317,6 +317,20 @@ void Links::report_down(Link& link) {
   if (std::exchange(link.up, false)) calls_.down(*link.record);
 }
 
+void Links::refit(base::Mark peer, const std::function<std::uint16_t(const l2tp::TunnelName&)>& largest) {
+  for (auto& link : links_) {
+    if (!link.up || link.stopped || link.tunnel.mark != peer) continue;
+    const auto mtu = std::min(largest(link.tunnel), link.record->mtu);
+    if (mtu == link.status.mtu) continue;
+    link.status.mtu = mtu;
+    base::log(Severity::info,
+              fmt::format("User '{}' of {}: {} has MTU {} from now on.", link.account->name,
+                          words_for(link.tunnel), *link.status.ifname, mtu),
+              {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
+    calls_.refitted(*link.record, mtu);
+  }
+}
+
 void Links::report_ipv6_up(Link& link, const Ipv6Up& up) {
   if (link.account && link.status.ipv6_prefix && !link.ipv6_up) {
     base::log(Severity::info,

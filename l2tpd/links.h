@@ -63,6 +63,9 @@ class Links {
     /// After that, once its pppd has gone.
     std::function<void(const SessionRecord&, std::string_view why)> over = [](const SessionRecord&,
                                                                               std::string_view) {};
+    /// refit() has found that this link has to carry less, or may carry more again.
+    std::function<void(const SessionRecord&, std::uint16_t mtu)> refitted = [](const SessionRecord&,
+                                                                               std::uint16_t) {};
     /// IPV6CP is up, before IPCP or after it or without it; pppd waits until this returns.
     std::function<void(const Ipv6Up&, const base::Prefix&)> ipv6_up = [](const Ipv6Up&, const base::Prefix&) {
     };
@@ -82,6 +85,9 @@ class Links {
   std::vector<l2tp::TunnelName> end_sessions_of(std::string_view user, const std::string& why);
   std::optional<LinkStatus> status(l2tp::TunnelId tunnel, l2tp::SessionId session) const;
 
+  /// The way to a peer has become narrower, or wider. `largest` says which packets fit through a tunnel now;
+  /// none is larger than what was negotiated.
+  void refit(base::Mark peer, const std::function<std::uint16_t(const l2tp::TunnelName&)>& largest);
   /// The configuration has changed: what is in use stays in use.
   void reconfigure() {
     pool_.configure(config_);

@@ -70,6 +70,7 @@ void PeersWatch::take(const control::Answer& answer) {
     peers_.erase(mark);
   else
     peers_.insert_or_assign(mark, std::move(*peer));
+  if (name != control::event::down) calls_.changed(mark);
   if (!settled_ && name != control::event::down) present_.insert(mark);
   if (!settled_ && name == control::event::down) present_.erase(mark);
   if (settled_ && name == control::event::down) calls_.gone(mark);

@@ -24,6 +24,8 @@ class PeersWatch {
     std::function<void(base::Time)> replaced;
     /// After every (re)connection: only peers with these marks are left.
     std::function<void(const std::set<base::Mark>&)> only;
+    /// peer() may say something else of it than before: other SAs, another place.
+    std::function<void(base::Mark)> changed = [](base::Mark) {};
   };
   /// `socket_path`: ikd's. Tries again each second for as long as nobody answers there.
   PeersWatch(os::Loop& loop, std::string socket_path, Calls calls);

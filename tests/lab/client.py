@@ -196,6 +196,14 @@ class Client:
         """How often charon has established an IKE_SA or a CHILD_SA."""
         return len(re.findall(kind + r" lab[\[{]\d+[\]}] established", self.charon_log()))
 
+    def renew_with(self, esp, patience=45):
+        """New keys under the same IKE SA, with another ESP proposal."""
+        before = self.established("CHILD_SA")
+        configuration = (self.host.etc / "ipsec.conf").read_text()
+        self.host.write("ipsec.conf", re.sub(r"  esp = .*", f"  esp = {esp}!", configuration))
+        self.starter.send_signal(signal.SIGHUP)  # which starts what it has read
+        wait_for(lambda: self.established("CHILD_SA") > before, patience, f"{self.description}: new keys with {esp}")
+
     def inbound_spis(self):
         states = self.host.run("ip", "xfrm", "state")
         return [spi for dst, spi in re.findall(r"dst (\S+)\s+proto esp spi (\S+)", states) if dst != self.remote]

@@ -69,6 +69,30 @@ def mtu_fits_esp(lab):
 
 
 @scenario(only="sameroof")
+def mtu_follows_a_rekey(lab):
+    """A client's new keys come with another transform, which takes more room: its link's MTU and segment size fall, its
+    neighbour's do not, and packets of the new size go through whole."""
+    changes, stays = clients = [lab.client(name, esp="aes128gcm16") for name in ("a1", "a2")]
+    gw, inside = lab.world["gw"], lab.world["inside"]
+    with lab.gateway() as gateway:
+        lab.dial(*clients)
+        lab.prove(*clients)
+        links = {peer["user"]: peer["ifname"] for peer in gateway.peers()}
+        changes.renew_with("aes256-sha512")
+        wait_for(lambda: mtu_of(gw, links["a1"]) == 1382, 20, "the MTU that fits the new transform")
+        if mtu_of(gw, links["a2"]) != 1400:
+            raise Failure(f"the neighbour's MTU was to stay: {mtu_of(gw, links['a2'])}")
+        segments = gw.run("nft", "list", "map", "inet", "sameroof", "mss")
+        must_have("the map mss", segments, rf'"{links["a1"]}" : 1342', rf'"{links["a2"]}" : 1360')
+        before = fragments_made(gw)
+        answer = inside.run("ping", "-n", "-c", 2, "-W", 10, "-M", "do", "-s", 1382 - 28, changes.address, check=False)
+        if " 2 received" not in answer or fragments_made(gw) != before:
+            raise Failure(f"pings as large as the new MTU were to go through whole: {answer}")
+        lab.prove(*clients)
+        goodbye(lab, *clients)
+
+
+@scenario(only="sameroof")
 def limits_of_users(lab):
     """A user's second session replaces the first or is refused, and sessions end after their time or when idle: the
     log says which, and the clients are told."""

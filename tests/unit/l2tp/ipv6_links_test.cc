@@ -84,6 +84,16 @@ TEST_F(OnALink, ThePeerHearsItsRouterAtOnceAndWhenItAsks) {
   EXPECT_EQ(links_.counters().bad_solicitations, 1u);
 }
 
+TEST_F(OnALink, ThePeerHearsOfAnotherMtuAtOnceAndOfNoRouterWhereItIsTooSmall) {
+  ASSERT_TRUE(links_.up("ours", advertisement_));
+  EXPECT_EQ(heard(), 1);
+  links_.refit("ours", 1382);
+  EXPECT_EQ(heard(), 1);
+  links_.refit("theirs", 1382);  // of which it knows nothing
+  links_.refit("ours", 1279);
+  EXPECT_FALSE(routed());
+}
+
 TEST_F(OnALink, ALinkThatIsDownHasNoRouteAndNoRouter) {
   ASSERT_TRUE(links_.up("ours", advertisement_));
   links_.down("theirs");  // of which it knows nothing

@@ -63,6 +63,8 @@ class LinksTest : public ::testing::Test {
                 [this](const SessionRecord& s, std::string_view why) {
                   heard_.push_back("over " + s.ifname + ": " + std::string(why));
                 },
+            .refitted = [this](const SessionRecord& s,
+                               std::uint16_t mtu) { heard_.push_back(s.ifname + " " + std::to_string(mtu)); },
             .ipv6_up =
                 [this](const Ipv6Up& up, const base::Prefix& prefix) {
                   heard_.push_back("ipv6 up " + up.ifname + ": " + prefix.to_string());
@@ -292,6 +294,25 @@ TEST_F(LinksTest, ASessionHasAPrefixOfItsOwnUntilItsPppdHasGone) {
   ::kill(sessions_[2].pid, SIGKILL);
   wait_for_the_end_of(2);
   EXPECT_THAT(heard_, ElementsAre()) << "its name is another's now";
+}
+
+TEST_F(LinksTest, ALinkCarriesWhatFitsNowAndNeverMoreThanWasNegotiated) {
+  for (std::uint16_t id = 1; id <= 2; ++id) dial(id);
+  log_in(1, "alice");
+  log_in(2, "bob");
+  up(1, "ppp7");
+  heard_.clear();
+  const auto refit = [this](std::uint32_t mark, std::uint16_t largest) {
+    links_->refit(base::Mark(mark), [largest](const l2tp::TunnelName&) { return largest; });
+  };
+  refit(0x100, 1406);
+  refit(0x200, 1382);
+  EXPECT_THAT(heard_, ElementsAre()) << "1398 was negotiated, and the other is another peer";
+  refit(0x100, 1382);
+  refit(0x100, 1382);
+  refit(0x100, 1406);
+  EXPECT_THAT(heard_, ElementsAre("ppp7 1382", "ppp7 1398"));
+  EXPECT_EQ(links_->status(l2tp::TunnelId(1), l2tp::SessionId(1))->mtu, 1398);
 }
 
 TEST_F(LinksTest, APppdThatIsKilledTakesItsInterfaceDownUnlessAnotherHasTheName) {

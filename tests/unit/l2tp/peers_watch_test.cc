@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -66,6 +67,36 @@ class Watch : public ::testing::Test {
   std::string folder_;
   std::vector<std::string> heard_;
 };
+
+TEST_F(Watch, WhatIsNewOfAPeerIsKnownWhenItsChangeIsTold) {
+  const auto path = folder_ + "/ikd";
+  const auto listening = listen_as_another_process(path);
+  std::unique_ptr<PeersWatch> watch;
+  watch = std::make_unique<PeersWatch>(
+      loop_, path,
+      PeersWatch::Calls{.gone = [&](base::Mark) { heard_.emplace_back("gone"); },
+                        .replaced = [](base::Time) {},
+                        .only = [&](const std::set<base::Mark>&) { heard_.emplace_back("only"); },
+                        .changed =
+                            [&](base::Mark mark) {
+                              const auto* peer = watch->peer(mark);
+                              heard_.push_back(peer ? peer->sas.front().transform : "nobody");
+                            }});
+  const auto connection = answer(listening);
+  control::Peer peer;
+  peer.mark = 0x100;
+  for (const auto* transform : {"aes256-sha1", "aes256-sha512"}) {
+    peer.sas.insert(peer.sas.begin(), control::Sa{});
+    peer.sas.front().transform = transform;
+    const auto told = control::Json{
+        {"parameters", {{"event", "changed"}, {"peer", control::to_json(peer)}}},
+        {"continues",
+         true}}.dump();
+    ASSERT_GT(::send(connection.get(), told.c_str(), told.size() + 1, MSG_NOSIGNAL), 0);
+    for (int i = 0; i < 20; ++i) loop_.run_once(5ms);
+  }
+  EXPECT_EQ(heard_, (std::vector<std::string>{"only", "aes256-sha1", "aes256-sha512"}));
+}
 
 TEST_F(Watch, OnlyAnotherIkdMakesTheOldMarksMeanNothing) {
   const auto path = folder_ + "/ikd";
