@@ -41,7 +41,7 @@ base::Result<std::string> output_of(const std::vector<std::string>& words, std::
   // Files rather than pipes: neither side ever waits for the other.
   const File in(std::tmpfile()), out(std::tmpfile());
   if (!in || !out) return base::fail_errno("cannot make a temporary file", errno);
-  std::fwrite(input.data(), 1, input.size(), in.get());
+  if (!input.empty()) std::fwrite(input.data(), 1, input.size(), in.get());
   std::rewind(in.get());
   const auto child = ::fork();
   if (child < 0) return base::fail_errno("cannot start " + words[0], errno);
