@@ -12,7 +12,7 @@
 
 namespace {
 
-enum Exit { good = 0, failed = 1, usage = 2 };
+enum Exit { good = 0, failed = 1, misconfigured = 2 };
 
 struct Arguments {
   std::string config = "/etc/sameroof/sameroof.toml";
@@ -21,9 +21,9 @@ struct Arguments {
   bool verbose = false;
 };
 
-int refuse(const base::Error& error) {
+int refuse(const base::Error& error, Exit status = failed) {
   base::log(base::Severity::error, error.message);
-  return failed;
+  return status;
 }
 
 /// A tunnel and its session hold half a dozen descriptors.
@@ -45,11 +45,11 @@ base::Result<l2tpd::Configuration> load(const Arguments& arguments) {
 
 int run(const Arguments& arguments) {
   auto files = load(arguments);
-  if (!files) return refuse(files.error());
-  if (files->config.l2tp.lns == config::Lns::external) {
-    refuse({"l2tp.lns is \"external\": another daemon serves L2TP, and there is nothing for l2tpd to do"});
-    return usage;
-  }
+  if (!files) return refuse(files.error(), misconfigured);
+  if (files->config.l2tp.lns == config::Lns::external)
+    return refuse(
+        {"l2tp.lns is \"external\": another daemon serves L2TP, and there is nothing for l2tpd to do"},
+        misconfigured);
   raise_descriptor_limit();
   os::Loop loop;
   l2tpd::Daemon daemon(
@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? good : usage;
+    return app.exit(error) == 0 ? good : misconfigured;
   }
   base::set_log_level(arguments.verbose ? base::Severity::debug : base::Severity::info);
   try {
