@@ -113,7 +113,7 @@ base::Result<PeerMap> PeerMap::open() {
   const auto loaded = map.loaded();
   if (!loaded) return nl::as_base(loaded.error());
   if (!*loaded)
-    return base::fail("table inet sameroof is not loaded: load the ruleset first (nft -f sameroof.nft)");
+    return base::fail("table inet sameroof is not loaded: load the ruleset first (ikd --ruleset | nft -f -)");
   return map;
 }
 

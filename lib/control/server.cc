@@ -46,6 +46,7 @@ bool flag(const Json& message, const char* name) {
 /// The group's members may read. Without such a group the socket is root's.
 void give_to_group(const std::string& path) {
   const auto* group = ::getgrnam("sameroof");
+  if (group && group->gr_gid == ::getegid()) return;  // its already, as under the package's units
   if (group && ::chown(path.c_str(), static_cast<uid_t>(-1), group->gr_gid) < 0) {
     base::log(base::Severity::warning,
               fmt::format("cannot give {} to the group sameroof: only root can look", path));

@@ -1,6 +1,7 @@
 """Inside the guest: the package on a clean Debian with systemd, from its installation to its purge, with two real
 clients behind one NAT. Prints a line for each step; the last one says how many passed."""
 
+import json
 import os
 import pathlib
 import re
@@ -21,11 +22,14 @@ ETC = pathlib.Path("/etc/sameroof")
 UNITS = ("sameroof-nft", "ikd", "l2tpd")
 PACKAGE = next(OUT.glob("*.deb"))
 
-# Somebody else's, which nothing of ours may change.
+# Somebody else's, which nothing of ours may change; what nftables.service loads.
 FOREIGN_TABLE = "table inet foreign {\n\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tudp dport 9 counter packets 0 bytes 0 drop\n\t}\n}\n"
 FOREIGN_SA = ("src", "10.9.9.1", "dst", "10.9.9.2", "proto", "esp", "spi", "0x12345678", "reqid", "77", "mode", "tunnel",
               "enc", "cbc(aes)", "0x" + "11" * 16, "auth", "hmac(sha1)", "0x" + "22" * 20)
 USERS = ("a1", "a2")
+
+# What `systemd-analyze security` may say at most, in tenths. l2tpd's pppds run programs of the administrator's.
+EXPOSURE = {"ikd.service": 19, "l2tpd.service": 34}
 
 
 def run(*argv, check=True):
@@ -70,7 +74,8 @@ class Test:
         self.server = checks.serve(self.world["inside"], checks.TRANSFER_PORT, checks.mirror)
         self.clients = [Client(self.world[name]) for name in USERS]
         run("sysctl", "-qw", "net.ipv4.ip_forward=0")
-        subprocess.run(["nft", "-f", "-"], input=FOREIGN_TABLE, text=True, check=True)
+        pathlib.Path("/etc/nftables.conf").write_text("flush ruleset\n" + FOREIGN_TABLE)
+        run("systemctl", "restart", "nftables")
         run("ip", "xfrm", "state", "add", *FOREIGN_SA)
         self.foreign, self.files = foreign(), files()
 
@@ -82,6 +87,12 @@ class Test:
         each(lambda c: checks.check_client(c, patience=30), self.clients)
         addresses = [c.address for c in self.clients]
         expect(len(set(addresses)) == len(addresses), f"PPP addresses given out twice: {addresses}")
+
+    def tunnels(self):
+        """The processes of the daemons, and whom they serve."""
+        peers = json.loads(run("xfrmctl", "peers", "--json"))["peers"]
+        return (run("systemctl", "show", "-P", "MainPID", "ikd", "l2tpd").split(),
+                sorted((peer["user"], peer["mark"], peer["tunnel"]) for peer in peers))
 
     def hang_up(self):
         each(lambda c: c.hang_up(), self.clients)
@@ -113,8 +124,26 @@ class Test:
         wanted = f"sameroof.toml: line {line}: user.colour: unknown key"
         expect(wanted in complaints(), f"the journal was to say {wanted!r}: {complaints()}")
         expect("ikd" not in active() and "sameroof-nft" not in active(), f"running with a broken configuration: {active()}")
+        run("systemctl", "stop", *UNITS)
         run("systemctl", "reset-failed")
         (ETC / "sameroof.toml").write_text(good + users)
+
+    def refuse_without_ruleset(self):
+        """Where the ruleset cannot be loaded, neither daemon runs, and both say why."""
+        drop_in = pathlib.Path("/run/systemd/system/sameroof-nft.service.d/broken.conf")
+        drop_in.parent.mkdir()
+        drop_in.write_text("[Service]\nExecStart=\nExecStart=/bin/false\n")
+        run("systemctl", "daemon-reload")
+        for unit in ("ikd", "l2tpd"):
+            run("systemctl", "start", unit, check=False)
+            said = run("journalctl", "-q", "-b", "-p", "warning", "-o", "cat", "-u", unit)
+            expect("table inet sameroof is not loaded" in said, f"{unit} does not complain of the ruleset: {said}")
+        expect(not active(), f"running without a ruleset: {active()}")
+        drop_in.unlink()
+        drop_in.parent.rmdir()
+        run("systemctl", "daemon-reload")
+        run("systemctl", "stop", *UNITS)
+        run("systemctl", "reset-failed")
 
     def start(self):
         """With secrets the units start, and two clients behind one NAT connect and work."""
@@ -124,11 +153,27 @@ class Test:
         rows = run("xfrmctl", "peers")
         expect(all(re.search(rf"\b{user}\b", rows) for user in USERS), f"xfrmctl peers does not list both: {rows}")
 
+    def sandbox(self):
+        """The units leave the daemons no more than they need."""
+        for unit, threshold in EXPOSURE.items():
+            run("systemd-analyze", "security", "--no-pager", f"--threshold={threshold}", unit)
+
     def reload(self):
         """Reloading the ruleset and l2tpd disturbs nobody."""
         run("systemctl", "reload", "sameroof-nft", "l2tpd")
         self.prove()
         expect(all(c.established("IKE_SA") == 1 for c in self.clients), "a client had to connect again")
+
+    def firewall(self):
+        """nftables is reloaded and restarted, which flushes all tables: ours is back, and both tunnels go on."""
+        tunnels = self.tunnels()
+        for verb in ("reload", "restart"):
+            run("systemctl", verb, "nftables")
+            self.prove()
+            expect(self.tunnels() == tunnels, f"{verb}: the daemons had {tunnels}, and now {self.tunnels()}")
+        expect(active() == list(UNITS), f"of the units only {active()} run: {complaints()}")
+        expect(all(c.established("IKE_SA") == 1 for c in self.clients), "a client had to connect again")
+        expect(foreign() == self.foreign, "a foreign table or SA has changed")
 
     def restart(self):
         """A restart ends the sessions cleanly, and the clients come back."""
@@ -165,7 +210,7 @@ class Test:
         expect(run("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1", "a run-time setting was changed by purging")
         expect(foreign() == self.foreign, "a foreign table or SA has changed")
 
-    STEPS = (install, refuse_broken, start, reload, restart, upgrade, remove, purge)
+    STEPS = (install, refuse_broken, refuse_without_ruleset, start, sandbox, reload, firewall, restart, upgrade, remove, purge)
 
 
 def main():
