@@ -15,7 +15,7 @@ sys.dont_write_bytecode = True
 
 import checks  # noqa: E402
 from client import PSK, Client, password_of  # noqa: E402
-from netns import Failure, Machine, each, wait_for  # noqa: E402
+from netns import Failure, Machine, each, processes_by_network, wait_for  # noqa: E402
 from topology import World  # noqa: E402
 
 ETC = pathlib.Path("/etc/sameroof")
@@ -29,7 +29,8 @@ FOREIGN_SA = ("src", "10.9.9.1", "dst", "10.9.9.2", "proto", "esp", "spi", "0x12
 USERS = ("a1", "a2")
 
 # What `systemd-analyze security` may say at most, in tenths. l2tpd's pppds run programs of the administrator's.
-EXPOSURE = {"ikd.service": 19, "l2tpd.service": 34}
+EXPOSURE = {"ikd.service": 19, "l2tpd.service": 36}
+PROFILES = {"ikd": "ikd", "l2tpd": "l2tpd", "pppd": "l2tpd//pppd"}
 
 
 def run(*argv, check=True):
@@ -154,9 +155,14 @@ class Test:
         expect(all(re.search(rf"\b{user}\b", rows) for user in USERS), f"xfrmctl peers does not list both: {rows}")
 
     def sandbox(self):
-        """The units leave the daemons no more than they need."""
+        """Units and AppArmor leave the daemons and their pppds no more than they need."""
         for unit, threshold in EXPOSURE.items():
             run("systemd-analyze", "security", "--no-pager", f"--threshold={threshold}", unit)
+        processes = processes_by_network()[self.gw.net_inode]
+        for program, profile in PROFILES.items():
+            labels = [pathlib.Path(f"/proc/{pid}/attr/current").read_text().strip("\0\n")
+                      for pid, name in processes.items() if name == program]
+            expect(labels and set(labels) == {f"{profile} (enforce)"}, f"{program} is confined as {labels}")
 
     def reload(self):
         """Reloading the ruleset and l2tpd disturbs nobody."""
@@ -192,6 +198,12 @@ class Test:
         self.dial()
         self.hang_up()
 
+    def confined(self):
+        """In all this AppArmor had nothing to refuse."""
+        refused = [line for line in run("journalctl", "-q", "-b", "-o", "cat").splitlines()
+                   if 'apparmor="DENIED"' in line and re.search(r'profile="(ikd|l2tpd)["/]', line)]
+        expect(not refused, "\n".join(refused))
+
     def remove(self):
         """Removed: no unit, table, SA or process of ours is left; the configuration is."""
         run("dpkg", "-r", "sameroof")
@@ -210,7 +222,7 @@ class Test:
         expect(run("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1", "a run-time setting was changed by purging")
         expect(foreign() == self.foreign, "a foreign table or SA has changed")
 
-    STEPS = (install, refuse_broken, refuse_without_ruleset, start, sandbox, reload, firewall, restart, upgrade, remove, purge)
+    STEPS = (install, refuse_broken, refuse_without_ruleset, start, sandbox, reload, firewall, restart, upgrade, confined, remove, purge)
 
 
 def main():
