@@ -1,5 +1,7 @@
 #include "xfrmctl/owner.h"
 
+#include <algorithm>
+
 namespace xfrmctl {
 
 std::string_view name_of(Owner owner) {
@@ -13,33 +15,31 @@ std::string_view name_of(Owner owner) {
 
 Owners::Owners(const std::vector<control::Peer>* peers) : asked_(peers != nullptr) {
   if (peers == nullptr) return;
-  for (const auto& peer : *peers) by_alias_[peer.alias] = &peer;
+  for (const auto& peer : *peers) by_alias_.emplace(peer.alias, &peer);
 }
 
-const control::Peer* Owners::at(const std::string& alias) const {
-  const auto it = by_alias_.find(alias);
-  return it == by_alias_.end() ? nullptr : it->second;
+const control::Peer* Owners::at(std::string_view prefix, const std::optional<KernelMark>& mark) const {
+  const auto address = prefix.substr(0, prefix.rfind('/'));
+  // An IPv6 peer's is not ours alone: what asks for no mark is somebody else's.
+  if (!mark && address.find(':') != std::string_view::npos) return nullptr;
+  const auto [first, last] = by_alias_.equal_range(address);
+  const auto it = std::find_if(first, last,
+                               [&](const auto& entry) { return !mark || entry.second->mark == mark->value; });
+  return it == last ? nullptr : it->second;
 }
 
 // Inbound SAs give the mark, outbound ones ask for it, unless another daemon serves L2TP.
 Owned Owners::of(const KernelSa& sa) const {
   if (!asked_) return {};
-  const auto host = [](const std::string& prefix) { return prefix.substr(0, prefix.rfind('/')); };
-  if (sa.output_mark) {
-    const auto* peer = at(host(sa.selector.source));
-    if (peer != nullptr && peer->mark == sa.output_mark->value) return {Owner::peer, peer, "in"};
-    return {.owner = Owner::foreign};
-  }
-  const auto* peer = at(sa.destination);
-  if (peer != nullptr && (!sa.mark || peer->mark == sa.mark->value)) return {Owner::peer, peer, "out"};
+  const auto* peer = sa.output_mark ? at(sa.selector.source, sa.output_mark) : at(sa.destination, sa.mark);
+  if (peer != nullptr) return {Owner::peer, peer, sa.output_mark ? "in" : "out"};
   return {.owner = Owner::foreign};
 }
 
 Owned Owners::of(const KernelPolicy& policy) const {
   if (!asked_ || policy.socket) return {};
-  const auto* peer = at(policy.selector.destination.substr(0, policy.selector.destination.rfind('/')));
-  if (peer != nullptr && policy.direction == "out" && (!policy.mark || peer->mark == policy.mark->value))
-    return {Owner::peer, peer, "out"};
+  const auto* peer = at(policy.selector.destination, policy.mark);
+  if (peer != nullptr && policy.direction == "out") return {Owner::peer, peer, "out"};
   return {.owner = Owner::foreign};
 }
 

@@ -3,6 +3,7 @@
 // user's.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,9 +36,10 @@ class Owners {
   Owned of(const KernelPolicy& policy) const;
 
  private:
-  const control::Peer* at(const std::string& alias) const;
+  /// Of several peers behind one IPv6 address, which is the alias of all, that of this mark.
+  const control::Peer* at(std::string_view prefix, const std::optional<KernelMark>& mark) const;
   bool asked_ = false;
-  std::map<std::string_view, const control::Peer*> by_alias_;
+  std::multimap<std::string_view, const control::Peer*> by_alias_;
 };
 
 }  // namespace xfrmctl

@@ -94,7 +94,7 @@ std::vector<std::string> table_line(const PeerRow& row) {
   }
   return {fmt::format("{}", peer.peer),
           fmt::format("{:#x}", peer.mark),
-          peer.port == 0 ? peer.address : fmt::format("{}:{}", peer.address, peer.port),
+          place(peer.address, peer.port),
           peer.identity,
           peer.client,
           sa ? fmt::format("{}/{}", without_0x(sa->spi_in), without_0x(sa->spi_out)) : std::string(),

@@ -102,10 +102,6 @@ Json sa_json(const Owned& owned, const KernelSa& sa, std::uint64_t now) {
   return row;
 }
 
-std::string end_text(const std::string& address, const std::optional<std::uint16_t>& port) {
-  return port ? fmt::format("{}:{}", address, *port) : address;
-}
-
 std::string marks_text(const KernelSa& sa, const Owned& owned) {
   std::string out = sa.mark ? mark_cell(*sa.mark, owned) : std::string();
   if (sa.output_mark)
@@ -131,7 +127,7 @@ std::string protocol_text(std::uint8_t protocol) {
 /// "240.0.0.1:1701" for a host, "10.0.0.0/8" for a network.
 std::string selected_text(const std::string& prefix, const std::optional<std::uint16_t>& port) {
   const bool host = prefix.ends_with("/32") || prefix.ends_with("/128");
-  return end_text(host ? prefix.substr(0, prefix.rfind('/')) : prefix, port);
+  return place(host ? prefix.substr(0, prefix.rfind('/')) : prefix, port.value_or(0));
 }
 
 Json policy_json(const Owned& owned, const KernelPolicy& policy) {
@@ -228,9 +224,9 @@ std::string sas_table(std::vector<KernelSa> sas, const Owners& owners, std::uint
   std::vector<std::vector<std::string>> lines;
   for (const auto& [owned, sa] : sorted(std::move(sas), owners)) {
     lines.push_back({owner_cell(owned), std::string(owned.direction),
-                     end_text(sa.source, sa.encap_source_port),
-                     end_text(sa.destination, sa.encap_destination_port), fmt::format("{:08x}", sa.spi),
-                     marks_text(sa, owned),
+                     place(sa.source, sa.encap_source_port.value_or(0)),
+                     place(sa.destination, sa.encap_destination_port.value_or(0)),
+                     fmt::format("{:08x}", sa.spi), marks_text(sa, owned),
                      sa.protocol == "esp" ? transform_text(sa) : sa.protocol + " " + transform_text(sa),
                      short_count(sa.bytes), short_count(sa.packets), short_duration(since(sa.added, now)),
                      sa.used == 0 ? "" : short_duration(since(sa.used, now)), errors_text(sa)});

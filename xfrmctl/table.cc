@@ -61,6 +61,12 @@ std::string table(std::span<const Column> columns, const std::vector<std::vector
   return text;
 }
 
+std::string place(const std::string& address, std::uint16_t port) {
+  if (port == 0) return address;
+  if (address.find(':') != std::string::npos) return fmt::format("[{}]:{}", address, port);
+  return fmt::format("{}:{}", address, port);
+}
+
 std::string short_count(std::uint64_t count) {
   if (count < 1000) return fmt::format("{}", count);
   auto value = static_cast<double>(count);

@@ -24,6 +24,8 @@ std::string printable(std::string_view text);
 /// does not obey it.
 std::string table(std::span<const Column> columns, const std::vector<std::vector<std::string>>& lines);
 
+/// "192.0.2.1:500", "[2001:db8::1]:500"; without a port the address alone.
+std::string place(const std::string& address, std::uint16_t port);
 /// 999, 1.2k, 34M, 5.6G: at most five characters.
 std::string short_count(std::uint64_t count);
 /// 59s, 12m, 47h, 9d.

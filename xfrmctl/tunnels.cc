@@ -56,10 +56,7 @@ std::string json(const char* member, std::vector<Row> rows, const std::vector<Pe
 
 std::string number_cell(const Peer* peer) { return peer ? fmt::format("{}", peer->peer) : std::string(); }
 
-std::string place_cell(const Peer* peer) {
-  if (peer == nullptr) return {};
-  return peer->port == 0 ? peer->address : fmt::format("{}:{}", peer->address, peer->port);
-}
+std::string place_cell(const Peer* peer) { return peer ? place(peer->address, peer->port) : std::string(); }
 
 std::string mark_cell(std::uint32_t mark) { return mark == 0 ? "" : fmt::format("{:#x}", mark); }
 
@@ -97,7 +94,7 @@ std::string tunnels_table(std::vector<Tunnel> tunnels, const std::vector<Peer>& 
     const auto* peer = by_mark[t.mark];
     lines.push_back({number_cell(peer), mark_cell(t.mark), fmt::format("{}", t.tunnel),
                      fmt::format("{}", t.peer_tunnel), t.host_name, place_cell(peer),
-                     fmt::format("{}:{}", t.address, t.port), t.local_address, fmt::format("{}", t.sessions),
+                     place(t.address, t.port), t.local_address, fmt::format("{}", t.sessions),
                      short_duration(t.since_seconds)});
   }
   return table(tunnel_columns, lines);

@@ -74,6 +74,22 @@ TEST(Sas, MarkAndAliasTogetherSayWhoseAnSaIs) {
   EXPECT_EQ(owners.of(foreign()).owner, Owner::foreign);
 }
 
+TEST(Sas, PeersBehindOneIpv6AddressAreToldApartByTheirMarks) {
+  auto peers = two_peers();
+  for (auto& peer : peers) peer.alias = "2001:db8::7";
+  const Owners owners(&peers);
+  for (std::uint32_t number : {1u, 2u}) {
+    auto in = inbound(number);
+    in.selector.source = "2001:db8::7/128";
+    EXPECT_EQ(owners.of(in).peer, &peers[number - 1]);
+    auto out = outbound(number);
+    out.destination = "2001:db8::7";
+    EXPECT_EQ(owners.of(out).peer, &peers[number - 1]);
+    out.mark.reset();
+    EXPECT_EQ(owners.of(out).owner, Owner::foreign) << "no alias, but an address that anybody may speak to";
+  }
+}
+
 TEST(Sas, PoliciesBelongToTheirAliasAndThoseOfSocketsToNobodyKnown) {
   const auto peers = two_peers();
   const Owners owners(&peers);
