@@ -31,26 +31,40 @@ bool Broker::ours(xfrm::Reqid reqid, const std::optional<xfrm::MaskedMark>& mark
   return !mark || *mark == xfrm::MaskedMark{reqid.value, marks_.mask};
 }
 
+bool Broker::may_be_alias(const base::Address& address) const {
+  return !address.is_v4() || marks_.alias.contains(address);
+}
+
 bool Broker::ours(const xfrm::Sa& sa) const {
-  if (sa.set_mark) return ours(sa.reqid, sa.set_mark) && marks_.alias.contains(sa.selector.source.network);
-  return ours(sa.reqid, sa.mark) && marks_.alias.contains(sa.destination);
+  if (sa.set_mark) return ours(sa.reqid, sa.set_mark) && may_be_alias(sa.selector.source.network);
+  // What is sent to an IPv6 address finds a peer's SA and policy by the mark alone.
+  return ours(sa.reqid, sa.mark) && (sa.mark || sa.destination.is_v4()) && may_be_alias(sa.destination);
 }
 
 bool Broker::ours(const xfrm::Policy& policy) const {
+  const auto& destination = policy.selector.destination.network;
   return ours(policy.reqid, policy.mark) && policy.direction == xfrm::Direction::out &&
-         marks_.alias.contains(policy.selector.destination.network);
+         (policy.mark || destination.is_v4()) && may_be_alias(destination);
+}
+
+nl::Result<void> Broker::add_to_maps(const ike::PeerEntry& peer) {
+  if (!peer.alias.is_v4()) return {};
+  return map_.add_peer(peer.mark, peer.alias, peer.home);
+}
+
+nl::Result<nft::Change> Broker::remove_from_maps(const ike::PeerEntry& peer) {
+  if (!peer.alias.is_v4()) return ruleset_loaded() ? nft::Change::made : nft::Change::absent;
+  return map_.remove_peer(peer.mark, peer.alias);
 }
 
 base::Result<void> Broker::install(const ike::InstallInbound& request) {
   if (!ours(request.sa)) return outside_our_range();
   if (request.new_entry) {
-    const auto& entry = *request.new_entry;
-    if (auto added = map_.add_peer(entry.mark, entry.alias, entry.home); !added)
-      return nl::as_base(std::move(added.error()));
+    if (auto added = add_to_maps(*request.new_entry); !added) return nl::as_base(std::move(added.error()));
   }
   auto installed = kernel_.install(request.sa);
   if (installed) return {};
-  if (request.new_entry) (void)map_.remove_peer(request.new_entry->mark, request.new_entry->alias);
+  if (request.new_entry) (void)remove_from_maps(*request.new_entry);
   return nl::as_base(std::move(installed.error()));
 }
 
@@ -74,7 +88,7 @@ base::Result<void> Broker::remove(const ike::RemoveSa& request) {
 // What is still sent to a peer that has gone meets its policy, which has no SA, or the leak guard of the
 // ruleset. Where that has been flushed the policy stays, or it would leave in clear text.
 base::Result<void> Broker::remove(const ike::RemovePeer& request) {
-  const auto unmapped = map_.remove_peer(request.entry.mark, request.entry.alias);
+  const auto unmapped = remove_from_maps(request.entry);
   if (unmapped != nft::Change::made && !ruleset_loaded()) {
     kept_.insert(kept_.end(), request.policies.begin(), request.policies.end());
     return {};
@@ -95,7 +109,7 @@ base::Result<void> Broker::remove_policies(const std::vector<xfrm::PolicyId>& po
 base::Result<void> Broker::fill_maps(const std::vector<ike::PeerEntry>& peers) {
   base::Result<void> out;
   for (const auto& peer : peers) {
-    const auto added = map_.add_peer(peer.mark, peer.alias, peer.home);
+    const auto added = add_to_maps(peer);
     if (out && !added) out = nl::as_base(added.error());
   }
   auto removed = remove_policies(std::exchange(kept_, {}));
@@ -114,7 +128,7 @@ base::Result<void> Broker::move_encap(const xfrm::SaId& id, const xfrm::Encap& e
 }
 
 base::Result<void> Broker::move(const ike::MovePeer& request) {
-  if (!marks_.alias.contains(request.alias)) return outside_our_range();
+  if (!may_be_alias(request.alias)) return outside_our_range();
   base::Result<void> out;
   const auto keep = [&out](base::Result<void> result) {
     if (out && !result) out = std::move(result);

@@ -50,10 +50,15 @@ class Broker {
         keys_(std::make_unique<Keys>(std::move(keys))),
         kernel_(std::move(kernel)),
         map_(std::move(map)) {}
+  /// Nothing for an IPv6 peer, whose alias is no other address than its own.
+  nl::Result<void> add_to_maps(const ike::PeerEntry& peer);
+  nl::Result<nft::Change> remove_from_maps(const ike::PeerEntry& peer);
   /// The first complaint.
   base::Result<void> remove_policies(const std::vector<xfrm::PolicyId>& policies);
   /// The reqid is the peer's mark; `mark`, where there is one, must be the same.
   bool ours(xfrm::Reqid reqid, const std::optional<xfrm::MaskedMark>& mark) const;
+  /// Any IPv6 address: such a peer's alias is its own.
+  bool may_be_alias(const base::Address& address) const;
   bool ours(const xfrm::Sa& sa) const;
   bool ours(const xfrm::Policy& policy) const;
   base::Result<void> move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner);

@@ -165,7 +165,7 @@ void Daemon::tell_monitors(const ike::Event& event) {
   const auto peer = engine_.peers().find(event.peer);
   control::Peer row{.peer = event.peer.value,
                     .mark = event.mark.value,
-                    .alias = engine_.numbering().alias_of(event.peer).to_string(),
+                    .alias = engine_.numbering().alias_of(event.peer, event.remote.address).to_string(),
                     .identity = event.identity,
                     .client = {},
                     .psk = {},

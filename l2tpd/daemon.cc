@@ -239,7 +239,8 @@ void Daemon::perform(const l2tp::Send& send) {
     return;
   }
   for (const auto& main : main_sockets_) {
-    if (!main->local.is_unspecified() && main->local != name.local.address) continue;
+    const bool every = main->local.is_unspecified() && main->local.family() == name.local.address.family();
+    if (!every && main->local != name.local.address) continue;
     counters_.send_failures += !main->socket.send(send.bytes, name.local.address, name.remote, name.mark);
     return;
   }
@@ -327,7 +328,10 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel) const {
       peer ? base::Address::parse(peer->address).value_or(tunnel.remote.address) : tunnel.remote.address;
   const auto known = path_mtu(tunnel.local.address, home);
   const auto path = std::min(known.value_or(config_.ppp.path_mtu), config_.ppp.path_mtu);
-  Carrier carrier{.ipsec = tunnel.mark.value != 0, .udp_encapsulation = true, .transform = {}};
+  Carrier carrier{.ipsec = tunnel.mark.value != 0,
+                  .udp_encapsulation = true,
+                  .ipv6 = !tunnel.local.address.is_v4(),
+                  .transform = {}};
   if (peer) carrier.udp_encapsulation = peer->port != 0;
   if (peer && !peer->sas.empty()) carrier.transform = peer->sas.front().transform;
   const auto largest = largest_ppp_packet(path, carrier);

@@ -27,11 +27,12 @@ base::Result<base::Fd> open_pppox() {
   return fd;
 }
 
-base::Result<base::Fd> connect_pppox(int udp_socket, const l2tp::TunnelName& tunnel,
-                                     const l2tp::SessionName& session) {
-  auto fd = open_pppox();
-  if (!fd) return fd;
-  sockaddr_pppol2tp address{};
+/// sockaddr_pppol2tp or sockaddr_pppol2tpin6, written to `out`; its length, by which the kernel tells them
+/// apart.
+template <class Kernel>
+socklen_t put_pppox_address(sockaddr_storage& out, int udp_socket, const l2tp::TunnelName& tunnel,
+                            const l2tp::SessionName& session) {
+  Kernel address{};
   address.sa_family = AF_PPPOX;
   address.sa_protocol = PX_PROTO_OL2TP;
   address.pppol2tp.fd = udp_socket;
@@ -42,9 +43,19 @@ base::Result<base::Fd> connect_pppox(int udp_socket, const l2tp::TunnelName& tun
   address.pppol2tp.d_tunnel = tunnel.peer.value;
   address.pppol2tp.s_session = session.id.value;
   address.pppol2tp.d_session = session.peer.value;
-  sockaddr_storage aligned{};  // sockaddr_pppol2tp is packed
-  std::memcpy(&aligned, &address, sizeof address);
-  if (::connect(fd->get(), reinterpret_cast<sockaddr*>(&aligned), sizeof address) != 0)
+  std::memcpy(&out, &address, sizeof address);  // which is packed
+  return sizeof address;
+}
+
+base::Result<base::Fd> connect_pppox(int udp_socket, const l2tp::TunnelName& tunnel,
+                                     const l2tp::SessionName& session) {
+  auto fd = open_pppox();
+  if (!fd) return fd;
+  sockaddr_storage address{};
+  const auto length = tunnel.remote.address.is_v4()
+                          ? put_pppox_address<sockaddr_pppol2tp>(address, udp_socket, tunnel, session)
+                          : put_pppox_address<sockaddr_pppol2tpin6>(address, udp_socket, tunnel, session);
+  if (::connect(fd->get(), reinterpret_cast<sockaddr*>(&address), length) != 0)
     return base::fail_errno(fmt::format("cannot make L2TP session {} of tunnel {} in the kernel",
                                         session.id.value, tunnel.id.value),
                             errno);
@@ -72,7 +83,7 @@ base::Result<base::Fd> make_kernel_session(int udp_socket, const l2tp::TunnelNam
 
 base::Result<std::uint16_t> path_mtu(const base::Address& local, const base::Address& remote) {
   const auto what = [&] { return fmt::format("cannot find the way to {}", remote.to_string()); };
-  const base::Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const base::Fd fd(::socket(local.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!fd) return base::fail_errno(what(), errno);
   sockaddr_storage at{};
   auto length = base::Endpoint{local, 0}.to_sockaddr(at);
@@ -81,7 +92,8 @@ base::Result<std::uint16_t> path_mtu(const base::Address& local, const base::Add
   int mtu = 0;
   socklen_t size = sizeof mtu;
   if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&at), length) != 0 ||
-      ::getsockopt(fd.get(), IPPROTO_IP, IP_MTU, &mtu, &size) != 0)
+      ::getsockopt(fd.get(), local.is_v4() ? IPPROTO_IP : IPPROTO_IPV6, local.is_v4() ? IP_MTU : IPV6_MTU,
+                   &mtu, &size) != 0)
     return base::fail_errno(what(), errno);
   return static_cast<std::uint16_t>(std::clamp(mtu, 576, 65535));
 }

@@ -5,7 +5,7 @@
 namespace l2tpd {
 namespace {
 
-constexpr int ip_header = 20, udp_header = 8;
+constexpr int ip_header = 20, ipv6_header = 40, udp_header = 8;
 constexpr int longest_l2tp_header = 12;  // with L, Ns and Nr: either side may send them
 constexpr int ppp_header = 4;            // address, control, protocol: the kernel compresses none of it
 constexpr int esp_header = 8;            // SPI and sequence number
@@ -34,7 +34,7 @@ Overhead overhead_of(std::string_view transform) {
 }  // namespace
 
 std::uint16_t largest_ppp_packet(std::uint16_t path_mtu, const Carrier& carrier) {
-  int room = path_mtu - ip_header;
+  int room = path_mtu - (carrier.ipv6 ? ipv6_header : ip_header);
   if (carrier.ipsec) {
     if (carrier.udp_encapsulation) room -= udp_header;
     const auto overhead = overhead_of(carrier.transform);

@@ -11,6 +11,7 @@ namespace l2tpd {
 struct Carrier {
   bool ipsec = true;
   bool udp_encapsulation = true;  ///< ESP in UDP (RFC 3948), for peers behind a NAT
+  bool ipv6 = false;              ///< outside
   std::string_view
       transform;  ///< as ikd names it: "aes256-sha1"; the largest is assumed of one not known here
 };

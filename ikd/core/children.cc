@@ -19,12 +19,11 @@ void settle(Presence& presence, bool installed) {
   if (presence == Presence::installing) presence = installed ? Presence::present : Presence::absent;
 }
 
+base::Prefix host(const base::Address& a) { return {a, static_cast<std::uint8_t>(a.bytes().size() * 8)}; }
+
 }  // namespace
 
 xfrm::Sa Engine::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
-  const auto host = [](const base::Address& a) {
-    return base::Prefix{a, static_cast<std::uint8_t>(a.bytes().size() * 8)};
-  };
   xfrm::Sa sa;
   sa.source = peer.remote.address;
   sa.destination = peer.local.address;
@@ -59,8 +58,8 @@ xfrm::Sa Engine::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::Esp
 
 xfrm::Policy Engine::outbound_policy(const Peer& peer, const Service& service) const {
   xfrm::Policy policy;
-  policy.selector = {.source = {peer.local.address, 32},
-                     .destination = {peer.alias, 32},
+  policy.selector = {.source = host(peer.local.address),
+                     .destination = host(peer.alias),
                      .protocol = service.protocol,
                      .source_port = service.port,
                      .destination_port = std::nullopt};

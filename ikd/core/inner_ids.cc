@@ -29,7 +29,7 @@ std::optional<Address> host_of(const Identification& id) {
 bool is_name(const Identification& id) { return id.type == IdType::fqdn || id.type == IdType::user_fqdn; }
 
 /// Any port of UDP at our end is L2TP's: racoon asks so, and the selector narrows it (clients.md §3).
-std::optional<Service> service_of(const Identification& idcr, const std::vector<Service>& services) {
+std::optional<Service> service_of(const Identification& idcr, std::span<const Service> services) {
   if (idcr.protocol == protocol_udp && (idcr.port == 0 || idcr.port == l2tp_service.port))
     return l2tp_service;
   const Service asked{idcr.protocol, idcr.port};
@@ -46,15 +46,14 @@ std::string to_string(const Service& s) {
 }
 
 std::vector<base::Prefix> private_networks() {
-  return {{Address::v4(0x0a000000), 8},
-          {Address::v4(0xac100000), 12},
-          {Address::v4(0xc0a80000), 16},
-          {Address::v4(0x64400000), 10},
-          {Address::v4(0xa9fe0000), 16}};
+  return {{Address::v4(0x0a000000), 8},  {Address::v4(0xac100000), 12}, {Address::v4(0xc0a80000), 16},
+          {Address::v4(0x64400000), 10}, {Address::v4(0xa9fe0000), 16}, *base::Prefix::parse("fc00::/7")};
 }
 
 base::Result<Service> service_asked(const Identification& idci, const Identification& idcr, const Ends& ends,
-                                    const InnerIds& inner, const std::vector<Service>& services) {
+                                    const InnerIds& inner, std::span<const Service> services) {
+  // A server may know nothing of marks, and only an alias keeps what finds no SA from leaving in clear text.
+  if (!ends.client.is_v4()) services = {};
   const auto service = service_of(idcr, services);
   if (!service || idci.protocol != service->protocol) {
     auto served = to_string(l2tp_service);

@@ -3,6 +3,7 @@
 // of ours (RFC 2407 §4.6.2). What the SAs then admit follows from neither: their selectors hold the peer's
 // alias, our address and the service.
 
+#include <span>
 #include <vector>
 
 #include "base/address.h"
@@ -12,7 +13,7 @@
 
 namespace ike {
 
-/// RFC 1918, RFC 6598 (carriers) and RFC 3927 (link-local).
+/// RFC 1918, RFC 6598 (carriers), RFC 3927 (link-local) and RFC 4193 (unique local).
 std::vector<base::Prefix> private_networks();
 
 /// The addresses that a client may call its own.
@@ -30,9 +31,10 @@ struct Ends {
   OurAddress our_address = OurAddress::seen_by_all;
 };
 
-/// The service that is asked for, or why it is refused, in words. `services` are those beside L2TP.
+/// The service that is asked for, or why it is refused, in words. `services` are those
+/// beside L2TP; over IPv6 there is L2TP alone.
 base::Result<Service> service_asked(const v1::Identification& idci, const v1::Identification& idcr,
                                     const Ends& ends, const InnerIds& inner,
-                                    const std::vector<Service>& services);
+                                    std::span<const Service> services);
 
 }  // namespace ike

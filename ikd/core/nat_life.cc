@@ -42,6 +42,8 @@ void Engine::mapped(const xfrm::Mapping& mapping, base::Time now) {
 void Engine::follow(Peer& peer, const base::Endpoint& to, base::Time now) {
   // RFC 3947 §7: whoever is behind no NAT does not move, so that nobody can be made to believe it does.
   if (!peer.nat || !peer.peer_behind_nat || settings_.numbering.alias.contains(to.address)) return;
+  // The SAs of an IPv6 peer bear its address, and would have to be made anew.
+  if (!to.address.is_v4() && to.address != peer.remote.address) return;
   if (to == peer.remote) {
     peer.next_remote.reset();
     return timers_.cancel({TimerKind::move, peer.number.value});

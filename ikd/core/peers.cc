@@ -24,7 +24,8 @@ base::Mark Numbering::mark_of(PeerNumber number) const {
   return base::Mark(number.value << std::countr_zero(mask));
 }
 
-base::Address Numbering::alias_of(PeerNumber number) const {
+base::Address Numbering::alias_of(PeerNumber number, const base::Address& remote) const {
+  if (!remote.is_v4()) return remote;
   return base::Address::v4(alias.network.v4_value() + number.value);
 }
 
@@ -111,7 +112,7 @@ base::Result<Peer*> Peers::adopt_or_add(const PeerKey& key, base::Time now) {
   peer.number = *number;
   peer.key = key;
   peer.mark = numbering_.mark_of(*number);
-  peer.alias = numbering_.alias_of(*number);
+  peer.alias = numbering_.alias_of(*number, key.remote.address);
   peer.lookup_mark = numbering_.lookup_mark_of(*number);
   peer.authenticated = now;
   peer.admitted_at = key.remote.address;

@@ -32,7 +32,8 @@ struct Numbering {
   OutboundLookup lookup = OutboundLookup::alias_and_mark;
 
   base::Mark mark_of(PeerNumber number) const;
-  base::Address alias_of(PeerNumber number) const;
+  /// Of an IPv6 peer its own address: many peers behind one address is IPv4's affair.
+  base::Address alias_of(PeerNumber number, const base::Address& remote) const;
   /// None for a mark outside the range.
   std::optional<PeerNumber> number_of(base::Mark mark) const;
   /// None for an address that is no alias.

@@ -27,9 +27,11 @@ bool rivals(const ChildSa& old, const ChildSa& fresh) {
 }  // namespace
 
 std::pair<Peer*, ChildSa*> Engine::find_child(const xfrm::SaId& id) {
-  if (const auto number = settings_.numbering.number_at(id.destination)) {
+  auto number = settings_.numbering.number_at(id.destination);
+  if (!number && id.mark) number = settings_.numbering.number_of(base::Mark(id.mark->value));
+  if (number) {
     auto* peer = peers_.find(*number);
-    if (peer == nullptr || peer->lookup_mark != id.mark) return {};
+    if (peer == nullptr || peer->alias != id.destination || peer->lookup_mark != id.mark) return {};
     return {peer, peer->child_by_out(id.spi)};
   }
   auto* owner = peers_.by_inbound(id);

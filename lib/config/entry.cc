@@ -49,6 +49,17 @@ void Entry::address(base::Address& out) const {
   out = *parsed;
 }
 
+void Entry::address_of_any_family(base::Address& out) const {
+  static const auto link_local = *base::Prefix::parse("fe80::/10");
+  static const auto mapped_v4 = *base::Prefix::parse("::ffff:0:0/96");
+  const auto value = text();
+  if (!value) return;
+  const auto parsed = base::Address::parse(*value);
+  if (!parsed || link_local.contains(*parsed) || mapped_v4.contains(*parsed))
+    return refuse("must be an IPv4 or IPv6 address, not a link-local one");
+  out = *parsed;
+}
+
 void Entry::address(std::optional<base::Address>& out) const {
   base::Address value;
   address(value);

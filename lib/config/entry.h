@@ -56,6 +56,8 @@ class Entry {
   void name(std::string& out) const;
   void absolute_path(std::string& out) const;
   void address(base::Address& out) const;
+  /// IPv6 as well, but for link-local addresses, which name no host without their link.
+  void address_of_any_family(base::Address& out) const;
   void address(std::optional<base::Address>& out) const;
   void prefix(base::Prefix& out) const;
   std::optional<std::int64_t> integer(std::int64_t least, std::int64_t most) const;

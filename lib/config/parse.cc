@@ -46,12 +46,15 @@ void read_listen(const Entry& e, std::vector<base::Address>& out) {
   out.clear();
   for (const auto& element : e.elements()) {
     auto address = base::Address::v4(0xffffffff);
-    element.address(address);
+    element.address_of_any_family(address);
     if (std::ranges::find(out, address) != out.end()) element.refuse("is listed twice");
     out.push_back(address);
   }
-  if (out.size() > 1 && std::ranges::find(out, base::Address{}) != out.end())
-    e.refuse("\"0.0.0.0\" is every address: list it alone");
+  for (const auto& address : out) {
+    if (address.is_unspecified() && std::ranges::count(out, address.family(), &base::Address::family) > 1)
+      e.refuse(
+          fmt::format("\"{}\" is every address of its kind: list no other beside it", address.to_string()));
+  }
 }
 
 void read_proposals(const Entry& e, std::vector<Located<std::string>>& out) {
@@ -263,7 +266,7 @@ void read_service(const Entry& table, std::vector<Service>& out) {
 }
 
 /// What no section can judge alone.
-void compare_sections(const Config& config, Complaints& complaints, int ppp_line) {
+void compare_sections(const Config& config, Complaints& complaints, int ppp_line, int ike_line) {
   const auto& alias = config.marks.alias;
   const auto& pool = config.ppp.pool;
   if (ppp_line != 0 && (alias.contains(pool.network) || pool.contains(alias.network))) {
@@ -274,6 +277,15 @@ void compare_sections(const Config& config, Complaints& complaints, int ppp_line
   }
   if (config.ppp.users == UserSource::radius && config.radius.servers.empty())
     complaints.add(ppp_line, "ppp.users", "\"radius\" needs the section [radius] with its servers");
+  const auto has_ipv6 = [](const std::vector<base::Address>& listen) {
+    return std::ranges::any_of(listen, [](const base::Address& a) { return !a.is_v4(); });
+  };
+  if (has_ipv6(config.ike.listen) && config.l2tp.lns == Lns::external)
+    complaints.add(ike_line, "ike.listen",
+                   "IPv6 needs l2tp.lns = \"l2tpd\": other daemons are served over IPv4");
+  else if (has_ipv6(config.ike.listen) && !has_ipv6(config.l2tp.listen))
+    complaints.add(ike_line, "ike.listen",
+                   "has IPv6 and l2tp.listen has none, so that nobody would be served over it");
   std::set<std::string_view> names;
   std::set<base::Address> addresses;
   for (const auto& user : config.users) {
@@ -297,13 +309,13 @@ void compare_sections(const Config& config, Complaints& complaints, int ppp_line
 Config read(const toml::table& root, std::string_view file_name, Complaints& complaints) {
   Config out;
   out.file_name = file_name;
-  int ppp_line = 0;
+  int ppp_line = 0, ike_line = 0;
   std::vector<Entry> of_l2tpd;
   for (const auto& [key, e] : Entry("", root, 1, complaints).keys()) {
     if (key == "marks")
       read_marks(e, out.marks);
     else if (key == "ike")
-      read_ike(e, out.ike);
+      read_ike(e, out.ike), ike_line = e.line();
     else if (key == "l2tp")
       read_l2tp(e, out.l2tp);
     else if (key == "ppp")
@@ -324,7 +336,7 @@ Config read(const toml::table& root, std::string_view file_name, Complaints& com
   for (const auto& e : of_l2tpd) {
     if (out.l2tp.lns == Lns::external) e.refuse("serves l2tpd only, and l2tp.lns is \"external\"");
   }
-  if (complaints.none()) compare_sections(out, complaints, ppp_line);
+  if (complaints.none()) compare_sections(out, complaints, ppp_line, ike_line);
   return out;
 }
 

@@ -4,6 +4,7 @@ namespace harness {
 namespace {
 
 const auto public_address = base::Address::v4(0xcb007101);  // 203.0.113.1
+const auto public_address_6 = *base::Address::parse("2001:db8::1");
 
 bool same_keys(const xfrm::EspTransform& a, const xfrm::EspTransform& b) {
   return a.encryption == b.encryption && a.integrity == b.integrity &&
@@ -55,7 +56,8 @@ void World::deliver(Datagram d) {
     const auto inside = host.nat->inward(d.to);
     if (inside && inside->address == own) return host.initiator.input(d.from, *inside, d.bytes, now_);
   }
-  if (d.to.address != public_address) return;  // nobody's, or behind a NAT that forgot
+  if (d.to.address != public_address && d.to.address != public_address_6)
+    return;  // nobody's, or behind a NAT that forgot
   if (settings_.inside) d.to.address = *settings_.inside;
   arrived_.push_back(d);
   engine_.input(d.from, d.to, d.bytes, now_);

@@ -162,9 +162,9 @@ def is_answered_in_clear(host, gateway, seconds=4):
     avps = (avp(0, b"\0\1") + avp(2, b"\1\0") + avp(7, b"lab") + avp(3, bytes([0, 0, 0, 3])) + avp(9, b"\x12\x34") +
             avp(10, b"\0\4"))
     sccrq = b"\xc8\x02" + (12 + len(avps)).to_bytes(2, "big") + bytes(8) + avps
-    with host.socket(kind=socket.SOCK_DGRAM) as out:
+    with host.socket(socket.AF_INET6 if ":" in gateway else socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        out.bind(("0.0.0.0", 1701))
+        out.bind(("", 1701))
         out.settimeout(1)
         for _ in range(seconds):
             out.sendto(sccrq, (gateway, 1701))

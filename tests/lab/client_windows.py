@@ -10,12 +10,12 @@ from netns import stop
 class WindowsClient(Client):
     def __init__(self, host, **options):
         super().__init__(host, **options)
-        self.lac = None
+        self.lac, self.l2tp_port = None, options.get("l2tp_port", 1701)
         self.kernel = {}  # session id → its socket; 0: the tunnel's
         self.pppds = {}
 
     def start_l2tp(self, patience=45):
-        self.lac = WindowsLac(self.host, self.remote)
+        self.lac = WindowsLac(self.host, self.remote, port=self.l2tp_port)
         self.lac.dial(patience)
         self.kernel[0] = kernel_socket(self.host, self.lac)
         self.start_ppp(self.lac.session, patience)

@@ -39,14 +39,18 @@ def attributes(body):
     return found
 
 
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 class WindowsLac:
     """Windows 10 as a RouterOS captured it: these AVPs in this order, source port 1701, a small tunnel id, window 8."""
 
-    def __init__(self, host, remote, tunnel=4, session=1):
+    def __init__(self, host, remote, tunnel=4, session=1, port=1701):
         self.name, self.remote, self.tunnel, self.session = host.name, remote, tunnel, session
-        self.udp = host.socket(kind=socket.SOCK_DGRAM)
+        self.udp = host.socket(family_of(remote), socket.SOCK_DGRAM)
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.udp.bind(("0.0.0.0", 1701))
+        self.udp.bind(("", port))
         self.udp.connect((remote, 1701))
         self.udp.settimeout(0.2)
         self.peer_tunnel = 0
@@ -162,9 +166,14 @@ class WindowsLac:
 def kernel_socket(host, lac, session=0):
     """The socket that keeps a call in the client's kernel (if_pppol2tp.h); without a call, the tunnel itself."""
     pppox = host.socket(AF_PPPOX, socket.SOCK_DGRAM, PX_PROTO_OL2TP)
-    address = (struct.pack("=HIiiH", AF_PPPOX, PX_PROTO_OL2TP, 0, lac.udp.fileno(), socket.AF_INET)
-               + struct.pack(">H", 1701) + socket.inet_aton(lac.remote) + bytes(8)
-               + struct.pack("=HHHH", lac.tunnel, session, lac.peer_tunnel, lac.calls.get(session, 0)))
+    family = family_of(lac.remote)
+    start = struct.pack("=HIii", AF_PPPOX, PX_PROTO_OL2TP, 0, lac.udp.fileno())
+    to = struct.pack("=H", family) + struct.pack(">H", 1701)
+    ids = struct.pack("=HHHH", lac.tunnel, session, lac.peer_tunnel, lac.calls.get(session, 0))
+    if family == socket.AF_INET6:
+        address = start + ids + to + bytes(4) + socket.inet_pton(family, lac.remote) + bytes(4)
+    else:
+        address = start + to + socket.inet_aton(lac.remote) + bytes(8) + ids
     if libc.connect(pppox.fileno(), ctypes.create_string_buffer(address, len(address)), len(address)):
         raise Failure(f"{host.name}: PPPoX connect: errno {ctypes.get_errno()}")
     return pppox

@@ -23,7 +23,7 @@ INSIDE = "10.50.0.2"
 NAT_A = "198.51.100.1"
 POOL = "10.99.0.0/16"
 
-MODULES = """veth bridge esp4 xfrm_user udp_tunnel nf_tables nft_xfrm nft_ct nft_nat nft_masq nft_chain_nat nft_limit
+MODULES = """veth bridge esp4 esp6 xfrm_user udp_tunnel nf_tables nft_xfrm nft_ct nft_nat nft_masq nft_chain_nat nft_limit
     nft_reject_inet nft_fib_ipv4 nft_fib_inet nf_conntrack nf_conntrack_netlink l2tp_core l2tp_ppp l2tp_netlink pppox ppp_generic
     authenc echainiv seqiv gcm ghash_generic cbc ctr aes_generic hmac sha1_generic sha256_generic sha512_generic""".split()
 

@@ -483,5 +483,16 @@ TEST(Mtu, WithoutUdpOrWithoutEspThereIsMoreRoom) {
   EXPECT_EQ(largest_ppp_packet(9000, esp), 1500);
 }
 
+TEST(Mtu, AnIpv6HeaderIsTwentyOctetsLonger) {
+  for (std::uint16_t path = 700; path <= 1500; ++path) {
+    for (const bool ipsec : {true, false}) {
+      Carrier carrier{.ipsec = ipsec, .udp_encapsulation = true, .transform = "aes256-sha1"};
+      const auto over_ipv4 = largest_ppp_packet(static_cast<std::uint16_t>(path - 20), carrier);
+      carrier.ipv6 = true;
+      EXPECT_EQ(largest_ppp_packet(path, carrier), over_ipv4) << path;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace l2tpd

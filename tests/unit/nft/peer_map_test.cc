@@ -10,7 +10,10 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 #include <sched.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
+#include "base/fd.h"
 #include "nft/ruleset.h"
 
 namespace {
@@ -65,6 +68,29 @@ class LoadedRuleset : public testing::Test {
   }
   std::optional<nft::PeerMap> map_;
 };
+
+/// A UDP socket bound to ::1; none where there is no IPv6.
+base::Fd ipv6_socket(std::uint16_t port) {
+  base::Fd out(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const timeval patience{.tv_sec = 2, .tv_usec = 0};
+  ::setsockopt(out.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  sockaddr_storage at{};
+  const auto length = base::Endpoint{address("::1"), port}.to_sockaddr(at);
+  return ::bind(out.get(), reinterpret_cast<sockaddr*>(&at), length) == 0 ? std::move(out) : base::Fd();
+}
+
+// To IPv6 a UDP checksum of zero is an error, and receivers drop it (RFC 8200 section 8.1).
+TEST_F(LoadedRuleset, TakesNoChecksumFromL2tpOverIpv6) {
+  run("ip link set lo up");
+  const auto l2tp = ipv6_socket(1701), client = ipv6_socket(4000);
+  if (!l2tp || !client) GTEST_SKIP() << "no IPv6 here";
+  ASSERT_TRUE(map_->set_cleartext(nft::Cleartext::allowed));
+  sockaddr_storage to{};
+  const auto length = base::Endpoint{address("::1"), 4000}.to_sockaddr(to);
+  ASSERT_EQ(::sendto(l2tp.get(), "hello", 5, 0, reinterpret_cast<sockaddr*>(&to), length), 5);
+  char buffer[16];
+  EXPECT_EQ(::recv(client.get(), buffer, sizeof buffer, 0), 5);
+}
 
 TEST(Ruleset, WithoutItOpeningSaysWhatToDo) {
   if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs CAP_SYS_ADMIN";

@@ -1,0 +1,127 @@
+// Peers that come over IPv6: each has an address of its own as a rule, and that is its alias. The mark tells
+// apart those that an address is shared by.
+
+#include "scene.h"
+
+namespace {
+
+using namespace scene;
+
+const auto gateway_6 = *Address::parse("2001:db8::1");
+const auto host_6 = *Address::parse("2001:db8:2::10");
+const auto nat_66 = *Address::parse("2001:db8:3::1");
+
+InitiatorSettings over_ipv6(const Address& address = host_6, std::uint64_t seed = 2) {
+  auto s = host(2, seed);
+  s.local.address = address;
+  s.gateway.address = gateway_6;
+  return s;
+}
+
+TEST(Ipv6, APeerWithoutANatHasPlainEspAndItsOwnAddressForAnAlias) {
+  World w(cheap());
+  auto& client = w.add(over_ipv6());
+  client.connect(w.now());
+  w.run(2s);
+  const auto* peer = w.peer_of(client);
+  ASSERT_NE(peer, nullptr);
+  EXPECT_EQ(w.disagreement(client), "");
+  EXPECT_EQ(peer->alias, host_6);
+  const auto* in = w.kernel().inbound(client.children()[0].out);
+  EXPECT_FALSE(in->encap);
+  EXPECT_EQ(in->selector.source.to_string(), "2001:db8:2::10/128");
+  EXPECT_EQ(in->selector.destination.to_string(), "2001:db8::1/128");
+  ASSERT_THAT(w.kernel().policies(), SizeIs(1));
+  const auto& policy = w.kernel().policies().begin()->second;
+  EXPECT_EQ(policy.selector.source.to_string(), "2001:db8::1/128");
+  EXPECT_EQ(policy.selector.destination.to_string(), "2001:db8:2::10/128");
+  EXPECT_EQ(policy.mark, peer->lookup_mark);
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+TEST(Ipv6, BesideAPeerOverIpv4BothAreServedAndLeaveNothing) {
+  World w(cheap());
+  NatBox nat(nat_a);
+  auto& four = w.add(host(3), &nat);
+  auto& six = w.add(over_ipv6());
+  for (auto* client : {&four, &six}) client->connect(w.now());
+  w.run(3s);
+  EXPECT_EQ(w.disagreement(four) + w.disagreement(six), "");
+  EXPECT_NE(w.peer_of(four)->mark, w.peer_of(six)->mark);
+  EXPECT_TRUE(w.peer_of(four)->alias.is_v4());
+  for (auto* client : {&four, &six}) {
+    client->delete_esp(client->children()[0].in);
+    client->delete_isakmp();
+  }
+  w.run(1s);
+  EXPECT_TRUE(w.nothing_left());
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+TEST(Ipv6, TwoPeersBehindOneAddressAreToldApartByTheirMarks) {
+  World w(cheap());
+  NatBox nat(nat_66);
+  auto& first = w.add(over_ipv6(*Address::parse("fd00::2"), 2), &nat);
+  auto& second = w.add(over_ipv6(*Address::parse("fd00::3"), 3), &nat);
+  for (auto* client : {&first, &second}) client->connect(w.now());
+  w.run(3s);
+  EXPECT_EQ(w.disagreement(first) + w.disagreement(second), "");
+  EXPECT_TRUE(w.peer_of(first)->nat);
+  EXPECT_EQ(w.peer_of(first)->alias, w.peer_of(second)->alias);
+  EXPECT_THAT(w.kernel().policies(), SizeIs(2));
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+TEST(Ipv6, AServiceIsNotServedForItsAnswersMightLeaveInClearText) {
+  constexpr ike::Service web{.protocol = 6, .port = 8080};
+  auto settings = cheap();
+  settings.engine.services = {web};
+  settings.kernel.served.insert(web);
+  World w(settings);
+  auto s = over_ipv6();
+  s.idci = udp_id(host_6, web.protocol, 0);
+  s.idcr = udp_id(gateway_6, web.protocol, web.port);
+  auto& client = w.add(s);
+  client.connect(w.now());
+  w.run(2s);
+  EXPECT_TRUE(client.was_notified(ike::v1::notify::invalid_id_information));
+  EXPECT_TRUE(w.kernel().empty());
+}
+
+TEST(Ipv6, TheKernelsWordThatAnOutboundSaIsNearlySpentFindsItsPeer) {
+  World w(cheap());
+  auto& client = w.add(over_ipv6());
+  client.connect(w.now());
+  w.run(40s);
+  const auto* peer = w.peer_of(client);
+  ASSERT_NE(peer, nullptr);
+  w.engine().nearly_expired(peer->outbound_id(client.children()[0].in), w.now());
+  w.run(3s);
+  ASSERT_THAT(client.children(), SizeIs(2));
+  EXPECT_EQ(w.disagreement(client, 1), "");
+}
+
+TEST(Ipv6, ANatThatChangesThePortIsFollowedAndOneThatChangesTheAddressIsNot) {
+  World w(cheap());
+  NatBox nat(nat_66);
+  auto& client = w.add(over_ipv6(*Address::parse("fd00::2")), &nat);
+  client.connect(w.now());
+  w.run(3s);
+  const auto* peer = w.peer_of(client);
+  ASSERT_NE(peer, nullptr);
+  const auto seen_from = [&](const Endpoint& where) {
+    w.engine().mapped({.sa = peer->inbound_id(client.children()[0].out),
+                       .reqid = peer->reqid(),
+                       .old_source = peer->remote,
+                       .new_source = where},
+                      w.now());
+    w.run(3s);
+    return peer->remote;
+  };
+  EXPECT_EQ(seen_from({nat_66, 50000}), (Endpoint{nat_66, 50000}));
+  EXPECT_EQ(seen_from({*Address::parse("2001:db8:3::2"), 50001}), (Endpoint{nat_66, 50000}));
+  EXPECT_EQ(peer->alias, nat_66);
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+}  // namespace
