@@ -152,6 +152,16 @@ base::Result<xfrm::SaStatistics> Broker::statistics(const xfrm::SaId& id) {
   return *out;
 }
 
+base::Result<Traffic> Broker::traffic() {
+  auto sas = kernel_.dump_sas();
+  if (!sas) return nl::as_base(std::move(sas.error()));
+  Traffic out;
+  for (const auto& [sa, statistics] : *sas) {
+    if (ours(sa)) (sa.set_mark ? out.in : out.out) += statistics.bytes;
+  }
+  return out;
+}
+
 base::Result<std::vector<xfrm::SaId>> Broker::inbound_sas() {
   auto sas = kernel_.dump_sas();
   if (!sas) return nl::as_base(std::move(sas.error()));

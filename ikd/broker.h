@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "ikd/keys.h"
+#include "ikd/metrics.h"
 #include "ike/effect.h"
 #include "nft/peer_map.h"
 #include "xfrm/kernel.h"
@@ -35,6 +36,8 @@ class Broker {
   base::Result<void> move(const ike::MovePeer& request);
 
   base::Result<xfrm::SaStatistics> statistics(const xfrm::SaId& id);
+  /// What all our SAs have carried, from the peers and to them.
+  base::Result<Traffic> traffic();
   /// Our inbound SAs that the kernel has.
   base::Result<std::vector<xfrm::SaId>> inbound_sas();
   /// What l2tpd does for itself where it serves port 1701: whether clear text may come, and, for a daemon

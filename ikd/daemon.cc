@@ -215,6 +215,10 @@ void Daemon::perform(ike::InstallOutbound& request) {
 }
 
 void Daemon::perform(ike::RemoveSa& request) {
+  const auto carried = broker_.statistics(request.sa).value_or(xfrm::SaStatistics{}).bytes;
+  // Of ours only the outbound ones lead to an alias.
+  const bool out = engine_.numbering().number_at(request.sa.destination).has_value();
+  metrics_.count_gone({.in = out ? 0 : carried, .out = out ? carried : 0});
   if (auto removed = broker_.remove(request); !removed) {
     ++removal_failures_;
     base::log(base::Severity::error, removed.error().message);
@@ -248,6 +252,8 @@ void Daemon::perform(ike::LookForTraffic& request) {
 }
 
 void Daemon::perform(ike::Event& event) {
+  metrics_.count(event);
+  chronicle_.note(event, control::unix_milliseconds());
   sentences_.write(event, now());
   tell_monitors(event);
 }

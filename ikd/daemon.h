@@ -9,7 +9,9 @@
 #include "control/rows.h"
 #include "control/server.h"
 #include "ikd/broker.h"
+#include "ikd/chronicle.h"
 #include "ikd/event_sentences.h"
+#include "ikd/metrics.h"
 #include "ikd/workers.h"
 #include "ike/engine.h"
 #include "nft/table_watch.h"
@@ -62,6 +64,8 @@ class Daemon {
   // status.cc
   void serve_control();
   control::Peer row_of(const ike::Peer& peer);
+  void list_peers(control::Call call);
+  void follow_peers(control::Call call);
   void tell_peer(std::optional<ike::PeerNumber> number, control::Call call);
   void tell_monitors(const ike::Event& event);
 
@@ -72,6 +76,8 @@ class Daemon {
   pki::Verifier verifier_;
   Workers workers_;
   EventSentences sentences_;
+  Metrics metrics_;
+  Chronicle chronicle_;  // outlives control_
   struct Listener {
     base::Endpoint local;
     os::UdpSocket socket;
@@ -83,7 +89,7 @@ class Daemon {
   std::vector<os::Source> sources_;
   os::Source timer_;
   std::unique_ptr<control::Server> control_;
-  std::vector<control::Call> monitors_;
+  std::vector<std::shared_ptr<control::Call>> monitors_;
   std::uint64_t send_failures_ = 0, removal_failures_ = 0, move_failures_ = 0;
   base::Time started_;
 };

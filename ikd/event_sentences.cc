@@ -28,6 +28,10 @@ constexpr Row catalogue[] = {
     // Remedy: the secret on the client, or the address range of the [[ike.psk]].
     {EventKind::authentication_failed, Severity::warning, "{who} is refused: {detail}"},
     {EventKind::quick_mode_refused, Severity::warning, "{who} gets no IPsec SA: {detail}"},
+    {EventKind::setup_begun, Severity::debug, "{who} begins: {detail}"},
+    {EventKind::setup_proven, Severity::debug, "{who} goes on: {detail}"},
+    // It hears nothing of us, or we nothing of it. Remedy: its firewall and ours, UDP ports 500 and 4500.
+    {EventKind::setup_abandoned, Severity::info, "{who} is given up: {detail}"},
     {EventKind::peer_authenticated, Severity::debug, "{who} is authenticated: {detail}"},
     {EventKind::peer_up, Severity::info, "{who} is up: {detail}"},
     {EventKind::rekeyed, Severity::debug, "{who} has new keys: {detail}"},
@@ -54,6 +58,13 @@ std::string who(const ike::Event& event) {
 
 }  // namespace
 
+std::string sentence_for(const ike::Event& event) {
+  const auto* row = std::ranges::find(catalogue, event.kind, &Row::kind);
+  if (row == std::end(catalogue)) return {};
+  return fmt::format(fmt::runtime(row->sentence), fmt::arg("who", who(event)),
+                     fmt::arg("detail", event.detail));
+}
+
 bool EventSentences::within_limit(const ike::Event& event, base::Time now) {
   constexpr double strangers_a_second = 0.2, peer_a_second = 0.05, at_once = 10;
   if (event.kind == EventKind::peer_up) peers_.try_emplace(event.peer);
@@ -67,15 +78,17 @@ bool EventSentences::within_limit(const ike::Event& event, base::Time now) {
 void EventSentences::write(const ike::Event& event, base::Time now) {
   const auto* row = std::ranges::find(catalogue, event.kind, &Row::kind);
   if (row == std::end(catalogue)) return;
+  // A message 1 may be forged, and is not worth a line.
+  const auto severity = event.refusal == ike::Refusal::no_third_message ? Severity::debug : row->severity;
   // Only who asked for all of it gets what no limit holds back.
-  const bool limited = row->severity != Severity::debug;
+  const bool limited = severity != Severity::debug;
   if (limited && !within_limit(event, now)) return;
-  base::log(
-      row->severity,
-      fmt::format(fmt::runtime(row->sentence), fmt::arg("who", who(event)), fmt::arg("detail", event.detail)),
-      {{"PEER", fmt::to_string(event.peer.value)},
-       {"MARK", fmt::format("{:#x}", event.mark.value)},
-       {"REMOTE", event.remote.to_string()}});
+  base::log(severity, sentence_for(event),
+            {{"PEER", fmt::to_string(event.peer.value)},
+             {"MARK", fmt::format("{:#x}", event.mark.value)},
+             {"REMOTE", event.remote.to_string()},
+             {"IKE_SA", fmt::to_string(event.setup)},
+             {"REFUSAL", std::string(name_of(event.refusal))}});
 }
 
 }  // namespace ikd

@@ -2,6 +2,7 @@
 // The catalogue of what ikd says to its operator.
 
 #include <map>
+#include <string>
 
 #include "base/time.h"
 #include "ike/admission.h"
@@ -12,6 +13,9 @@ namespace ikd {
 /// One line in the log for one event, with its fields. What strangers can cause at will is limited to a
 /// few lines a minute, and so is each peer; who never had an IPsec SA counts as a stranger. The counters
 /// know the rest.
+/// Without its time: "peer 7 (…) is up: …".
+std::string sentence_for(const ike::Event& event);
+
 class EventSentences {
  public:
   void write(const ike::Event& event, base::Time now);

@@ -1,5 +1,6 @@
 // What ikd answers on its control socket (control/interfaces.h).
 
+#include <ctime>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,9 +17,16 @@ namespace {
 using control::Call;
 using control::Json;
 
+/// So many peers hold nobody up; more come in parts.
+constexpr std::size_t most_at_once = 1000, rows_at_once = 16;
+
 std::uint64_t seconds_since(base::Time then) {
   const auto passed = std::chrono::duration_cast<std::chrono::seconds>(base::Clock::now() - then).count();
   return passed < 0 ? 0 : static_cast<std::uint64_t>(passed);
+}
+
+std::time_t unix_time_of(base::Time then) {
+  return std::time(nullptr) - static_cast<std::time_t>(seconds_since(then));
 }
 
 std::optional<std::uint32_t> u32_from(const Json& number) {
@@ -118,7 +126,51 @@ void Daemon::tell_peer(std::optional<ike::PeerNumber> number, Call call) {
   call.reply({{"peer", to_json(row_of(peer->second))}});
 }
 
+void Daemon::list_peers(Call call) {
+  const auto& peers = engine_.peers();
+  if (!call.takes_more()) {
+    if (peers.size() > most_at_once) return call.fail(control::too_many_peers);
+    auto rows = Json::array();
+    for (const auto& [number, peer] : peers) rows.push_back(to_json(row_of(peer)));
+    return call.reply({{"peers", std::move(rows)}});
+  }
+  const auto shared = std::make_shared<Call>(std::move(call));
+  shared->in_turns([this, shared, last = ike::PeerNumber(0)]() mutable {
+    auto rows = Json::array();
+    auto next = engine_.peers().upper_bound(last);
+    for (; next != engine_.peers().end() && rows.size() < rows_at_once; ++next) {
+      rows.push_back(to_json(row_of(next->second)));
+      last = next->first;
+    }
+    const bool more = next != engine_.peers().end();
+    if (more)
+      shared->reply_and_continue({{"peers", std::move(rows)}});
+    else
+      shared->reply({{"peers", std::move(rows)}});
+    return more;
+  });
+}
+
+/// News go out at once; of a peer that is still to be shown as present they only come sooner.
+void Daemon::follow_peers(Call call) {
+  std::erase_if(monitors_, [](const auto& m) { return !m->alive(); });
+  const auto& monitor = monitors_.emplace_back(std::make_shared<Call>(std::move(call)));
+  monitor->in_turns([this, monitor, last = ike::PeerNumber(0)]() mutable {
+    const auto next = engine_.peers().upper_bound(last);
+    if (next == engine_.peers().end()) {
+      monitor->reply_and_continue({{"event", control::event::settled}});
+      return false;
+    }
+    last = next->first;
+    if (next->second.was_up)
+      monitor->reply_and_continue(
+          {{"event", control::event::present}, {"peer", to_json(row_of(next->second))}});
+    return true;
+  });
+}
+
 void Daemon::serve_control() {
+  chronicle_.history().serve(*control_);
   control_->handle("Status", [this](const Json&, Call call) {
     auto status = status_of(engine_, started_, workers_.waiting());
     status.counters["send_failures"] = send_failures_;
@@ -127,11 +179,17 @@ void Daemon::serve_control() {
     status.lns = l2tp_.lns == config::Lns::external ? "external" : "l2tpd";
     call.reply(to_json(status));
   });
-  control_->handle("ListPeers", [this](const Json&, Call call) {
-    auto rows = Json::array();
-    for (const auto& [number, peer] : engine_.peers()) rows.push_back(to_json(row_of(peer)));
-    call.reply({{"peers", std::move(rows)}});
+  control_->handle("Metrics", [this](const Json&, Call call) {
+    auto families = Json::array();
+    for (const auto& family : metrics_.families({.engine = engine_,
+                              .key_exchanges_waiting = workers_.waiting(),
+                              .traffic = broker_.traffic().value_or(Traffic{}),
+                              .send_failures = send_failures_,
+                              .started = static_cast<double>(unix_time_of(started_))}))
+      families.push_back(control::to_json(family));
+    call.reply({{"families", std::move(families)}});
   });
+  control_->handle("ListPeers", [this](const Json&, Call call) { list_peers(std::move(call)); });
   control_->handle("PeerByMark", [this](const Json& parameters, Call call) {
     const auto mark = u32_from(parameters.at("mark"));
     tell_peer(mark ? engine_.numbering().number_of(base::Mark(*mark)) : std::nullopt, std::move(call));
@@ -140,15 +198,7 @@ void Daemon::serve_control() {
     const auto number = u32_from(parameters.at("peer"));
     tell_peer(number ? std::optional(ike::PeerNumber(*number)) : std::nullopt, std::move(call));
   });
-  control_->handle("Monitor", [this](const Json&, Call call) {
-    for (const auto& [number, peer] : engine_.peers()) {
-      if (peer.was_up)
-        call.reply_and_continue({{"event", control::event::present}, {"peer", to_json(row_of(peer))}});
-    }
-    call.reply_and_continue({{"event", control::event::settled}});
-    std::erase_if(monitors_, [](const Call& m) { return !m.alive(); });
-    monitors_.push_back(std::move(call));
-  });
+  control_->handle("Monitor", [this](const Json&, Call call) { follow_peers(std::move(call)); });
   control_->handle("Terminate", [this](const Json& parameters, Call call) {
     const auto number = u32_from(parameters.at("peer"));
     const bool known =
@@ -178,8 +228,8 @@ void Daemon::tell_monitors(const ike::Event& event) {
                     .sas = {}};
   if (peer != engine_.peers().end()) row = row_of(peer->second);
   const Json reply = {{"event", word}, {"peer", to_json(row)}};
-  std::erase_if(monitors_, [](const Call& m) { return !m.alive(); });
-  for (auto& monitor : monitors_) monitor.reply_and_continue(reply);
+  std::erase_if(monitors_, [](const auto& m) { return !m->alive(); });
+  for (const auto& monitor : monitors_) monitor->reply_and_continue(reply);
 }
 
 }  // namespace ikd

@@ -1,6 +1,7 @@
 #include "l2tpd/daemon.h"
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 
 #include <fmt/format.h>
@@ -67,6 +68,8 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
                  server_.completed(l2tp::SessionEnded{tunnel.id, session.id, std::move(ending)},
                                    base::Clock::now());
                },
+           .refused = [this](const l2tp::TunnelName& tunnel, Refusal refusal, std::string_view user,
+                             std::string_view why) { refused(tunnel, refusal, user, why); },
            .up = [this](const SessionRecord& session) { session_up(session); },
            .down = [this](SessionRecord& session) { session_down(session); },
            .over = [this](const SessionRecord& session, std::string_view why) { session_over(session, why); },
@@ -193,6 +196,20 @@ base::Result<void> Daemon::open_control() {
   serve_status(*control_, server_, links_, ipv6_links_.counters(), counters_, config_.l2tp.cleartext,
                started_);
   farewells_.serve(*control_);
+  chronicle_.history().serve(*control_);
+  control_->handle("Metrics", [this](const control::Json&, control::Call call) {
+    const auto started = std::chrono::system_clock::now() - (base::Clock::now() - started_);
+    const auto unix_time = std::chrono::duration<double>(started.time_since_epoch()).count();
+    auto families = control::Json::array();
+    for (const auto& family : metrics_.families(server_, links_, counters_, std::floor(unix_time)))
+      families.push_back(control::to_json(family));
+    call.reply({{"families", std::move(families)}});
+  });
+  control_->handle("CheckReload", [this](const control::Json&, control::Call call) {
+    const auto lines = check_reload_now();
+    if (!lines) return call.fail(control::refused, {{"why", lines.error().message}});
+    call.reply({{"changes", *lines}});
+  });
   control_->handle("Reload", [this](const control::Json&, control::Call call) {
     const auto changes = reload();
     if (!changes) return call.fail(control::refused, {{"why", changes.error().message}});
@@ -282,6 +299,12 @@ void Daemon::perform(const l2tp::KernelTunnelUp& up) {
   }
   it->second.management = std::move(*management);
   ++counters_.tunnels;
+  const auto now = base::Clock::now();
+  if (const auto tunnel = server_.tunnels().find(up.tunnel.id); tunnel != server_.tunnels().end())
+    metrics_.took(Phase::tunnel, now - tunnel->second.since());
+  note(up.tunnel, {.what = Happening::tunnel_up,
+                   .text = fmt::format("tunnel {} of '{}' is up", up.tunnel.id.value, up.host_name)});
+  if (!quiet_.may_write(up.tunnel, now)) return;
   base::log(
       Severity::info,
       fmt::format("Tunnel {} with {} ('{}') is up.", up.tunnel.id.value, words_for(up.tunnel), up.host_name),
@@ -297,10 +320,18 @@ void Daemon::fail(const l2tp::TunnelName& tunnel, const base::Error& why) {
 }
 
 void Daemon::perform(const l2tp::StartSession& start) {
+  if (const auto tunnel = server_.tunnels().find(start.tunnel.id); tunnel != server_.tunnels().end()) {
+    const auto session = tunnel->second.sessions().find(start.session.id);
+    if (session != tunnel->second.sessions().end())
+      metrics_.took(Phase::session, base::Clock::now() - session->second.since());
+  }
+  note(start.tunnel, {.what = Happening::session_begun,
+                      .text = fmt::format("PPP begins in session {}", start.session.id.value)});
   if (const auto started = start_session(start); !started) {
     base::log(Severity::error,
               fmt::format("A session of {} fails: {}.", words_for(start.tunnel), started.error().message),
               {{"MARK", mark_field(start.tunnel)}});
+    refused(start.tunnel, Refusal::ppp_not_startable, {}, started.error().message);
     server_.completed(
         l2tp::SessionEnded{start.tunnel.id, start.session.id,
                            l2tp::hang_up(l2tp::CallResult::no_facilities_now, "PPP cannot be started here")},
@@ -344,6 +375,11 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel) const {
 
 void Daemon::session_up(const SessionRecord& session) {
   clamped_.insert_or_assign(session.ifname, session.mtu);
+  metrics_.took(Phase::ppp, base::Clock::now() - session.since);
+  note(session.tunnel, {.what = Happening::user_up,
+                        .text = fmt::format("user '{}' is up: {} with {}, MTU {}", session.account.name,
+                                            session.ifname, session.address.to_string(), session.mtu),
+                        .user = session.account.name});
   if (const auto done = latch_->add_link(session.ifname, session.mtu); !done)
     base::log(Severity::warning, done.error().message);
   put_into_sets(session);
@@ -390,6 +426,7 @@ void Daemon::session_down(SessionRecord& session) {
   session.bytes_in = bytes.in;
   session.bytes_out = bytes.out;
   clamped_.erase(session.ifname);
+  metrics_.count_gone(bytes.in, bytes.out);
   if (const auto done = latch_->remove_link(session.ifname); !done)
     base::log(Severity::warning, done.error().message);
   for (const auto& own : session.account.nft_sets) {
@@ -402,16 +439,31 @@ void Daemon::session_down(SessionRecord& session) {
 }
 
 void Daemon::session_over(const SessionRecord& session, std::string_view why) {
+  note(session.tunnel, {.what = Happening::user_down,
+                        .text = fmt::format("user '{}' is down: {}", session.account.name, why),
+                        .user = session.account.name});
   hooks_.run(SessionEvent::down, session.number,
              record_of(SessionEvent::down, session, peer_of(session.tunnel), base::Clock::now(), why));
 }
 
-base::Result<std::string> Daemon::reload() {
+base::Result<Configuration> Daemon::loaded_anew() const {
   auto fresh = options_.load ? options_.load() : base::fail("it was not read from files");
+  if (!fresh) return fresh;
+  if (auto good = check_reload(config_, fresh->config); !good) return tl::unexpected(good.error());
+  if (auto good = check_pppd(fresh->config.ppp, options_.pppd); !good) return tl::unexpected(good.error());
+  return fresh;
+}
+
+base::Result<std::vector<std::string>> Daemon::check_reload_now() const {
+  const auto fresh = loaded_anew();
+  if (!fresh) return tl::unexpected(fresh.error());
+  return changes(config_, fresh->config);
+}
+
+base::Result<std::string> Daemon::reload() {
+  auto fresh = loaded_anew();
   base::Result<void> good;
   if (!fresh) good = tl::unexpected(fresh.error());
-  if (good) good = check_reload(config_, fresh->config);
-  if (good) good = check_pppd(fresh->config.ppp, options_.pppd);
   if (good) good = prepare_ipv6(fresh->config.ppp, ipv6_links_);
   if (good && fresh->config.ppp.users == config::UserSource::radius) {
     auto written = write_radius_files(options_.run_dir + "/radius", fresh->config, fresh->secrets);
@@ -433,18 +485,38 @@ base::Result<std::string> Daemon::reload() {
 
 void Daemon::perform(const l2tp::StopSession& stop) { links_.stop(stop.tunnel, stop.session, stop.why); }
 
+void Daemon::note(const l2tp::TunnelName& tunnel, Chronicle::Note note) {
+  chronicle_.note(tunnel, std::move(note), control::unix_milliseconds());
+}
+
+void Daemon::refused(const l2tp::TunnelName& tunnel, Refusal refusal, std::string_view user,
+                     std::string_view why) {
+  metrics_.count(refusal);
+  auto text = user.empty() ? std::string(why) : fmt::format("user '{}' is refused: {}", user, why);
+  note(tunnel, {.what = Happening::refused,
+                .text = std::move(text),
+                .user = user.empty() ? std::nullopt : std::optional(std::string(user)),
+                .refusal = refusal});
+}
+
 void Daemon::perform(const l2tp::TunnelDown& down) {
+  if (const auto refusal = refusal_behind(down); refusal != Refusal::none)
+    refused(down.tunnel, refusal, {}, down.why);
+  note(down.tunnel, {.what = Happening::tunnel_down,
+                     .text = fmt::format("tunnel {} is down: {}", down.tunnel.id.value, down.why)});
+  if (!quiet_.may_write(down.tunnel, base::Clock::now())) return;
   base::log(
       Severity::info,
       fmt::format("Tunnel {} with {} is down: {}.", down.tunnel.id.value, words_for(down.tunnel), down.why),
       {{"MARK", mark_field(down.tunnel)}});
 }
 
-void Daemon::perform(const l2tp::CallRefused& refused) {
+void Daemon::perform(const l2tp::CallRefused& call) {
   ++counters_.refused_calls;
-  base::log(Severity::notice,
-            fmt::format("A call of {} is refused: {}.", words_for(refused.tunnel), refused.why),
-            {{"MARK", mark_field(refused.tunnel)}});
+  refused(call.tunnel, Refusal::call_refused, {}, call.why);
+  if (!quiet_.may_write(call.tunnel, base::Clock::now())) return;
+  base::log(Severity::notice, fmt::format("A call of {} is refused: {}.", words_for(call.tunnel), call.why),
+            {{"MARK", mark_field(call.tunnel)}});
 }
 
 void Daemon::forget_marks_from_before(base::Time when) {

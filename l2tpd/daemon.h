@@ -13,11 +13,14 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "l2tp/server.h"
+#include "l2tpd/chronicle.h"
 #include "l2tpd/farewells.h"
 #include "l2tpd/hooks.h"
 #include "l2tpd/ipv6_links.h"
 #include "l2tpd/links.h"
+#include "l2tpd/metrics.h"
 #include "l2tpd/peers_watch.h"
+#include "l2tpd/quiet.h"
 #include "nft/peer_map.h"
 #include "nft/set_members.h"
 #include "nft/table_watch.h"
@@ -64,6 +67,8 @@ class Daemon {
   base::Result<void> start();
   /// Takes the files as they are now, or leaves everything as it was. What changed, in words.
   base::Result<std::string> reload();
+  /// What a reload would change, a line each.
+  base::Result<std::vector<std::string>> check_reload_now() const;
 
  private:
   struct Tunnel {
@@ -94,6 +99,9 @@ class Daemon {
   void perform(const l2tp::StopSession& stop);
   void perform(const l2tp::TunnelDown& down);
   void perform(const l2tp::CallRefused& refused);
+  base::Result<Configuration> loaded_anew() const;
+  void note(const l2tp::TunnelName& tunnel, Chronicle::Note note);
+  void refused(const l2tp::TunnelName& tunnel, Refusal refusal, std::string_view user, std::string_view why);
   void fail(const l2tp::TunnelName& tunnel, const base::Error& why);
   base::Result<void> start_session(const l2tp::StartSession& start);
   PppdTerms terms_for(const l2tp::TunnelName& tunnel) const;
@@ -132,9 +140,12 @@ class Daemon {
   Farewells farewells_;
   std::vector<std::unique_ptr<MainSocket>> main_sockets_;
   std::map<l2tp::TunnelId, Tunnel> tunnels_;
-  std::unique_ptr<control::Server> control_;
+  Quiet quiet_;
+  Chronicle chronicle_;
+  std::unique_ptr<control::Server> control_;  // after what it serves
   std::unique_ptr<PeersWatch> peers_;
   DaemonCounters counters_;
+  Metrics metrics_;
   std::string radius_file_;  ///< empty: RADIUS is not asked
   os::Source table_events_;
   os::Source timer_;

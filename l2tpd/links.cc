@@ -131,7 +131,8 @@ void Links::answer(Link& link, LinkRequest request) {
   const auto judge = [&](const std::string& name, bool right) {
     const auto account = accounts_.find(name);
     if (right && account) return log_in(link, *account);
-    refuse(link, name, account ? "wrong password" : "no such user", "Access denied");
+    refuse(link, name, account ? Refusal::wrong_password : Refusal::no_such_user,
+           account ? "wrong password" : "no such user", "Access denied");
   };
   std::visit(Overloaded{[&](const SecretWanted& wanted) {
                           link.claimed_name = wanted.name;
@@ -145,10 +146,11 @@ void Links::answer(Link& link, LinkRequest request) {
                         },
                         [&](const Judged& judged) {
                           if (!judged.right) {
-                            refuse(link, judged.name, "RADIUS says no, or nothing (pppd's log tells which)",
-                                   "Access denied");
+                            refuse(link, judged.name, Refusal::radius_refused,
+                                   "RADIUS says no, or nothing (pppd's log tells which)", "Access denied");
                           } else if (const auto wrong = unusable(judged.given); wrong) {
-                            refuse(link, judged.name, "RADIUS gives it " + *wrong, "Access denied");
+                            refuse(link, judged.name, Refusal::radius_address_unusable,
+                                   "RADIUS gives it " + *wrong, "Access denied");
                           } else {
                             log_in(link, accounts_.admitted(judged.name, judged.given));
                           }
@@ -190,11 +192,12 @@ void Links::check_binding(Link& link, const Account& account) {
                                    account](base::Result<Bindings::Logins> logins) {
     const auto it = std::ranges::find(links_, serial, &Link::serial);
     if (it == links_.end() || it->stopped) return;
-    if (!logins) return refuse(*it, account.name, logins.error().message, "Access denied");
+    if (!logins)
+      return refuse(*it, account.name, Refusal::peer_unknown, logins.error().message, "Access denied");
     if (*logins && std::ranges::find(**logins, account.name) == (*logins)->end()) {
       const auto bound = (*logins)->empty() ? std::string("nobody") : fmt::format("'{}'", (*logins)->front());
-      return refuse(*it, account.name, fmt::format("its IPsec connection is for {} only", bound),
-                    "Access denied");
+      return refuse(*it, account.name, Refusal::bound_to_another_user,
+                    fmt::format("its IPsec connection is for {} only", bound), "Access denied");
     }
     admit(*it, account);
   });
@@ -215,7 +218,7 @@ bool Links::make_room(Link& newer, const Account& account) {
   const auto excess = limit == 0 || others.size() < limit ? 0 : others.size() + 1 - limit;
   if (excess > 0 && account.limits.when_full == config::WhenFull::refuse) {
     const auto why = fmt::format("{} of {} sessions are in use", others.size(), limit);
-    refuse(newer, account.name, why, why);
+    refuse(newer, account.name, Refusal::too_many_sessions, why, why);
     return false;
   }
   for (std::size_t i = 0; i < excess; ++i) end(*others[i], "the user logged in anew");
@@ -235,7 +238,7 @@ bool Links::is_free(const Account& account, Link& newer) {
     } else {
       const auto why = fmt::format("{} is in use by {}", account.address->to_string(),
                                    own ? "another session" : "another user");
-      refuse(newer, account.name, why, why);
+      refuse(newer, account.name, Refusal::address_in_use, why, why);
     }
     return false;
   }
@@ -258,12 +261,21 @@ std::vector<l2tp::TunnelName> Links::end_sessions_of(std::string_view user, cons
   return out;
 }
 
+std::vector<std::string> Links::interfaces() const {
+  std::vector<std::string> out;
+  for (const auto& link : links_) {
+    if (link.up) out.push_back(*link.status.ifname);
+  }
+  return out;
+}
+
 void Links::grant(Link& link, const Account& account) {
   if (link.status.address) pool_.release(*link.status.address);  // it logs in as somebody else
   link.status.address.reset();
   const auto address = pool_.lease(account.address);
   if (!address) {
-    refuse(link, account.name, address.error().message, address.error().message);
+    refuse(link, account.name, account.address ? Refusal::address_in_use : Refusal::pool_exhausted,
+           address.error().message, address.error().message);
     return;
   }
   link.account = account;
@@ -281,13 +293,18 @@ void Links::grant(Link& link, const Account& account) {
   send(link, encode_lease({*address, account.limits.session, account.limits.idle}));
 }
 
-void Links::refuse(Link& link, std::string_view name, std::string_view reason, std::string_view told) {
+void Links::refuse(Link& link, std::string_view name, Refusal refusal, std::string_view reason,
+                   std::string_view told) {
   ++counters_.refused_logins;
   link.refused = fmt::format("user '{}' refused: {}", name, reason);
-  base::log(Severity::notice,
-            fmt::format("User '{}' of {} refused: {}.", name, words_for(link.tunnel), reason),
-            {{"MARK", mark_field(link.tunnel)}, {"USER", std::string(name)}});
+  if (quiet_.may_write(link.tunnel, base::Clock::now()))
+    base::log(Severity::notice,
+              fmt::format("User '{}' of {} refused: {}.", name, words_for(link.tunnel), reason),
+              {{"MARK", mark_field(link.tunnel)},
+               {"USER", std::string(name)},
+               {"REFUSAL", std::string(name_of(refusal))}});
   send(link, encode_no(told));
+  calls_.refused(link.tunnel, refusal, name, reason);
 }
 
 void Links::report_up(Link& link, const LinkUp& up) {
@@ -370,8 +387,11 @@ void Links::ended(Iterator it, int status) {
                           words_for(gone.tunnel), seconds.count(), why),
               {{"MARK", mark_field(gone.tunnel)}, {"USER", gone.account->name}});
   } else if (!gone.stopped && !gone.refused) {
-    base::log(Severity::notice, fmt::format("PPP with {} did not come up: {}.", words_for(gone.tunnel), why),
-              {{"MARK", mark_field(gone.tunnel)}});
+    if (quiet_.may_write(gone.tunnel, base::Clock::now()))
+      base::log(Severity::notice,
+                fmt::format("PPP with {} did not come up: {}.", words_for(gone.tunnel), why),
+                {{"MARK", mark_field(gone.tunnel)}});
+    calls_.refused(gone.tunnel, refusal_behind(end.name), {}, why);
   }
   if (!gone.stopped) {
     auto told = end.ending;

@@ -16,6 +16,8 @@
 #include "l2tpd/link_protocol.h"
 #include "l2tpd/pool.h"
 #include "l2tpd/pppd.h"
+#include "l2tpd/quiet.h"
+#include "l2tpd/refusal.h"
 #include "os/loop.h"
 
 namespace l2tpd {
@@ -56,6 +58,9 @@ class Links {
   struct Calls {
     /// Once for every link that ended by itself, not after stop().
     std::function<void(const l2tp::TunnelName&, const l2tp::SessionName&, l2tp::Ending)> ended;
+    /// A login was refused, or PPP did not come up; in words.
+    std::function<void(const l2tp::TunnelName&, Refusal, std::string_view user, std::string_view why)>
+        refused = [](const l2tp::TunnelName&, Refusal, std::string_view, std::string_view) {};
     /// IPCP is up; pppd waits until this returns.
     std::function<void(const SessionRecord&)> up = [](const SessionRecord&) {};
     /// Once for each `up`: its interface is about to go, or gone where pppd was killed.
@@ -83,6 +88,8 @@ class Links {
   void stop(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, std::string why);
   /// The sessions of a user end with CDN; their tunnels.
   std::vector<l2tp::TunnelName> end_sessions_of(std::string_view user, const std::string& why);
+  /// Of all links that are up.
+  std::vector<std::string> interfaces() const;
   std::optional<LinkStatus> status(l2tp::TunnelId tunnel, l2tp::SessionId session) const;
 
   /// The way to a peer has become narrower, or wider. `largest` says which packets fit through a tunnel now;
@@ -132,7 +139,8 @@ class Links {
   void check_binding(Link& link, const Account& account);
   void admit(Link& link, const Account& account);
   void grant(Link& link, const Account& account);
-  void refuse(Link& link, std::string_view name, std::string_view reason, std::string_view told);
+  void refuse(Link& link, std::string_view name, Refusal refusal, std::string_view reason,
+              std::string_view told);
   void report_up(Link& link, const LinkUp& up);
   void report_down(Link& link);
   void report_ipv6_up(Link& link, const Ipv6Up& up);
@@ -158,6 +166,7 @@ class Links {
   std::uint64_t records_ = 0;
   std::list<Link> links_;  ///< a link stays where it is: the loop's callbacks hold on to it
   LinkCounters counters_;
+  Quiet quiet_;
 };
 
 /// "peer 240.0.0.1:1701", as the log names it.

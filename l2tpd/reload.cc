@@ -17,26 +17,40 @@ base::Result<void> check_reload(const config::Config& before, const config::Conf
   return {};
 }
 
-std::string difference(const config::Config& before, const config::Config& after) {
-  std::map<std::string_view, const config::User*> old;
-  for (const auto& user : before.users) old.emplace(user.name, &user);
-  int added = 0, changed = 0;
+std::vector<std::string> changes(const config::Config& before, const config::Config& after) {
+  std::vector<std::string> out;
+  for (const auto& user : before.users) {
+    if (after.user(user.name) == nullptr) out.push_back(fmt::format("- user {}", user.name));
+  }
   for (const auto& user : after.users) {
-    const auto it = old.find(user.name);
-    if (it == old.end()) {
-      ++added;
-      continue;
+    const auto* old = before.user(user.name);
+    if (old == nullptr) {
+      out.push_back(fmt::format("+ user {}", user.name));
+    } else if (*old != user) {
+      out.push_back(fmt::format("~ user {}", user.name));
     }
-    changed += *it->second != user;
-    old.erase(it);
+  }
+  if (before.ppp != after.ppp) out.emplace_back("~ [ppp]");
+  if (before.radius != after.radius) out.emplace_back("~ [radius]");
+  if (before.hooks != after.hooks) out.emplace_back("~ [hooks]");
+  return out;
+}
+
+std::string difference(const config::Config& before, const config::Config& after) {
+  std::map<std::string, int> users;
+  std::vector<std::string> sections;
+  for (const auto& line : changes(before, after)) {
+    if (line[2] == '[') {
+      sections.push_back(line.substr(2) + " changed");
+    } else {
+      ++users[line[0] == '+' ? "added" : line[0] == '-' ? "removed" : "changed"];
+    }
   }
   std::vector<std::string> words;
-  if (added > 0) words.push_back(fmt::format("{} users added", added));
-  if (!old.empty()) words.push_back(fmt::format("{} users removed", old.size()));
-  if (changed > 0) words.push_back(fmt::format("{} users changed", changed));
-  if (before.ppp != after.ppp) words.emplace_back("[ppp] changed");
-  if (before.radius != after.radius) words.emplace_back("[radius] changed");
-  if (before.hooks != after.hooks) words.emplace_back("[hooks] changed");
+  for (const auto* what : {"added", "removed", "changed"}) {
+    if (users.contains(what)) words.push_back(fmt::format("{} users {}", users[what], what));
+  }
+  words.insert(words.end(), sections.begin(), sections.end());
   // Passwords are not compared: a sentence about them is nobody's business.
   return words.empty() ? "nothing but secrets may have changed" : fmt::format("{}", fmt::join(words, ", "));
 }

@@ -2,6 +2,7 @@
 // A configuration that takes the place of another while sessions live. Pure.
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "config/config.h"
@@ -13,5 +14,8 @@ base::Result<void> check_reload(const config::Config& before, const config::Conf
 
 /// "2 users added, 1 users removed, [ppp] changed"; secrets are not compared.
 std::string difference(const config::Config& before, const config::Config& after);
+
+/// The same with names: "+ user carol", "- user bob", "~ user alice", "~ [ppp]".
+std::vector<std::string> changes(const config::Config& before, const config::Config& after);
 
 }  // namespace l2tpd

@@ -18,24 +18,6 @@ base::Result<control::Status> ask_status(const std::string& path, std::string_vi
   return control::status_from(*answer);
 }
 
-template <class Row>
-base::Result<std::vector<Row>> ask_rows(const std::string& path, std::string_view method, const char* member,
-                                        base::Result<Row> (*row_from)(const Json&)) {
-  const auto answer = ask(path, method, Json::object());
-  if (!answer) return tl::unexpected(answer.error());
-  const auto list = answer->find(member);
-  if (list == answer->end() || !list->is_array()) {
-    return base::fail(fmt::format("{} answers {} without a list of {}", path, method, member));
-  }
-  std::vector<Row> out;
-  for (const auto& json : *list) {
-    auto row = row_from(json);
-    if (!row) return base::fail(fmt::format("{} answers {} with a {}", path, method, row.error().message));
-    out.push_back(std::move(*row));
-  }
-  return out;
-}
-
 }  // namespace
 
 tl::expected<Json, control::CallError> ask(const std::string& socket, std::string_view method,
@@ -43,6 +25,25 @@ tl::expected<Json, control::CallError> ask(const std::string& socket, std::strin
   auto client = control::Client::connect(socket, std::chrono::seconds(10));
   if (!client) return tl::unexpected(control::CallError{client.error()});
   return client->call(method, parameters);
+}
+
+base::Result<void> ask_list(const std::string& socket, std::string_view method, const char* member,
+                            const std::function<base::Result<void>(const Json&)>& take) {
+  auto client = control::Client::connect(socket, std::chrono::seconds(10));
+  if (!client) return tl::unexpected(client.error());
+  const auto done =
+      client->call_for_parts(method, Json::object(), [&](const Json& part) -> base::Result<void> {
+        const auto list = part.find(member);
+        if (list == part.end() || !list->is_array())
+          return base::fail(fmt::format("{} answers {} without a list of {}", socket, method, member));
+        for (const auto& json : *list) {
+          if (auto taken = take(json); !taken)
+            return base::fail(fmt::format("{} answers {} with a {}", socket, method, taken.error().message));
+        }
+        return {};
+      });
+  if (!done) return tl::unexpected(done.error());
+  return {};
 }
 
 base::Result<control::Status> ask_ikd_status(const std::string& run_dir) {

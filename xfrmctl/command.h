@@ -25,8 +25,11 @@ struct Options {
   std::string config = "/etc/sameroof/sameroof.toml";  ///< of doctor
   std::string root;                                    ///< of import: what stands before /etc
   bool print_secrets = false;                          ///< of import
-  std::string subject;                                 ///< of disconnect
-  bool user = false;                                   ///< the subject is a user, even where it is a number
+  std::string subject;                                 ///< of disconnect and explain
+  bool openmetrics = false;
+  bool dry_run = false;
+  std::string order = "rate";  ///< of top
+  bool user = false;           ///< the subject is a user, even where it is a number
 };
 
 /// A line on standard error; returns `status`.

@@ -11,11 +11,16 @@
 #include "xfrmctl/command.h"
 #include "xfrmctl/disconnect.h"
 #include "xfrmctl/doctor.h"
+#include "xfrmctl/explain.h"
 #include "xfrmctl/kernel.h"
+#include "xfrmctl/metrics.h"
+#include "xfrmctl/monitor.h"
 #include "xfrmctl/peers.h"
+#include "xfrmctl/reload.h"
 #include "xfrmctl/run_import.h"
 #include "xfrmctl/sas.h"
 #include "xfrmctl/status.h"
+#include "xfrmctl/top.h"
 #include "xfrmctl/tunnels.h"
 #include "xfrmctl/watch.h"
 
@@ -102,13 +107,6 @@ int run_sessions(const Options& options) {
   return run_l2tp(options, ask_sessions(options.run_dir), sessions_json, sessions_table);
 }
 
-int run_reload(const Options& options) {
-  const auto answer = ask(options.run_dir + "/l2tpd", "sameroof.L2tp.Reload", control::Json::object());
-  if (!answer) return complain(answer.error());
-  fmt::print("l2tpd: {}\n", answer->value("changes", ""));
-  return good;
-}
-
 void listing_options(CLI::App& command, Options& options) {
   command.add_flag("--json", options.json, "as JSON");
   command.add_flag("--watch{2}", options.watch, "again every 2 seconds, or --watch=SECONDS")
@@ -130,7 +128,31 @@ void doctor_options(CLI::App& command, Options& options) {
   command.add_option("--config", options.config, "the configuration")->capture_default_str();
 }
 
-void no_options(CLI::App&, Options&) {}
+void explain_options(CLI::App& command, Options& options) {
+  command.add_option("PEER|ADDRESS|USER|last", options.subject, "whose newest attempt; last: anybody's")
+      ->required();
+  command.add_flag("--json", options.json, "as JSON");
+}
+
+void monitor_options(CLI::App& command, Options& options) {
+  command.add_flag("--json", options.json, "a JSON object in each line");
+}
+
+void top_options(CLI::App& command, Options& options) {
+  command.add_option("--sort", options.order, "by rate (throughput now), bytes (all in all) or age")
+      ->check(CLI::IsMember({"rate", "bytes", "age"}))
+      ->capture_default_str();
+  command.add_option("--interval", options.watch, "seconds between two looks, 2 by default")
+      ->check(CLI::Range(1U, 3600U));
+}
+
+void reload_options(CLI::App& command, Options& options) {
+  command.add_flag("--dry-run", options.dry_run, "only shows what would change");
+}
+
+void metrics_options(CLI::App& command, Options& options) {
+  command.add_flag("--openmetrics", options.openmetrics, "as OpenMetrics, not in Prometheus' own format");
+}
 
 struct Command {
   const char* name;
@@ -150,10 +172,16 @@ constexpr Command commands[] = {
     {"policies", "the kernel's IPsec policies and whose they are", run_policies},
     {"tunnels", "the L2TP tunnels of l2tpd and whose they are", run_tunnels},
     {"sessions", "the sessions in them: user, PPP address, interface", run_sessions},
+    {"top", "who moves how much now, again and again until it is interrupted", run_top, top_options},
+    {"explain", "what happened to an attempt to connect, and what to do about it", run_explain,
+     explain_options},
+    {"monitor", "what happens, line by line, until it is interrupted", run_monitor, monitor_options},
+    {"metrics", "both daemons' counters for a monitoring system, in Prometheus' text format", run_metrics,
+     metrics_options},
     {"disconnect", "ends a peer, or the sessions of a user: L2TP first, then its IPsec SAs", run_disconnect,
      disconnect_options},
     {"reload", "l2tpd reads users, [ppp], [radius] and [hooks] again; sessions that are up stay", run_reload,
-     no_options},
+     reload_options},
     {"import", "prints the files of Libreswan or strongSwan, xl2tpd and pppd as sameroof.toml", run_import,
      import_options},
     {"doctor", "what is wrong with this host, in sentences, and what to do about each", run_doctor,
@@ -169,7 +197,7 @@ constexpr const char* footer =
     "sas\n"
     "and policies: the kernel; tunnels and sessions: l2tpd; what only joins rows may be missing, and "
     "standard\n"
-    "error says so); 2 wrong usage; 3 not allowed; 4 there is no such peer or user;\n"
+    "error says so); 2 wrong usage; 3 not allowed; 4 there is no such peer, user or attempt;\n"
     "5 the doctor has warnings, 6 it has errors, too; import: 4 there is nothing to read, 5 what is printed "
     "is not\n"
     "complete.\n"
@@ -199,6 +227,6 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? good : usage;
   }
   const auto& command = *by_app.at(app.get_subcommands().front());
-  if (options.watch == 0) return command.run(options);
+  if (options.watch == 0 || command.add_options != listing_options) return command.run(options);
   return xfrmctl::watch(std::chrono::seconds(options.watch), [&] { return command.run(options); });
 }

@@ -69,7 +69,16 @@ void Engine::aggressive_1(const v1::Header& header, ByteView datagram, const bas
   if (!offered || !id || ni.size() < smallest_nonce || ni.size() > largest_nonce)
     return drop(DropReason::malformed);
   const auto psk = settings_.aggressive.find(configured_form(*id));
-  if (psk == settings_.aggressive.end()) return drop(DropReason::unknown_identity);
+  if (psk == settings_.aggressive.end()) {
+    effects_.emplace_back(Event{EventKind::authentication_failed,
+                                PeerNumber(0),
+                                base::Mark(0),
+                                from,
+                                {},
+                                "no pre-shared key with Aggressive Mode is called " + v1::describe(*id),
+                                Refusal::unknown_identity});
+    return drop(DropReason::unknown_identity);
+  }
   const auto offer = v1::choose(*offered, transforms_for(settings_.ike_transforms, ke.size()));
   if (!offer) return refuse_offer(*offered, header, from, to, now);
   if (!aggressive_rate_.take(a_second, burst, now) || !admit(admission_.may_begin(from.address, now), now))
@@ -94,7 +103,8 @@ void Engine::aggressive_dh_done(IsakmpSa& sa, DhDone done) {
   if (state.ticket != done.ticket) return;
   if (!done.result) {
     state.ticket = {};
-    return report(EventKind::authentication_failed, sa, done.result.error().message);
+    return report(EventKind::authentication_failed, sa, done.result.error().message,
+                  Refusal::key_exchange_failed);
   }
   state.g_xr = std::move(done.result->public_value);
   state.g_xy = std::move(done.result->shared);
@@ -173,7 +183,8 @@ void Engine::aggressive(IsakmpSa& sa, const v1::Header& header, ByteView datagra
     drop(DropReason::undecryptable);
     ++counters_.authentication_failures;
     if (++sa.failures == 1)
-      report(EventKind::authentication_failed, sa, "its pre-shared key is not that of its identity");
+      report(EventKind::authentication_failed, sa, "its pre-shared key is not that of its identity",
+             Refusal::wrong_psk_for_identity);
     return;
   }
   auto proven = std::move(*state);

@@ -101,7 +101,7 @@ void Engine::outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> res
   auto* child = peer.child_by_in(in);
   if (child == nullptr || child->state != ChildState::installing) return;
   if (!result) {
-    report(EventKind::kernel_refused, peer, result.error().message);
+    report(EventKind::kernel_refused, peer, result.error().message, Refusal::kernel_refused);
     // The peer believes in the pair since its message 3.
     if (!peer.isakmp_sas.empty()) send_delete_esp(sas_.at(*peer.isakmp_sas.rbegin()), in);
     effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
@@ -111,7 +111,8 @@ void Engine::outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> res
   became_active(peer, *child, now);
   const bool first = !std::exchange(peer.was_up, true);
   admission_.established(peer.number, peer.remote.address);
-  report(first ? EventKind::peer_up : EventKind::rekeyed, peer, "ESP " + to_string(child->suite));
+  report_after(now - child->began, first ? EventKind::peer_up : EventKind::rekeyed, peer, SaNumber(0),
+               "ESP " + to_string(child->suite));
   if (first) only_self_of_device(peer.number, now);
 }
 

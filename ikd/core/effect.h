@@ -12,9 +12,11 @@
 #include "base/id.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "base/time.h"
 #include "crypto/dh.h"
 #include "ike/authentication.h"
 #include "ike/psk_trial.h"
+#include "ike/refusal.h"
 #include "xfrm/types.h"
 
 namespace ike {
@@ -144,6 +146,9 @@ struct LookForTraffic {
 };
 
 enum class EventKind : std::uint8_t {
+  setup_begun,      ///< message 1 of a stranger was taken
+  setup_proven,     ///< message 3 came: the stranger is where it says
+  setup_abandoned,  ///< and then nothing more
   proposal_refused,
   authentication_failed,
   quick_mode_refused,
@@ -159,7 +164,8 @@ enum class EventKind : std::uint8_t {
   peer_silent,    ///< it answers no R-U-THERE
   peer_moved,     ///< its NAT gave it another port or address
   no_number_left,
-  kernel_refused
+  kernel_refused,
+  count_
 };
 
 /// Something an operator or l2tpd would want to know.
@@ -170,6 +176,10 @@ struct Event {
   base::Endpoint remote;
   std::string identity;  ///< empty before authentication
   std::string detail;    ///< the reason or the algorithms, in words
+  Refusal refusal = Refusal::none;
+  std::uint64_t setup = 0;  ///< number of the ISAKMP SA that it is about; zero where there is none
+  /// peer_authenticated: since message 1; peer_up and an ESP SA's rekeyed: since the Quick Mode began.
+  base::Duration took{};
 };
 
 using Effect = std::variant<Send, MakeKeyPair, ComputeDh, DeriveSkeyids, TryCandidates, VerifyCertificate,
@@ -196,7 +206,7 @@ struct CandidatesTried {
 };
 struct CertificateVerified {
   Ticket ticket;
-  base::Result<Authentication> result;
+  tl::expected<Authentication, Refused> result;
 };
 struct Signed {
   Ticket ticket;

@@ -101,15 +101,23 @@ void Engine::send(const base::Endpoint& from, const base::Endpoint& to, ByteView
   effects_.emplace_back(Send{from, to, std::move(out)});
 }
 
-void Engine::report(EventKind kind, const Peer& peer, std::string detail) {
-  effects_.emplace_back(Event{kind, peer.number, peer.mark, peer.remote, peer.identity, std::move(detail)});
+void Engine::report(EventKind kind, const Peer& peer, std::string detail, Refusal refusal) {
+  effects_.emplace_back(
+      Event{kind, peer.number, peer.mark, peer.remote, peer.identity, std::move(detail), refusal});
 }
 
-void Engine::report(EventKind kind, const IsakmpSa& sa, std::string detail) {
+void Engine::report(EventKind kind, const IsakmpSa& sa, std::string detail, Refusal refusal) {
   const auto* up = std::get_if<Up>(&sa.state);
   const auto* peer = up == nullptr ? nullptr : peers_.find(up->peer);
-  if (peer != nullptr) return report(kind, *peer, std::move(detail));
-  effects_.emplace_back(Event{kind, PeerNumber(0), base::Mark(0), sa.remote, {}, std::move(detail)});
+  if (peer != nullptr) return report(kind, *peer, std::move(detail), refusal);
+  effects_.emplace_back(
+      Event{kind, PeerNumber(0), base::Mark(0), sa.remote, {}, std::move(detail), refusal, sa.number.value});
+}
+
+void Engine::report_after(base::Duration took, EventKind kind, const Peer& peer, SaNumber setup,
+                          std::string detail) {
+  effects_.emplace_back(Event{kind, peer.number, peer.mark, peer.remote, peer.identity, std::move(detail),
+                              Refusal::none, setup.value, took});
 }
 
 Ticket Engine::new_ticket(Waiting waiting) {
@@ -285,7 +293,9 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
   auto* peer = peers_.find(peer_number);
   auto* quick = sa != nullptr && sa->quick_modes.contains(exchange) ? &sa->quick_modes.at(exchange) : nullptr;
   switch (key.kind) {
-    case TimerKind::half_open: return forget_sa(sa_number, now);
+    case TimerKind::half_open:
+      if (sa != nullptr) setup_timed_out(*sa);
+      return forget_sa(sa_number, now);
     case TimerKind::main_resend:
       if (sa != nullptr) resend_request(*sa, now);
       return;

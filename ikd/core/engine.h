@@ -175,8 +175,11 @@ class Engine {
   void send_answer(IsakmpSa& sa, ByteView message);
   /// To whoever the SA is with, in pieces where it understands them and one datagram would be too large.
   void send(const IsakmpSa& sa, ByteView message);
-  void report(EventKind kind, const Peer& peer, std::string detail);
-  void report(EventKind kind, const IsakmpSa& sa, std::string detail);
+  void report(EventKind kind, const Peer& peer, std::string detail, Refusal refusal = Refusal::none);
+  void report(EventKind kind, const IsakmpSa& sa, std::string detail, Refusal refusal = Refusal::none);
+  /// How long what this event ends has taken.
+  void report_after(base::Duration took, EventKind kind, const Peer& peer, SaNumber setup,
+                    std::string detail);
   Ticket new_ticket(Waiting waiting);
   MessageId new_message_id();
   std::uint32_t random_number();
@@ -246,6 +249,8 @@ class Engine {
   /// False when there is no room for it.
   bool admit(const Admission::Decision& decision, base::Time now);
   void no_longer_half_open(const IsakmpSa& sa);
+  /// Its Main Mode has not ended in its time.
+  void setup_timed_out(const IsakmpSa& sa);
   /// Whether it belongs to a half-open one; then it is answered, if it has been.
   bool repeats_message_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from);
   void refuse_offer(const v1::SaPayload& offered, const v1::Header& header, const base::Endpoint& from,
@@ -296,7 +301,7 @@ class Engine {
   void send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now);
   /// True: the message is refused, and was taken.
-  bool refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why);
+  bool refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why, Refusal refusal);
   void abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now);
   void quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time now);
 

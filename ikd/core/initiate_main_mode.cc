@@ -54,6 +54,7 @@ void Engine::open_main_mode(Connection connection, PeerNumber rekeys, std::optio
   sa.remote = connection.remote;
   sa.transform = connection.ike.transform;
   sa.authentication = connection.ike.authentication;
+  sa.began = now;
   sa.lifetime = std::min(connection.ike.lifetime, settings_.ike_lifetime);
   sa.sa_body = offer(connection.ike);
   sa.rekeys = rekeys;

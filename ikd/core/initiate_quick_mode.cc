@@ -32,6 +32,7 @@ void Engine::open_quick_mode(IsakmpSa& sa, const Service& service, base::Time no
   while (!sa.used_ids.insert(id)) id = new_message_id();
   auto& quick = sa.quick_modes[id];
   quick.role = Role::initiator;
+  quick.began = now;
   quick.ni = random_of(nonce_size);
   quick.in = new_spi(peer->local.address);
   quick.idci = terms.our_id;

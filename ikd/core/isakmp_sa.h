@@ -155,6 +155,7 @@ struct QuickMode {
   };
   Role role = Role::responder;
   Stage stage = Stage::await_dh;
+  base::Time began;  ///< when message 1 came, or was to go out
   Ticket ticket;
   Bytes iv;
   Bytes ni, nr, idci, idcr;
@@ -213,6 +214,7 @@ struct IsakmpSa {
   base::Endpoint local, remote;
   /// Where message 1 came from: what a repeated message 1 is found by.
   base::Endpoint first_remote;
+  base::Time began;  ///< when message 1 came, or went out
   IkeTransform transform;
   std::chrono::seconds lifetime{0};
   bool shorter_lifetime = false;

@@ -66,7 +66,8 @@ void Engine::refuse_offer(const v1::SaPayload& offered, const v1::Header& header
                               base::Mark(0),
                               from,
                               {},
-                              "IKE: it offers " + v1::describe(offered)});
+                              "IKE: it offers " + v1::describe(offered),
+                              Refusal::no_common_ike_proposal});
   notify_in_clear(header, to, from, v1::notify::no_proposal_chosen);
 }
 
@@ -76,6 +77,7 @@ IsakmpSa& Engine::begin_half_open(const v1::Header& header, const base::Endpoint
   const SaNumber number(++last_sa_);
   auto& sa = sas_[number];
   sa.number = number;
+  sa.began = now;
   sa.initiator = header.initiator;
   sa.client = recognise(chain, offered);
   do {
@@ -94,6 +96,9 @@ IsakmpSa& Engine::begin_half_open(const v1::Header& header, const base::Endpoint
   by_responder_cookie_.emplace(sa.responder, number);
   half_open_.emplace(std::pair(sa.initiator, from), number);
   admission_.begin(number, from.address);
+  report(EventKind::setup_begun, sa,
+         "it seems to be " + std::string(name_of(sa.client)) + ", and " + to_string(sa.transform) +
+             " is chosen");
   timers_.set({TimerKind::half_open, number.value}, now + half_open_time);
   return sa;
 }
@@ -112,6 +117,19 @@ void Engine::no_longer_half_open(const IsakmpSa& sa) {
   half_open_.erase({sa.initiator, sa.first_remote});
   admission_.end(sa.number);
   timers_.cancel({TimerKind::half_open, sa.number.value});
+}
+
+void Engine::setup_timed_out(const IsakmpSa& sa) {
+  if (std::holds_alternative<AwaitKe>(sa.state))
+    return report(EventKind::setup_abandoned, sa, "its message 3 never came", Refusal::no_third_message);
+  if (sa.failures > 0) return;  // that has been told
+  // Behind a NAT message 5 goes to port 4500, the first one that does (RFC 3947 §4).
+  const auto* waiting = std::get_if<AwaitId>(&sa.state);
+  const bool floats = waiting != nullptr && sa.nat.any() && sa.local.port == ike_port;
+  if (waiting != nullptr || std::holds_alternative<AwaitHash>(sa.state))
+    report(EventKind::setup_abandoned, sa,
+           floats ? "its message 5 never came to port 4500" : "what proves its identity never came",
+           floats ? Refusal::port_4500_blocked : Refusal::no_proof_came);
 }
 
 void Engine::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
@@ -151,6 +169,9 @@ void Engine::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagr
   sa.nat.pretended = settings_.nat_detection == v1::NatDetection::echo && !sa.nat.about_us.empty();
   note_requests(sa, *chain);
   answer(sa, sa.last, datagram, {});
+  report(
+      EventKind::setup_proven, sa,
+      sa.nat.any() ? "there is a NAT on the way, so it goes on at port 4500" : "there is no NAT on the way");
   const auto ticket = new_ticket({.sa = sa.number, .exchange = {}});
   sa.state = AwaitDh{.ticket = ticket, .ni = base::to_bytes(ni), .g_xi = base::to_bytes(ke)};
   effects_.emplace_back(ComputeDh{ticket, sa.transform.group, base::to_bytes(ke)});
@@ -164,7 +185,8 @@ void Engine::dh_done(IsakmpSa& sa, DhDone done) {
     // It stays until its time is over, and keeps its place in its address's share: else a bad value would
     // buy the next computation.
     state->ticket = {};
-    return report(EventKind::authentication_failed, sa, done.result.error().message);
+    return report(EventKind::authentication_failed, sa, done.result.error().message,
+                  Refusal::key_exchange_failed);
   }
   main_mode_4(sa, AwaitId{.source = sa.remote.address,
                           .ni = std::move(state->ni),
@@ -215,7 +237,7 @@ Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication prove
                            .certificate = proven.certificate},
                           now);
   if (!found) {
-    report(EventKind::no_number_left, sa, found.error().message);
+    report(EventKind::no_number_left, sa, found.error().message, Refusal::no_mark_left);
     forget_sa(sa.number, now);
     return nullptr;
   }
@@ -264,9 +286,12 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
   const bool fresh = peer.isakmp_sas.empty() && peer.children.empty();
   peer.isakmp_sas.insert(number);
   watch_for_silence(peer, now);
-  report(fresh ? EventKind::peer_authenticated : EventKind::rekeyed, peer,
-         fresh ? to_string(sa.transform) + ", " + to_string(peer.authentication)
-               : "IKE " + to_string(sa.transform));
+  if (fresh) {
+    report_after(now - sa.began, EventKind::peer_authenticated, peer, number,
+                 to_string(sa.transform) + ", " + to_string(peer.authentication));
+  } else {
+    report_after({}, EventKind::rekeyed, peer, number, "IKE " + to_string(sa.transform));
+  }
   // Each of them may still carry a rekey; more than a few are a peer that forgets its own.
   if (peer.isakmp_sas.size() > most_isakmp_sas) forget_sa(*peer.isakmp_sas.begin(), now);
 }

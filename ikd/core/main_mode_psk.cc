@@ -85,7 +85,8 @@ void Engine::candidates_tried(IsakmpSa& sa, CandidatesTried done, base::Time now
   ++counters_.authentication_failures;
   if (++sa.failures > 1) return;
   report(EventKind::authentication_failed, sa,
-         none ? "no pre-shared key is configured for its address" : "its pre-shared key is none of ours");
+         none ? "no pre-shared key is configured for its address" : "its pre-shared key is none of ours",
+         none ? Refusal::no_psk_for_address : Refusal::wrong_psk);
 }
 
 void Engine::psk_found(IsakmpSa& sa, PskHit hit, base::Time now) {

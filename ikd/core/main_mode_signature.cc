@@ -128,7 +128,8 @@ void Engine::certificate_verified(IsakmpSa& sa, CertificateVerified done, base::
     auto given = std::move(state->given);
     sa.state = std::move(given);
     ++counters_.authentication_failures;
-    if (++sa.failures == 1) report(EventKind::authentication_failed, sa, done.result.error().message);
+    const auto& why = done.result.error();
+    if (++sa.failures == 1) report(EventKind::authentication_failed, sa, why.message, why.refusal);
     return;
   }
   state->proven = std::move(*done.result);
@@ -161,7 +162,8 @@ void Engine::signature_made(IsakmpSa& sa, Signed done, base::Time now) {
   auto* proving = std::get_if<std::unique_ptr<ProvingIdentity>>(&sa.state);
   if (proving == nullptr || (*proving)->ticket != done.ticket) return;
   if (!done.signature) {
-    report(EventKind::authentication_failed, sa, "we cannot sign: " + done.signature.error().message);
+    report(EventKind::authentication_failed, sa, "we cannot sign: " + done.signature.error().message,
+           Refusal::own_key_unusable);
     return forget_sa(sa.number, now);
   }
   const auto given = std::move(*proving);

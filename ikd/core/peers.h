@@ -57,6 +57,7 @@ struct ChildSa {
   Service service;  ///< the one that it admits
   ChildState state = ChildState::answering;
   base::Time installed;
+  base::Time began = {};  ///< its Quick Mode
   std::chrono::seconds lifetime{0};
   std::optional<std::uint64_t> kilobytes = {};
   bool ours = false;                       ///< we initiated its Quick Mode

@@ -61,7 +61,8 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
     if (p.type == PayloadType::identification) ids.push_back(p.body);
   }
   if (ids.size() != 2)
-    return refuse_quick_mode(sa, v1::notify::invalid_id_information, "it names no traffic (IDci, IDcr)");
+    return refuse_quick_mode(sa, v1::notify::invalid_id_information, "it names no traffic (IDci, IDcr)",
+                             Refusal::traffic_not_served);
   const auto idci = v1::decode_identification(ids[0]);
   const auto idcr = v1::decode_identification(ids[1]);
   if (!idci || !idcr) return not_taken(DropReason::malformed);
@@ -69,17 +70,20 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
                   .ours = sa.local.address,
                   .our_address = sa.nat.we_behind_nat ? OurAddress::behind_nat : OurAddress::seen_by_all};
   const auto service = service_asked(*idci, *idcr, ends, settings_.inner_ids, settings_.services);
-  if (!service) return refuse_quick_mode(sa, v1::notify::invalid_id_information, service.error().message);
+  if (!service)
+    return refuse_quick_mode(sa, v1::notify::invalid_id_information, service.error().message,
+                             Refusal::traffic_not_served);
   const auto mode = sa.nat.any() ? v1::udp_transport_of(sa.nat_flavour) : v1::EncapsulationMode::transport;
   const auto offer = choose_offer(sa, *chain, mode);
   if (!offer) return true;
   const auto* ke = chain->find(PayloadType::key_exchange);
   if (offer->group.has_value() != (ke != nullptr) ||
       (ke != nullptr && ke->body.size() != crypto::public_value_size(*offer->group)))
-    return refuse_quick_mode(sa, v1::notify::invalid_key_information,
-                             "its KE payload does not fit the group");
+    return refuse_quick_mode(sa, v1::notify::invalid_key_information, "its KE payload does not fit the group",
+                             Refusal::key_exchange_failed);
 
   auto& quick = sa.quick_modes[id];
+  quick.began = now;
   quick.iv = clear->next_iv;
   quick.ni = base::to_bytes(ni);
   quick.nr = random_of(nonce_size);
@@ -134,12 +138,13 @@ std::optional<v1::EspOffer> Engine::choose_offer(IsakmpSa& sa, const v1::Chain& 
                     group_known
                         ? "ESP: it offers " + v1::describe(*offered) + ", wanted is " + std::string(how) +
                               (sa.client == Client::android ? ", and not sha256, which it truncates" : "")
-                        : "its PFS group is not configured");
+                        : "its PFS group is not configured",
+                    group_known ? Refusal::no_common_esp_proposal : Refusal::pfs_group_not_configured);
   return std::nullopt;
 }
 
-bool Engine::refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why) {
-  report(EventKind::quick_mode_refused, sa, std::move(why));
+bool Engine::refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why, Refusal refusal) {
+  report(EventKind::quick_mode_refused, sa, std::move(why), refusal);
   send_informational(sa, PayloadType::notification,
                      v1::encode_notification(
                          {.protocol = v1::protocol_ipsec_esp, .spi = {}, .type = notify_type, .data = {}}));
@@ -150,7 +155,8 @@ void Engine::quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time n
   const auto it = sa.quick_modes.find(id);
   if (it == sa.quick_modes.end() || it->second.stage != QuickMode::Stage::await_dh) return;
   if (!done.result) {
-    refuse_quick_mode(sa, v1::notify::invalid_key_information, done.result.error().message);
+    refuse_quick_mode(sa, v1::notify::invalid_key_information, done.result.error().message,
+                      Refusal::key_exchange_failed);
     sa.quick_modes.erase(it);
     return;
   }
@@ -189,6 +195,7 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
                             .service = quick.service,
                             .state = ours ? ChildState::confirming : ChildState::answering,
                             .installed = now,
+                            .began = quick.began,
                             .lifetime = quick.lifetime,
                             .kilobytes = quick.kilobytes,
                             .ours = ours,
@@ -210,7 +217,7 @@ void Engine::inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> re
   auto* peer = peers_.find(std::get<Up>(sa.state).peer);
   const bool wanted = peer != nullptr && peer->child_by_in(quick.in) != nullptr;
   if (!result) {
-    report(EventKind::kernel_refused, sa, result.error().message);
+    report(EventKind::kernel_refused, sa, result.error().message, Refusal::kernel_refused);
     // The kernel has no SA of ours by this name; somebody else's by the same must not be removed.
     if (wanted) forget_child(*peer, quick.in, now);
   }
@@ -223,7 +230,8 @@ void Engine::inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> re
 void Engine::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
   if (quick.stage != QuickMode::Stage::await_hash3) return;
   if (quick.sent == most_sent) {
-    report(EventKind::quick_mode_refused, sa, "it never answered message 2 of its Quick Mode");
+    report(EventKind::quick_mode_refused, sa, "it never answered message 2 of its Quick Mode",
+           Refusal::quick_mode_unanswered);
     send_delete_esp(sa, quick.in);  // or its message 3 never came, and it sends into the void
     return abandon_quick_mode(sa, id, now);
   }

@@ -31,6 +31,25 @@ int overlook_missing_lists(int good, X509_STORE_CTX* context) {
   }
 }
 
+ike::Refusal refusal_for(int error) {
+  switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED: return ike::Refusal::certificate_expired;
+    case X509_V_ERR_CERT_NOT_YET_VALID: return ike::Refusal::certificate_not_yet_valid;
+    case X509_V_ERR_CERT_REVOKED: return ike::Refusal::certificate_revoked;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return ike::Refusal::certificate_untrusted;
+    default: return ike::Refusal::certificate_refused;
+  }
+}
+
+tl::unexpected<ike::Refused> refuse(std::string why,
+                                    ike::Refusal refusal = ike::Refusal::certificate_refused) {
+  return tl::unexpected(ike::Refused{{std::move(why)}, refusal});
+}
+
 std::string words_for(int error, const Certificate& end) {
   switch (error) {
     case X509_V_ERR_CERT_HAS_EXPIRED: return "has expired";
@@ -103,19 +122,19 @@ base::Result<void> Verifier::add_revocations(base::ByteView text) {
   return {};
 }
 
-base::Result<std::vector<Attributes>> Verifier::check_chain(const Certificate& end,
-                                                            const std::vector<Certificate>& others) const {
+tl::expected<std::vector<Attributes>, ike::Refused> Verifier::check_chain(
+    const Certificate& end, const std::vector<Certificate>& others) const {
   const std::unique_ptr<STACK_OF(X509), FreeStack> untrusted(sk_X509_new_null());
   for (const auto& c : others) sk_X509_push(untrusted.get(), c.get());
   const StoreContext context(X509_STORE_CTX_new());
   if (!context || X509_STORE_CTX_init(context.get(), store_.get(), end.get(), untrusted.get()) != 1)
-    return base::fail("cannot be checked: " + last_error());
+    return refuse("cannot be checked: " + last_error());
   if (revocation_ == Revocation::if_known)
     X509_STORE_CTX_set_verify_cb(context.get(), overlook_missing_lists);
   const bool good = X509_verify_cert(context.get()) == 1;
   const int error = X509_STORE_CTX_get_error(context.get());
   ERR_clear_error();
-  if (!good) return base::fail(words_for(error, end));
+  if (!good) return refuse(words_for(error, end), refusal_for(error));
   std::vector<Attributes> out;
   const auto* chain = X509_STORE_CTX_get0_chain(context.get());
   for (int i = 1; i < sk_X509_num(chain); ++i) out.push_back(subject_attributes_of(sk_X509_value(chain, i)));
@@ -140,25 +159,28 @@ const CertificateClass* Verifier::class_of(const Certificate& end,
   return nullptr;
 }
 
-base::Result<ike::Authentication> Verifier::verify(const ike::VerifyCertificate& request) const {
+tl::expected<ike::Authentication, ike::Refused> Verifier::verify(
+    const ike::VerifyCertificate& request) const {
   auto all = decode(request.certificates);
-  if (all.empty()) return base::fail("it sends no certificate that can be read");
-  if (all.size() > most_certificates) return base::fail("it sends more than 16 certificates");
+  if (all.empty()) return refuse("it sends no certificate that can be read");
+  if (all.size() > most_certificates) return refuse("it sends more than 16 certificates");
   const auto id = ike::v1::decode_identification(request.id_body);
-  if (!id) return base::fail("its identity is malformed");
+  if (!id) return refuse("its identity is malformed");
   const auto at = end_of(all, *id);
-  if (!at) return base::fail("it sends only certificates of authorities");
+  if (!at) return refuse("it sends only certificates of authorities");
   const auto end = std::move(all[*at]);
   all.erase(all.begin() + static_cast<std::ptrdiff_t>(*at));
-  const auto refused = [&end](std::string_view why) {
-    return base::fail(fmt::format("its certificate ({}) {}", end.subject(), why));
+  const auto refused = [&end](std::string_view why,
+                              ike::Refusal refusal = ike::Refusal::certificate_refused) {
+    return refuse(fmt::format("its certificate ({}) {}", end.subject(), why), refusal);
   };
   const auto authorities = check_chain(end, all);
-  if (!authorities) return refused(authorities.error().message);
+  if (!authorities) return refused(authorities.error().message, authorities.error().refusal);
   if (const auto why = end.unfit_for_client(); !why.empty()) return refused("is for other uses: " + why);
   if (!end.is_named_by(*id)) return refused(fmt::format("does not bear its identity, {}", describe(*id)));
   const auto* matched = class_of(end, *authorities);
-  if (matched == nullptr) return refused("matches no [[ike.certificate]]");
+  if (matched == nullptr)
+    return refused("matches no [[ike.certificate]]", ike::Refusal::certificate_unknown_class);
   if (!pki::verify(end, request.method, request.hash, request.signature))
     return refused("did not make its signature");
   return ike::Authentication{.method = request.method,

@@ -41,13 +41,13 @@ class Verifier {
 
   /// The peer's certificate leads to an authority we trust, is in force and not revoked, is made for this,
   /// bears the identity, belongs to a class, and its key made the signature.
-  base::Result<ike::Authentication> verify(const ike::VerifyCertificate& request) const;
+  tl::expected<ike::Authentication, ike::Refused> verify(const ike::VerifyCertificate& request) const;
 
  private:
   using Store = std::unique_ptr<x509_store_st, base::FreeWith<free_store>>;
   /// The subjects of the authorities from the issuer of `end` up to one that is trusted.
-  base::Result<std::vector<Attributes>> check_chain(const Certificate& end,
-                                                    const std::vector<Certificate>& others) const;
+  tl::expected<std::vector<Attributes>, ike::Refused> check_chain(
+      const Certificate& end, const std::vector<Certificate>& others) const;
   const CertificateClass* class_of(const Certificate& end, const std::vector<Attributes>& authorities) const;
 
   Revocation revocation_;

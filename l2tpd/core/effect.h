@@ -2,6 +2,7 @@
 // What the core asks of its shell, and what the shell reports back.
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -74,6 +75,8 @@ struct StopSession {
 struct TunnelDown {
   TunnelName tunnel;
   std::string why;
+  std::optional<Ending> stop = {};  ///< what our StopCCN said
+  bool stood = false;               ///< SCCCN had come
 };
 /// For the log: a call was refused before a session existed.
 struct CallRefused {

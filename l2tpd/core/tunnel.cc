@@ -292,7 +292,7 @@ void Tunnel::close(const Ending& ending, base::Time now) {
   stop_ccn.assigned_tunnel_id = name_.id;
   channel_.send_last(encode(stop_ccn), now);
   flush();
-  report_down(ending.message);
+  report_down(ending.message, ending);
 }
 
 void Tunnel::abandon(std::string why) {
@@ -305,9 +305,10 @@ void Tunnel::abandon(std::string why) {
 
 void Tunnel::forget() { over_ = true; }
 
-void Tunnel::report_down(std::string why) {
+void Tunnel::report_down(std::string why, std::optional<Ending> stop) {
   // In clear text anybody could fill the log with tunnels that come to nothing.
-  if (!reported_down_ && speaks_unasked()) with_.effects.push_back(TunnelDown{name_, std::move(why)});
+  if (!reported_down_ && speaks_unasked())
+    with_.effects.push_back(TunnelDown{name_, std::move(why), std::move(stop), established_at_.has_value()});
   reported_down_ = true;
 }
 

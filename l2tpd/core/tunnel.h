@@ -72,7 +72,7 @@ class Tunnel {
   /// In clear text nothing is sent before SCCCN that was not asked for: whoever forges a source address must
   /// not have more sent there than he sends himself. The peer repeats its SCCRQ until it is answered.
   bool speaks_unasked() const { return established_at_ || name_.mark.value != 0; }
-  void report_down(std::string why);
+  void report_down(std::string why, std::optional<Ending> stop = {});
   /// The socket and the latch, if they are there.
   void release();
   void flush();

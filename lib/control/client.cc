@@ -75,27 +75,53 @@ base::Result<Client> Client::connect(const std::string& path, base::Duration pat
   return Client(std::make_unique<Stream>(Stream{.path = path, .fd = std::move(*fd), .patience = patience}));
 }
 
-tl::expected<Json, CallError> Client::call(std::string_view full_method, const Json& parameters) {
-  const auto unanswered = [](base::Error why) { return tl::unexpected(CallError{std::move(why)}); };
-  const auto deadline = base::Clock::now() + stream_->patience;
-  auto request = Json{{"method", full_method}, {"parameters", parameters}}.dump();
-  request += '\0';
-  if (auto sent = stream_->send(request, deadline); !sent) return unanswered(sent.error());
+base::Result<void> Client::request(const Json& call, base::Time deadline) {
+  auto text = call.dump();
+  text += '\0';
+  return stream_->send(text, deadline);
+}
+
+/// The whole message; its parameters are those of an answer that is no error.
+tl::expected<Json, CallError> Client::answer_to(std::string_view full_method, base::Time deadline) {
   const auto text = stream_->receive(deadline);
-  if (!text) return unanswered(text.error());
-  const Json answer = Json::parse(*text, nullptr, false);
+  if (!text) return tl::unexpected(CallError{text.error()});
+  Json answer = Json::parse(*text, nullptr, false);
   if (!answer.is_object())
-    return unanswered({fmt::format("the answer of {} is no JSON object", stream_->path)});
-  const auto out = answer.find("parameters");
-  if (const auto error = answer.find("error"); error != answer.end()) {
-    // Ours say in a sentence what is wrong, where that is not in the error's name.
-    const bool explained =
-        out != answer.end() && out->is_object() && out->contains("why") && (*out)["why"].is_string();
-    const auto name = error->is_string() ? error->get<std::string>() : "error";
-    const auto words = explained ? (*out)["why"].get<std::string>() : name;
-    return tl::unexpected(CallError{{fmt::format("{}: {}", full_method, words)}, name});
+    return tl::unexpected(CallError{{fmt::format("the answer of {} is no JSON object", stream_->path)}});
+  const auto error = answer.find("error");
+  if (!answer.contains("parameters") || !answer["parameters"].is_object())
+    answer["parameters"] = Json::object();
+  if (error == answer.end()) return answer;
+  // Ours say in a sentence what is wrong, where that is not in the error's name.
+  const auto& out = answer["parameters"];
+  const bool explained = out.contains("why") && out["why"].is_string();
+  const auto name = error->is_string() ? error->get<std::string>() : "error";
+  const auto words = explained ? out["why"].get<std::string>() : name;
+  return tl::unexpected(CallError{{fmt::format("{}: {}", full_method, words)}, name});
+}
+
+tl::expected<Json, CallError> Client::call(std::string_view full_method, const Json& parameters) {
+  const auto deadline = base::Clock::now() + stream_->patience;
+  if (auto sent = request({{"method", full_method}, {"parameters", parameters}}, deadline); !sent)
+    return tl::unexpected(CallError{sent.error()});
+  auto answer = answer_to(full_method, deadline);
+  if (!answer) return tl::unexpected(answer.error());
+  return std::move((*answer)["parameters"]);
+}
+
+tl::expected<void, CallError> Client::call_for_parts(
+    std::string_view full_method, const Json& parameters,
+    const std::function<base::Result<void>(const Json&)>& part) {
+  const auto sent = request({{"method", full_method}, {"parameters", parameters}, {"more", true}},
+                            base::Clock::now() + stream_->patience);
+  if (!sent) return tl::unexpected(CallError{sent.error()});
+  for (;;) {
+    const auto answer = answer_to(full_method, base::Clock::now() + stream_->patience);
+    if (!answer) return tl::unexpected(answer.error());
+    if (auto taken = part((*answer)["parameters"]); !taken) return tl::unexpected(CallError{taken.error()});
+    const auto continues = answer->find("continues");
+    if (continues == answer->end() || !continues->is_boolean() || !continues->get<bool>()) return {};
   }
-  return out == answer.end() ? Json::object() : *out;
 }
 
 }  // namespace control

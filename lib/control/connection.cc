@@ -2,12 +2,18 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 namespace control {
+namespace {
+
+constexpr base::Duration longest_turn = std::chrono::milliseconds(1);
+
+}  // namespace
 
 Connection::Connection(Server& server, base::Fd fd, uid_t uid)
     : server_(server),
@@ -62,9 +68,13 @@ void Connection::read() {
 /// One request a turn; the next waits for the answer to be taken and for everybody else's turn.
 void Connection::next_request() {
   if (dead_) return;
-  if (call_ == CallState::none && output_.empty()) {
+  if (output_.empty() && (call_ == CallState::none || make_)) {
     if (base::Clock::now() < server_.rest_until_) {
       again_.set_time(server_.rest_until_);
+    } else if (make_) {
+      take_turn();
+      if (dead_) return;
+      again_.set_time(base::Clock::now());
     } else if (const auto request = input_.next()) {
       server_.dispatch(*request, *this);
       if (dead_) return;
@@ -74,6 +84,20 @@ void Connection::next_request() {
     }
   }
   update_watch();
+}
+
+void Connection::produce(std::function<bool()> make) {
+  make_ = std::move(make);
+  again_.set_time(base::Clock::now());
+}
+
+void Connection::take_turn() {
+  const auto started = base::Clock::now();
+  const auto make = std::exchange(make_, nullptr);  // it may end us
+  bool more = true;
+  while (more && !dead_ && output_.empty() && base::Clock::now() - started < longest_turn) more = make();
+  if (more && !dead_) make_ = make;
+  server_.rest_after(started);
 }
 
 void Connection::queue(const Json& message) {

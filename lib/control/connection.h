@@ -1,6 +1,7 @@
 #pragma once
 // One client of a control server. Inside this folder only.
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,9 +18,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void start();
   void queue(const Json& message);
   void finish_call();
+  /// See Call::in_turns().
+  void produce(std::function<bool()> make);
 
   bool busy() const { return call_ != CallState::none || !output_.empty(); }
   bool privileged() const { return uid_ == server_.options_.privileged_uid; }
+  uid_t uid() const { return uid_; }
   bool dead() const { return dead_; }
   base::Time last_active() const { return last_active_; }
 
@@ -40,6 +44,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read();
   void write();
   void next_request();
+  void take_turn();
   void update_watch();
 
   Server& server_;
@@ -49,6 +54,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string output_;
   std::size_t written_ = 0;  ///< of output_
   CallState call_ = CallState::none;
+  std::function<bool()> make_;  ///< what a stream is to say before anything else
   bool input_ended_ = false;
   bool dead_ = false;
   base::Time last_active_;

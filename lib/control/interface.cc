@@ -67,6 +67,7 @@ std::string describe(const Interface& interface) {
     }
     out += "\n" + commented(method.comment);
     if (method.replies == Replies::stream) out += "# Call it with \"more\".\n";
+    if (method.replies == Replies::pages) out += "# With \"more\" the list comes in parts.\n";
     if (method.access == Access::privileged) out += "# For root only.\n";
     out += fmt::format("method {}({}) -> {}\n", method.name, in, method.out);
   }

@@ -21,6 +21,7 @@ enum class Access {
 
 enum class Replies {
   one,
+  pages,  ///< one, or with "more" as many as it takes
   stream  ///< the call needs "more"; replies continue until either side ends it
 };
 

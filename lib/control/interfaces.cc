@@ -10,6 +10,12 @@ constexpr Parameter user_parameter[] = {{"user", Kind::string}};
 constexpr std::string_view status_out =
     "(version: string, pid: int, uptime_seconds: int, gauges: [string]int, counters: [string]int,\n"
     "  lns: ?string, cleartext: ?string)";
+constexpr std::string_view events_out = "(event: Event)";
+constexpr std::string_view attempts_out = "(attempts: []Attempt)";
+constexpr std::string_view events_comment = "What happens from now on, one by one.";
+constexpr std::string_view attempts_comment =
+    "The last attempts to connect, the oldest first; failed ones are kept for longest.";
+constexpr std::string_view metrics_out = "(families: []Family)";
 constexpr std::string_view ended_out = "(tunnels: int, sessions: int, marks: []int)";
 
 constexpr Method ike_methods[] = {
@@ -19,7 +25,11 @@ constexpr Method ike_methods[] = {
          "or external where another daemon serves L2TP. cleartext: null.",
      .in = {},
      .out = status_out},
-    {.name = "ListPeers", .comment = "Every peer that is up.", .in = {}, .out = "(peers: []Peer)"},
+    {.name = "ListPeers",
+     .comment = "Every peer that is up. More than a thousand come with \"more\" only, else TooManyPeers.",
+     .in = {},
+     .out = "(peers: []Peer)",
+     .replies = Replies::pages},
     {.name = "PeerByMark",
      .comment = "The peer whose packets carry this mark.",
      .in = mark_parameter,
@@ -34,6 +44,13 @@ constexpr Method ike_methods[] = {
      .out = "(event: (present, settled, up, changed, down), peer: ?Peer)",
      .access = Access::reader,
      .replies = Replies::stream},
+    {.name = "Events", .comment = events_comment, .in = {}, .out = events_out, .replies = Replies::stream},
+    {.name = "Attempts",
+     .comment = attempts_comment,
+     .in = {},
+     .out = attempts_out,
+     .replies = Replies::pages},
+    {.name = "Metrics", .comment = "All counters, for monitoring systems.", .in = {}, .out = metrics_out},
     {.name = "Terminate",
      .comment = "Ends a peer: its SAs are deleted, here and there.",
      .in = peer_parameter,
@@ -53,6 +70,13 @@ constexpr Method l2tp_methods[] = {
      .comment = "Every session, with the user and address PPP agreed on once it did.",
      .in = {},
      .out = "(sessions: []Session)"},
+    {.name = "Events", .comment = events_comment, .in = {}, .out = events_out, .replies = Replies::stream},
+    {.name = "Attempts",
+     .comment = attempts_comment,
+     .in = {},
+     .out = attempts_out,
+     .replies = Replies::pages},
+    {.name = "Metrics", .comment = "All counters, for monitoring systems.", .in = {}, .out = metrics_out},
     {.name = "Terminate",
      .comment =
          "Ends the tunnels of the peer with this mark (StopCCN), and answers when the peer has heard, or has "
@@ -66,6 +90,12 @@ constexpr Method l2tp_methods[] = {
                 "marks: of the peers that have no session left.",
      .in = user_parameter,
      .out = ended_out,
+     .access = Access::privileged},
+    {.name = "CheckReload",
+     .comment = "What Reload would change, a line each: + what is new, - what is gone, ~ what is different; "
+                "refused like Reload.",
+     .in = {},
+     .out = "(changes: []string)",
      .access = Access::privileged},
     {.name = "Reload",
      .comment = "Reads the configuration again, for sessions to come; on any error all stays as it was.",
@@ -98,9 +128,24 @@ type Peer (
   address: string, port: int, local_address: string, established_seconds: int,
   ike: ?IkeSa, sas: []Sa
 )
+# part: ike or l2tp. refusal: an entry in the catalogue of refusals. peer, mark: 0 where there is none.
+# address, port: l2tpd sees a peer at its alias.
+type Event (
+  time_ms: int, part: string, event: string, refusal: ?string, peer: int, mark: int, address: string,
+  port: int, user: ?string, text: string
+)
+type Attempt (
+  number: int, peer: int, mark: int, address: string, port: int, user: ?string,
+  outcome: (begun, under_way, up, failed, over), left_out: int, events: []Event
+)
+# As OpenMetrics has them: a family has samples, whose names are its own and a suffix ("_total", "_bucket").
+type Family (
+  name: string, help: string, type: (counter, gauge, histogram), samples: []Sample
+)
+type Sample (suffix: string, labels: [string]string, value: float)
 )",
     .methods = ike_methods,
-    .errors = "error NoSuchPeer ()\n"};
+    .errors = "error NoSuchPeer ()\nerror TooManyPeers ()\nerror TooManyStreams ()\n"};
 
 constinit const Interface l2tp_interface = {
     .name = "sameroof.L2tp",
@@ -117,8 +162,23 @@ type Session (
   mark: int, tunnel: int, peer_tunnel: int, session: int, peer_session: int,
   user: ?string, ppp_address: ?string, ipv6_prefix: ?string, ifname: ?string, since_seconds: int
 )
+# part: ike or l2tp. refusal: an entry in the catalogue of refusals. peer, mark: 0 where there is none.
+# address, port: l2tpd sees a peer at its alias.
+type Event (
+  time_ms: int, part: string, event: string, refusal: ?string, peer: int, mark: int, address: string,
+  port: int, user: ?string, text: string
+)
+type Attempt (
+  number: int, peer: int, mark: int, address: string, port: int, user: ?string,
+  outcome: (begun, under_way, up, failed, over), left_out: int, events: []Event
+)
+# As OpenMetrics has them: a family has samples, whose names are its own and a suffix ("_total", "_bucket").
+type Family (
+  name: string, help: string, type: (counter, gauge, histogram), samples: []Sample
+)
+type Sample (suffix: string, labels: [string]string, value: float)
 )",
     .methods = l2tp_methods,
-    .errors = "error Refused (why: string)\nerror NoSuchUser ()\n"};
+    .errors = "error Refused (why: string)\nerror NoSuchUser ()\nerror TooManyStreams ()\n"};
 
 }  // namespace control

@@ -5,9 +5,10 @@
 
 namespace control {
 
-/// Status, ListPeers, PeerByMark, PeerByNumber, Monitor, Terminate.
+/// Status, ListPeers, PeerByMark, PeerByNumber, Monitor, Events, Attempts, Metrics, Terminate.
 extern const Interface ike_interface;
-/// Status, ListTunnels, ListSessions, Terminate, TerminateUser, Reload.
+/// Status, ListTunnels, ListSessions, Events, Attempts, Metrics, Terminate, TerminateUser,
+/// CheckReload, Reload.
 extern const Interface l2tp_interface;
 
 /// The `event` of the replies of ikd's Monitor: first a `present` for each row there is and one `settled`
@@ -21,6 +22,7 @@ inline constexpr std::string_view down = "down";
 }  // namespace event
 
 inline constexpr std::string_view no_such_peer = "sameroof.Ike.NoSuchPeer";
+inline constexpr std::string_view too_many_peers = "sameroof.Ike.TooManyPeers";
 inline constexpr std::string_view no_such_user = "sameroof.L2tp.NoSuchUser";
 inline constexpr std::string_view refused = "sameroof.L2tp.Refused";
 

@@ -130,6 +130,14 @@ void members(Visitor& v, Row& row) {
     v("session", row.session), v("peer_session", row.peer_session), v("user", row.user);
     v("ppp_address", row.ppp_address), v("ipv6_prefix", row.ipv6_prefix), v("ifname", row.ifname);
     v("since_seconds", row.since_seconds);
+  } else if constexpr (std::is_same_v<T, Event>) {
+    v("time_ms", row.time_ms), v("part", row.part), v("event", row.event), v("refusal", row.refusal);
+    v("peer", row.peer), v("mark", row.mark), v("address", row.address), v("port", row.port);
+    v("user", row.user), v("text", row.text);
+  } else if constexpr (std::is_same_v<T, Attempt>) {
+    v("number", row.number), v("peer", row.peer), v("mark", row.mark), v("address", row.address);
+    v("port", row.port), v("user", row.user), v("outcome", row.outcome), v("left_out", row.left_out);
+    v.rows("events", row.events);
   } else {
     static_assert(std::is_same_v<T, Status>);
     v("version", row.version), v("pid", row.pid), v("uptime_seconds", row.uptime_seconds);
@@ -186,11 +194,15 @@ void Take::rows(const char* name, std::vector<T>& values) {
 
 }  // namespace
 
+Json to_json(const Event& event) { return put(event); }
+Json to_json(const Attempt& attempt) { return put(attempt); }
 Json to_json(const Peer& peer) { return put(peer); }
 Json to_json(const Tunnel& tunnel) { return put(tunnel); }
 Json to_json(const Session& session) { return put(session); }
 Json to_json(const Status& status) { return put(status); }
 
+base::Result<Event> event_from(const Json& json) { return take<Event>(json, "event"); }
+base::Result<Attempt> attempt_from(const Json& json) { return take<Attempt>(json, "attempt"); }
 base::Result<Peer> peer_from(const Json& json) { return take<Peer>(json, "peer"); }
 base::Result<Tunnel> tunnel_from(const Json& json) { return take<Tunnel>(json, "tunnel"); }
 base::Result<Session> session_from(const Json& json) { return take<Session>(json, "session"); }

@@ -89,6 +89,49 @@ struct Status {
   bool operator==(const Status&) const = default;
 };
 
+/// Something that happened, for people and programs that follow.
+struct Event {
+  std::uint64_t time_ms = 0;           ///< Unix time
+  std::string part;                    ///< "ike" or "l2tp"
+  std::string event;                   ///< "peer_up"
+  std::optional<std::string> refusal;  ///< its entry in the catalogue
+  std::uint32_t peer = 0;              ///< 0: not known
+  std::uint32_t mark = 0;              ///< 0: none
+  std::string address;  ///< ikd: where it is seen; l2tpd: its alias, or where it is without IPsec
+  std::uint16_t port = 0;
+  std::optional<std::string> user;
+  std::string text;  ///< one sentence
+
+  bool operator==(const Event&) const = default;
+};
+
+/// What one client's attempt has come to.
+namespace outcome {
+inline constexpr std::string_view begun = "begun";  ///< by somebody who may have forged its address
+inline constexpr std::string_view under_way = "under_way";
+inline constexpr std::string_view up = "up";
+inline constexpr std::string_view failed = "failed";
+inline constexpr std::string_view over = "over";  ///< it was up
+}  // namespace outcome
+
+struct Attempt {
+  std::uint64_t number = 0;  ///< of the daemon's; later ones are greater
+  std::uint32_t peer = 0, mark = 0;
+  std::string address;
+  std::uint16_t port = 0;
+  std::optional<std::string> user;
+  std::string outcome;
+  std::uint64_t left_out = 0;  ///< events, from the middle
+  std::vector<Event> events;
+
+  bool operator==(const Attempt&) const = default;
+};
+
+Json to_json(const Event& event);
+Json to_json(const Attempt& attempt);
+base::Result<Event> event_from(const Json& json);
+base::Result<Attempt> attempt_from(const Json& json);
+
 Json to_json(const Peer& peer);
 Json to_json(const Tunnel& tunnel);
 Json to_json(const Session& session);

@@ -118,6 +118,16 @@ void Call::fail(std::string_view error, const Json& parameters) {
   connection->finish_call();
 }
 
+void Call::in_turns(std::function<bool()> make) {
+  if (const auto connection = connection_.lock(); connection && !connection->dead())
+    connection->produce(std::move(make));
+}
+
+bool Call::takes_more() const {
+  const auto connection = connection_.lock();
+  return connection && connection->call_state() == Connection::CallState::stream;
+}
+
 void Call::fail(std::string_view error) { fail(error, Json::object()); }
 
 Server::Server(os::Loop& loop, ServerOptions options, const Interface& interface)
@@ -150,27 +160,48 @@ void Server::accept() {
   base::Fd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd) {
     // Out of descriptors, the waiting client would wake the loop for ever.
-    if (errno == EMFILE || errno == ENFILE) make_room();
+    if (errno == EMFILE || errno == ENFILE) make_room(std::nullopt);
     return;
   }
   ucred credentials{};
   socklen_t size = sizeof credentials;
   if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return;
-  if (connections_.size() >= options_.most_connections && !make_room()) return;
+  if (!has_room_for(credentials.uid)) return;
   const auto connection = std::make_shared<Connection>(*this, std::move(fd), credentials.uid);
   connections_[connection.get()] = connection;
   connection->start();
 }
 
 /// Idle clients must not keep an operator out: the one idle for longest goes.
-bool Server::make_room() {
+bool Server::make_room(std::optional<uid_t> of_user) {
   Connection* idlest = nullptr;
   for (const auto& [connection, owner] : connections_) {
-    if (connection->busy()) continue;
+    if (connection->busy() || (of_user && connection->uid() != *of_user)) continue;
     if (!idlest || connection->last_active() < idlest->last_active()) idlest = connection;
   }
   if (idlest) idlest->die();
   return idlest != nullptr;
+}
+
+/// No user takes all the room, and none that the privileged one needs.
+bool Server::has_room_for(uid_t user) {
+  const bool privileged = user == options_.privileged_uid;
+  const auto own = static_cast<std::size_t>(
+      std::ranges::count_if(connections_, [user](const auto& entry) { return entry.first->uid() == user; }));
+  if (!privileged && own >= options_.most_connections_of_user) return make_room(user);
+  if (connections_.size() < options_.most_connections) return true;
+  return make_room(std::nullopt) || (privileged && own < options_.most_connections_of_user);
+}
+
+std::size_t Server::streams_of(uid_t user) const {
+  return static_cast<std::size_t>(std::ranges::count_if(connections_, [user](const auto& entry) {
+    return entry.first->uid() == user && entry.first->call_state() == Connection::CallState::stream;
+  }));
+}
+
+void Server::rest_after(base::Time started) {
+  const auto now = base::Clock::now();
+  rest_until_ = now + std::min<base::Duration>(options_.rest * (now - started), std::chrono::seconds(1));
 }
 
 void Server::close(Connection* connection) { connections_.erase(connection); }
@@ -192,7 +223,10 @@ void Server::dispatch(const std::string& request, Connection& connection) {
   const bool ours = interface_name == service_interface.name;
   const Interface& interface = ours ? service_interface : interface_;
   const Method* method = interface.method(name);
-  const bool streams = method && method->replies == Replies::stream;
+  const bool more = flag(message, "more");
+  const bool streams =
+      method && (method->replies == Replies::stream || (method->replies == Replies::pages && more));
+  const bool too_many = streams && streams_of(connection.uid()) >= options_.most_streams_of_user;
   connection.begin_call(flag(message, "oneway") ? CallState::oneway
                         : streams               ? CallState::stream
                                                 : CallState::one);
@@ -205,7 +239,9 @@ void Server::dispatch(const std::string& request, Connection& connection) {
     call.fail(permission_denied);
   } else if (const auto* parameter = unfit(*method, parameters)) {
     call.fail(service_error("InvalidParameter"), {{"parameter", parameter->name}});
-  } else if (streams && !flag(message, "more")) {
+  } else if (too_many) {
+    call.fail(fmt::format("{}.TooManyStreams", interface.name));
+  } else if (streams && !more) {
     call.fail(service_error("ExpectedMore"));
   } else if (ours) {
     serve_ourselves(name, parameters, std::move(call));
@@ -214,8 +250,7 @@ void Server::dispatch(const std::string& request, Connection& connection) {
   } else {
     handler->second(parameters, std::move(call));
   }
-  const auto now = base::Clock::now();
-  rest_until_ = now + std::min<base::Duration>(options_.rest * (now - started), std::chrono::seconds(1));
+  rest_after(started);
 }
 
 void Server::serve_ourselves(std::string_view method, const Json& parameters, Call call) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,6 +41,11 @@ class Call {
   /// The last answer: "sameroof.Ike.NoSuchPeer".
   void fail(std::string_view error, const Json& parameters);
   void fail(std::string_view error);
+  /// Many replies, made when their reader has room for them and only so many at a time: `make` replies once
+  /// or a few times, and says whether there is more to come. The call may be replied to meanwhile, too.
+  void in_turns(std::function<bool()> make);
+  /// The client takes several replies ("more").
+  bool takes_more() const;
   /// Whether anybody still listens: holders of streams drop those that are not.
   bool alive() const;
 
@@ -57,8 +63,11 @@ struct ServerOptions {
   std::string version;
   std::size_t longest_request = 64 * 1024;  ///< octets
   std::size_t most_connections = 64;
+  /// Of one user other than the privileged one.
+  std::size_t most_connections_of_user = 32;
+  std::size_t most_streams_of_user = 16;
   /// Octets that a stream may run ahead of its reader before the connection is closed.
-  std::size_t most_unread = 4 * 1024 * 1024;
+  std::size_t most_unread = 1024 * 1024;
   /// A client that takes none of what waits for it for so long is closed.
   base::Duration patience = std::chrono::seconds(10);
   /// After a request nobody is served for so many times as long as it took, at most a second.
@@ -85,7 +94,12 @@ class Server {
   friend class Connection;
   Server(os::Loop& loop, ServerOptions options, const Interface& interface);
   void accept();
-  bool make_room();
+  /// False when nobody can go.
+  bool make_room(std::optional<uid_t> of_user);
+  bool has_room_for(uid_t user);
+  std::size_t streams_of(uid_t user) const;
+  /// Whoever has been served since `started` has had enough of the processor for a while.
+  void rest_after(base::Time started);
   void dispatch(const std::string& request, Connection& connection);
   void serve_ourselves(std::string_view method, const Json& parameters, Call call);
   void close(Connection* connection);

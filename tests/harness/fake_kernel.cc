@@ -103,13 +103,17 @@ void FakeKernel::run(ike::TryCandidates e, base::Time now) {
   complete(ike::CandidatesTried{e.ticket, ike::first_fitting(e.trial)}, settings_.skeyid_delay, now);
 }
 
-base::Result<ike::Authentication> FakeKernel::pretend_to_verify(const ike::VerifyCertificate& e) {
-  if (e.certificates.empty()) return base::fail("it sends no certificate that can be read");
+tl::expected<ike::Authentication, ike::Refused> FakeKernel::pretend_to_verify(
+    const ike::VerifyCertificate& e) {
+  const auto refuse = [](std::string why) {
+    return tl::unexpected(ike::Refused{{std::move(why)}, ike::Refusal::certificate_refused});
+  };
+  if (e.certificates.empty()) return refuse("it sends no certificate that can be read");
   const auto& certificate = e.certificates.front().bytes;
   const std::string name(base::as_text(certificate));
-  if (!name.starts_with("good")) return base::fail("its certificate is not good");
+  if (!name.starts_with("good")) return refuse("its certificate is not good");
   if (pretend_sign(certificate, e.hash) != e.signature)
-    return base::fail("its certificate did not make its signature");
+    return refuse("its certificate did not make its signature");
   return ike::Authentication{.method = e.method,
                              .name = "pretended",
                              .secret = 0,
@@ -286,6 +290,11 @@ const xfrm::Sa* FakeKernel::newest_outbound(const ike::Service& service) const {
 std::size_t FakeKernel::inbound_sas() const {
   return static_cast<std::size_t>(
       std::ranges::count_if(sas_, [](const auto& e) { return e.second.set_mark.has_value(); }));
+}
+
+std::string FakeKernel::told(ike::EventKind kind) const {
+  const auto event = std::ranges::find(events_, kind, &ike::Event::kind);
+  return event == events_.end() ? std::string() : event->detail;
 }
 
 std::size_t FakeKernel::events_of(ike::EventKind kind) const {

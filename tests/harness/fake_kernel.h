@@ -74,6 +74,8 @@ class FakeKernel {
   const std::map<xfrm::PolicyId, xfrm::Policy>& policies() const { return policies_; }
   const std::vector<ike::Event>& events() const { return events_; }
   std::size_t events_of(ike::EventKind kind) const;
+  /// The words of the first event of this kind.
+  std::string told(ike::EventKind kind) const;
   bool empty() const { return sas_.empty() && entries_.empty() && policies_.empty(); }
   /// Each peer's books agree: entry and policy with SAs, inbound for every outbound. Call when quiet.
   std::vector<std::string> imbalances() const;
@@ -97,7 +99,8 @@ class FakeKernel {
   void run(ike::ComputeDh effect, base::Time now);
   void run(ike::DeriveSkeyids effect, base::Time now);
   void run(ike::TryCandidates effect, base::Time now);
-  static base::Result<ike::Authentication> pretend_to_verify(const ike::VerifyCertificate& effect);
+  static tl::expected<ike::Authentication, ike::Refused> pretend_to_verify(
+      const ike::VerifyCertificate& effect);
   void run(const ike::VerifyCertificate& effect, base::Time now);
   void run(const ike::Sign& effect, base::Time now);
   void run(ike::InstallInbound effect, base::Time now);

@@ -34,6 +34,15 @@ def diagnosis(gateway):
     return {finding["check"]: finding["sentence"] for finding in json.loads(text)["findings"]}
 
 
+def listed_object(gateway, *what):
+    """What xfrmctl says as one JSON object, which fits its schema."""
+    text = gateway.xfrmctl(*what, "--json")
+    complaints = gateway.host.run("python3", "-B", VALIDATE, what[0], stdin=text, check=False).strip()
+    if complaints:
+        raise Failure(f"xfrmctl {what[0]} --json does not fit its schema: {complaints}: {text}")
+    return json.loads(text)
+
+
 def number(found):
     return int(found[1], 0) if found else None
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fstream>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -234,6 +235,7 @@ TEST_F(Served, ALongAnswerArrivesWhole) {
 
 TEST_F(Served, TheIdlestMakesRoomAndBusyOnesDoNot) {
   options_.most_connections = 2;
+  options_.privileged_uid = ::getuid() + 1;  // who would have room of its own
   serve();
   std::vector<Call> streams;
   server_->handle("Monitor", [&](const Json&, Call call) { streams.push_back(std::move(call)); });
@@ -250,6 +252,107 @@ TEST_F(Served, TheIdlestMakesRoomAndBusyOnesDoNot) {
   EXPECT_EQ(streams.size(), 2U);
   EXPECT_EQ(hear(connect()), "EOF");
   EXPECT_EQ(hear(busy), "");
+}
+
+TEST_F(Served, AUserHasOnlySoManyStreamsAndOneThatEndsMakesRoom) {
+  options_.most_streams_of_user = 2;
+  serve();
+  std::vector<Call> streams;
+  server_->handle("Monitor", [&](const Json&, Call call) { streams.push_back(std::move(call)); });
+  server_->handle("Status", [](const Json&, Call call) { call.reply(Json::object()); });
+  const std::string monitor = R"({"method":"sameroof.Ike.Monitor","more":true})";
+  auto first = connect();
+  const auto second = connect(), third = connect();
+  say(first, monitor);
+  say(second, monitor);
+  say(third, monitor);
+  EXPECT_EQ(hear(third), R"({"error":"sameroof.Ike.TooManyStreams","parameters":{}}|)");
+  EXPECT_EQ(ask(R"({"method":"sameroof.Ike.Status"})"), R"({"parameters":{}}|)") << "but may ask";
+  first.reset();
+  turn();
+  say(third, monitor);
+  EXPECT_EQ(hear(third), "");
+  EXPECT_EQ(streams.size(), 3U);
+}
+
+TEST_F(Served, NoUserKeepsThePrivilegedOneOut) {
+  options_.privileged_uid = ::getuid() + 1;
+  options_.most_connections_of_user = 2;
+  serve();
+  std::vector<Call> held;
+  server_->handle("Status", [&](const Json&, Call call) { held.push_back(std::move(call)); });
+  std::vector<base::Fd> busy;
+  for (int i = 0; i < 4; ++i) {
+    busy.push_back(connect());
+    say(busy.back(), R"({"method":"sameroof.Ike.Status"})");
+    turn();
+  }
+  EXPECT_EQ(server_->connections(), 2U);
+}
+
+TEST_F(Served, AStreamIsMadeInTurnsAsItsReaderTakesIt) {
+  serve();
+  std::size_t made = 0;
+  server_->handle("Monitor", [&](const Json&, Call call) {
+    const auto shared = std::make_shared<Call>(std::move(call));
+    shared->in_turns([&made, shared] {
+      shared->reply_and_continue({{"filler", std::string(10'000, 'x')}});
+      return ++made < 1000;
+    });
+  });
+  const auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.Monitor","more":true})");
+  turn(50);
+  EXPECT_LT(made, 200U) << "the socket is full, and nobody reads";
+  std::size_t got = 0;
+  for (int i = 0; i < 2000 && got < 1000; ++i)
+    got += static_cast<std::size_t>(std::ranges::count(hear(fd), '|'));
+  EXPECT_EQ(got, 1000U);
+  EXPECT_EQ(made, 1000U);
+}
+
+TEST_F(Served, AListComesWholeOrInPartsAsItsReaderWants) {
+  serve();
+  server_->handle("ListPeers", [](const Json&, Call call) {
+    if (!call.takes_more()) return call.reply({{"peers", {1, 2}}});
+    const auto shared = std::make_shared<Call>(std::move(call));
+    shared->in_turns([shared, part = 0]() mutable {
+      if (++part == 2) {
+        shared->reply({{"peers", {2}}});
+        return false;
+      }
+      shared->reply_and_continue({{"peers", {1}}});
+      return true;
+    });
+  });
+  EXPECT_EQ(ask(R"({"method":"sameroof.Ike.ListPeers"})"), R"({"parameters":{"peers":[1,2]}}|)");
+  const auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.ListPeers","more":true})");
+  EXPECT_EQ(hear(fd), R"({"continues":true,"parameters":{"peers":[1]}}|{"parameters":{"peers":[2]}}|)");
+  say(fd, R"({"method":"sameroof.Ike.ListPeers"})");
+  EXPECT_EQ(hear(fd), R"({"parameters":{"peers":[1,2]}}|)") << "the connection is as good as new";
+}
+
+TEST_F(Served, AReaderWhoGoesInTheMiddleOfAStreamEndsIt) {
+  serve();
+  std::size_t made = 0;
+  server_->handle("Monitor", [&](const Json&, Call call) {
+    const auto shared = std::make_shared<Call>(std::move(call));
+    shared->in_turns([&made, shared] {
+      shared->reply_and_continue({{"filler", std::string(10'000, 'x')}});
+      ++made;
+      return true;
+    });
+  });
+  auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.Monitor","more":true})");
+  turn(20);
+  fd.reset();
+  turn(20);
+  EXPECT_EQ(server_->connections(), 0U);
+  const auto then = made;
+  turn(20);
+  EXPECT_EQ(made, then);
 }
 
 TEST_F(Served, TextThatIsNoUtf8ArrivesAsReplacements) {

@@ -154,7 +154,7 @@ TEST(Aggressive, WrongKeyIsReportedOnceAndLeavesNothing) {
   w.run(10s);
   EXPECT_THAT(w.engine().peers(), IsEmpty());
   ASSERT_EQ(w.kernel().events_of(EventKind::authentication_failed), 1u);
-  EXPECT_THAT(w.kernel().events().front().detail, HasSubstr("is not that of its identity"));
+  EXPECT_THAT(w.kernel().told(EventKind::authentication_failed), HasSubstr("is not that of its identity"));
   w.run(60s);
   EXPECT_EQ(w.engine().isakmp_sas(), 0u);
 }

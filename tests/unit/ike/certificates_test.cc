@@ -127,7 +127,7 @@ TEST(Certificates, MethodWithoutACertificateOfOursIsNotAgreedOn) {
   w.run(2s);
   EXPECT_FALSE(client.ike_up());
   ASSERT_EQ(w.kernel().events_of(EventKind::proposal_refused), 1u);
-  EXPECT_THAT(w.kernel().events().front().detail, HasSubstr("-ecdsa384"));
+  EXPECT_THAT(w.kernel().told(EventKind::proposal_refused), HasSubstr("-ecdsa384"));
 }
 
 TEST(Certificates, OnlyCertificatesMeansNoPresharedKey) {
@@ -194,7 +194,7 @@ TEST(Certificates, RefusalIsReportedOnceAndLeavesNothing) {
   w.run(10s);
   EXPECT_FALSE(client.ike_up());
   ASSERT_EQ(w.kernel().events_of(EventKind::authentication_failed), 1u);
-  EXPECT_THAT(w.kernel().events().front().detail,
+  EXPECT_THAT(w.kernel().told(EventKind::authentication_failed),
               "its certificate (O=Elsewhere, CN=eve) matches no [[ike.certificate]]");
   EXPECT_EQ(w.engine().counters().authentication_failures, 1u) << "repetitions are not verified again";
   w.run(30s);
@@ -233,7 +233,7 @@ TEST(Certificates, EachFaultIsRefusedWithItsSentenceAndLeavesNothing) {
     w.run(3s);
     EXPECT_FALSE(client.ike_up());
     ASSERT_EQ(w.kernel().events_of(EventKind::authentication_failed), 1u);
-    EXPECT_THAT(w.kernel().events().front().detail, StartsWith(sentence));
+    EXPECT_THAT(w.kernel().told(EventKind::authentication_failed), StartsWith(sentence));
     w.run(40s);
     EXPECT_TRUE(w.nothing_left());
   }

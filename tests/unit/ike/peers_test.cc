@@ -123,7 +123,7 @@ TEST(Peers, NoPreSharedKeyAtAllSaysSo) {
   client.connect(w.now());
   w.run(10s);
   ASSERT_EQ(w.kernel().events_of(EventKind::authentication_failed), 1u);
-  EXPECT_THAT(w.kernel().events().front().detail, ::testing::HasSubstr("no pre-shared key"));
+  EXPECT_THAT(w.kernel().told(EventKind::authentication_failed), ::testing::HasSubstr("no pre-shared key"));
 }
 
 TEST(Peers, NumberRestsInQuarantineBeforeItIsGivenOutAgain) {

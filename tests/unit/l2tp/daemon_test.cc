@@ -110,7 +110,10 @@ TEST_F(Shell, AReloadTakesUsersAndPoolAndLeavesTheRestToARestart) {
   next.users = config_.users;
   next.users[0].limits.sessions = 3;
   next.users[0].line = 7;
+  EXPECT_EQ(daemon.check_reload_now().value(), (std::vector<std::string>{"~ user alice"}));
+  EXPECT_EQ(config_.users[0].limits.sessions, 0u) << "it has only been looked at";
   EXPECT_EQ(daemon.reload().value(), "1 users changed");
+  EXPECT_TRUE(daemon.check_reload_now().value().empty());
 }
 
 TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {

@@ -57,6 +57,10 @@ class LinksTest : public ::testing::Test {
         Links::Calls{
             .ended = [this](const l2tp::TunnelName&, const l2tp::SessionName& session,
                             const l2tp::Ending& ending) { told_[session.id.value] = ending.message; },
+            .refused =
+                [this](const l2tp::TunnelName&, Refusal refusal, std::string_view user, std::string_view) {
+                  refused_.push_back(std::string(name_of(refusal)) + " " + std::string(user));
+                },
             .up = [this](const SessionRecord& s) { heard_.push_back("up " + s.ifname); },
             .down = [this](SessionRecord& s) { heard_.push_back("down " + s.ifname); },
             .over =
@@ -151,6 +155,7 @@ class LinksTest : public ::testing::Test {
   std::map<std::uint16_t, Session> sessions_;
   std::map<std::uint16_t, std::string> told_;  ///< Calls::ended, by session
   std::vector<std::string> heard_;
+  std::vector<std::string> refused_;
 };
 
 TEST_F(LinksTest, WhoKnowsThePasswordGetsAnAddressAndItsLimits) {
@@ -193,6 +198,27 @@ TEST_F(LinksTest, BeyondTheLimitTheNewSessionIsRefusedWhereThatIsConfigured) {
   links_->stop(tunnel(), name(1), "the peer hung up");
   wait_for_the_end_of(1);
   EXPECT_THAT(log_in(2, "alice"), StartsWith("Y"));
+}
+
+TEST_F(LinksTest, EachRefusalOfALoginIsCalledByItsName) {
+  config_.ppp.pool = *base::Prefix::parse("10.99.1.1/32");
+  links_->reconfigure();
+  config_.users[1].limits = {.sessions = 1, .when_full = config::WhenFull::refuse};
+  config_.users[1].address = address("10.99.2.1");
+  for (std::uint16_t id = 1; id <= 6; ++id) dial(id);
+  EXPECT_EQ(log_in(1, "alice", "guess"), refusal("Access denied"));
+  EXPECT_EQ(log_in(1, "carol"), refusal("Access denied"));
+  EXPECT_THAT(log_in(2, "alice"), StartsWith("Y"));
+  EXPECT_THAT(log_in(3, "alice"), StartsWith("N")) << "nothing is left in the pool";
+  EXPECT_THAT(log_in(4, "bob"), StartsWith("Y"));
+  EXPECT_THAT(log_in(5, "bob"), StartsWith("N"));
+  config_.users[1].limits = {.sessions = 0, .when_full = config::WhenFull::refuse};
+  EXPECT_THAT(log_in(5, "bob"), StartsWith("N")) << "his address is in use";
+  ::kill(sessions_[6].pid, SIGKILL);
+  wait_for_the_end_of(6);
+  for (int turns = 0; turns < 100 && refused_.size() < 6; ++turns) loop_.run_once(5ms);
+  EXPECT_THAT(refused_, ElementsAre("wrong_password alice", "no_such_user carol", "pool_exhausted alice",
+                                    "too_many_sessions bob", "address_in_use bob", "ppp_failed "));
 }
 
 TEST_F(LinksTest, AnOperatorEndsTheSessionsOfOneUserAndNobodyElses) {

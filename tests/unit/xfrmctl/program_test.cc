@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "control/interfaces.h"
+#include "control/metrics.h"
 #include "control/rows.h"
 #include "control/server.h"
 #include "validate.h"
+#include "xfrmctl/reload.h"
 
 namespace xfrmctl {
 namespace {
@@ -311,6 +313,78 @@ TEST_F(Program, TheDoctorSeesAHostOnlyAsRootAndComplainsOfAConfigurationThatIsNo
   EXPECT_EQ(Json::parse(out.text)["findings"][0]["check"], "configuration");
   const auto nobody = run("doctor", "2>&1", "setpriv --reuid=65534 --regid=65534 --clear-groups ");
   EXPECT_EQ(nobody.exit_code, 3) << nobody.text;
+}
+
+TEST_F(Program, MetricsAreThoseOfBothDaemonsAndSayWhichIsMissing) {
+  const auto family = [](const char* name) {
+    return Json{{"families", Json::array({control::to_json(control::counter(name, "Something.", 7))})}};
+  };
+  const auto ikd = play("ikd", control::ike_interface, {{"Metrics", family("sameroof_ike_x")}});
+  const auto alone = run("metrics", "2>/dev/null");
+  EXPECT_EQ(alone.exit_code, 1);
+  EXPECT_EQ(alone.text,
+            "# HELP sameroof_up Whether the daemon answers.\n# TYPE sameroof_up gauge\n"
+            "sameroof_up{daemon=\"ikd\"} 1\nsameroof_up{daemon=\"l2tpd\"} 0\n"
+            "# HELP sameroof_ike_x_total Something.\n# TYPE sameroof_ike_x_total counter\n"
+            "sameroof_ike_x_total 7\n");
+  const auto l2tpd = play("l2tpd", control::l2tp_interface, {{"Metrics", family("sameroof_l2tp_x")}});
+  const auto both = run("metrics --openmetrics");
+  EXPECT_EQ(both.exit_code, 0) << both.text;
+  EXPECT_NE(both.text.find("sameroof_l2tp_x_total 7\n# EOF\n"), std::string::npos) << both.text;
+}
+
+TEST_F(Program, EventsOfBothDaemonsAreFollowedLineByLine) {
+  EXPECT_EQ(run("monitor").exit_code, 1) << "nobody answers";
+  const auto tell = [](const char* part, const char* text) {
+    return [part, text](const Json&, Call call) {
+      control::Event event;
+      event.part = part;
+      event.event = "peer_up";
+      event.text = text;
+      for (int i = 0; i < 1000; ++i) call.reply_and_continue({{"event", control::to_json(event)}});
+    };
+  };
+  const auto ikd = serve(loop_, folder_ + "/ikd", control::ike_interface);
+  ikd->handle("Events", tell("ike", "peer 7 is up\x1b[2J"));
+  const auto lines = run("monitor | head -2", "2>/dev/null");
+  EXPECT_NE(lines.text.find("  SA      peer 7 is up?[2J\n"), std::string::npos) << lines.text;
+  const auto l2tpd = serve(loop_, folder_ + "/l2tpd", control::l2tp_interface);
+  l2tpd->handle("Events", tell("l2tp", "tunnel 7 is up"));
+  const auto json = run("monitor --json | head -3000 | grep -m1 tunnel", "2>/dev/null");
+  EXPECT_EQ(misfit("monitor", json.text), "");
+}
+
+TEST_F(Program, AnAttemptIsExplainedFromWhatBothDaemonsRemember) {
+  control::Attempt attempt;
+  attempt.peer = 7;
+  attempt.address = "198.51.100.1";
+  attempt.outcome = "failed";
+  attempt.events.emplace_back();
+  attempt.events[0].part = "ike";
+  attempt.events[0].refusal = "wrong_psk";
+  EXPECT_EQ(run("explain last").exit_code, 1);
+  const auto ikd = play("ikd", control::ike_interface,
+                        {{"Attempts", {{"attempts", Json::array({control::to_json(attempt)})}}}});
+  const auto l2tpd = play("l2tpd", control::l2tp_interface, {{"Attempts", {{"attempts", Json::array()}}}});
+  const auto out = run("explain 7");
+  EXPECT_EQ(out.exit_code, 0);
+  EXPECT_NE(out.text.find("Its pre-shared key is another one than ours."), std::string::npos) << out.text;
+  EXPECT_EQ(misfit("explain", run("explain --json last").text), "");
+  const auto nobody = run("explain bob");
+  EXPECT_EQ(nobody.exit_code, 4);
+  EXPECT_EQ(nobody.text, "xfrmctl: no attempt is remembered of 'bob'\n");
+}
+
+TEST_F(Program, AReloadShowsWhatChangesAndADryRunOnlyThat) {
+  const auto l2tpd =
+      play("l2tpd", control::l2tp_interface,
+           {{"CheckReload", {{"changes", {"+ user carol", "~ [ppp]"}}}}, {"Reload", {{"changes", "done"}}}});
+  const auto dry = run("reload --dry-run");
+  EXPECT_EQ(dry.exit_code, 0);
+  EXPECT_EQ(dry.text, "+ user carol\n~ [ppp]\n") << "without colours where there is no terminal";
+  EXPECT_EQ(calls_, (std::vector<std::string>{"CheckReload{}"}));
+  EXPECT_EQ(run("reload").text, "+ user carol\n~ [ppp]\nl2tpd: done\n");
+  EXPECT_EQ(changes_text({"- user bob"}, true), "\x1b[31m- user bob\x1b[0m\n");
 }
 
 TEST_F(Program, WrongUsageExitsWithTwoAndHelpWithZero) {

@@ -1,0 +1,67 @@
+#include "l2tpd/metrics.h"
+
+#include "l2tpd/daemon.h"
+#include "l2tpd/record.h"
+
+namespace l2tpd {
+namespace {
+
+using control::counter;
+using control::gauge;
+
+constexpr const char* phase_names[] = {"tunnel", "session", "ppp"};
+
+}  // namespace
+
+std::vector<control::MetricFamily> Metrics::families(const l2tp::Server& server, const Links& links,
+                                                     const DaemonCounters& counters, double started) const {
+  std::uint64_t tunnels = 0, half_open = 0, sessions = 0;
+  for (const auto& [id, tunnel] : server.tunnels()) {
+    tunnels += tunnel.established_at() && !tunnel.lingering();
+    half_open += !tunnel.established_at();
+    sessions += tunnel.sessions().size();
+  }
+  InterfaceBytes bytes{gone_in_, gone_out_};
+  for (const auto& ifname : links.interfaces()) {
+    const auto live = bytes_of(ifname);
+    bytes.in += live.in;
+    bytes.out += live.out;
+  }
+  std::map<std::string, std::uint64_t> refusals, dropped, ended;
+  for (std::size_t i = 1; i < refusals_.size(); ++i)
+    refusals[std::string(name_of(static_cast<Refusal>(i)))] = refusals_[i];
+  for (std::size_t i = 0; i < l2tp::drop_reason_names.size(); ++i)
+    dropped[l2tp::drop_reason_names[i]] = server.counters().all()[i];
+  dropped["clear_text"] = counters.clear_text;
+  dropped["marked"] = counters.marked;
+  for (const auto& [name, count] : links.counters().ended) ended[name] = count;
+  control::MetricFamily latency{
+      "sameroof_l2tp_setup_seconds",
+      "How long a setup took: tunnel until SCCCN, session until ICCN, PPP until IPCP.",
+      control::MetricType::histogram,
+      {}};
+  for (std::size_t i = 0; i < latency_.size(); ++i) latency_[i].add_to(latency, {{"phase", phase_names[i]}});
+  return {
+      gauge("sameroof_l2tp_start_time_seconds", "When l2tpd started, in Unix time.", started),
+      gauge("sameroof_l2tp_tunnels", "Tunnels that stand.", tunnels),
+      gauge("sameroof_l2tp_half_open", "Tunnels that wait for SCCCN.", half_open),
+      gauge("sameroof_l2tp_sessions", "Sessions, those whose PPP is being negotiated included.", sessions),
+      gauge("sameroof_l2tp_pppd", "pppd processes.", links.size()),
+      gauge("sameroof_l2tp_addresses_in_use", "Addresses that users have.", links.pool().in_use()),
+      counter("sameroof_l2tp_tunnels_up", "Tunnels that came up.", counters.tunnels),
+      counter("sameroof_l2tp_pppd_started", "pppd processes that were started.", links.counters().started),
+      counter("sameroof_l2tp_logins", "Logins that were granted.", links.counters().logins),
+      counter("sameroof_l2tp_send_failures", "Datagrams that the kernel did not take.",
+              counters.send_failures),
+      control::counters("sameroof_l2tp_failures", "Setups that failed, by reason.", "reason", refusals),
+      control::counters("sameroof_l2tp_sessions_ended", "pppd processes that ended, by reason.", "reason",
+                        ended),
+      control::counters("sameroof_l2tp_dropped", "Datagrams that had no effect, by reason.", "reason",
+                        dropped),
+      control::counters("sameroof_ppp_bytes", "What PPP links have carried: in from clients, out to them.",
+                        "direction", {{"in", bytes.in}, {"out", bytes.out}}),
+      std::move(latency),
+  };
+}
+
+}  // namespace l2tpd
