@@ -1,7 +1,10 @@
 #include "ikd/broker.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
+
+#include "ikd/settings.h"
 
 namespace ikd {
 namespace {
@@ -10,9 +13,12 @@ base::Result<void> outside_our_range() {
   return base::fail("an SA or policy outside our range of marks was refused");
 }
 
+base::Result<void> too_many() { return base::fail("one peer asks for too many SAs"); }
+
+bool is_absent(const nl::Error& error) { return error.number == ESRCH || error.number == ENOENT; }
+
 base::Result<void> absent_is_fine(nl::Result<void> result) {
-  if (!result && result.error().number != ESRCH && result.error().number != ENOENT)
-    return nl::as_base(std::move(result.error()));
+  if (!result && !is_absent(result.error())) return nl::as_base(std::move(result.error()));
   return {};
 }
 
@@ -23,28 +29,18 @@ base::Result<Broker> Broker::open(const config::Config& config, Keys keys) {
   if (!kernel) return tl::unexpected(kernel.error());
   auto map = nft::PeerMap::open();
   if (!map) return tl::unexpected(map.error());
-  return Broker(config, std::move(keys), std::move(*kernel), std::move(*map));
+  return Broker(Range(numbering_from(config), services_from(config)), std::move(keys), std::move(*kernel),
+                std::move(*map));
 }
 
-bool Broker::ours(xfrm::Reqid reqid, const std::optional<xfrm::MaskedMark>& mark) const {
-  if (reqid.value == 0 || (reqid.value & ~marks_.mask) != 0) return false;
-  return !mark || *mark == xfrm::MaskedMark{reqid.value, marks_.mask};
-}
-
-bool Broker::may_be_alias(const base::Address& address) const {
-  return !address.is_v4() || marks_.alias.contains(address);
-}
-
-bool Broker::ours(const xfrm::Sa& sa) const {
-  if (sa.set_mark) return ours(sa.reqid, sa.set_mark) && may_be_alias(sa.selector.source.network);
-  // What is sent to an IPv6 address finds a peer's SA and policy by the mark alone.
-  return ours(sa.reqid, sa.mark) && (sa.mark || sa.destination.is_v4()) && may_be_alias(sa.destination);
-}
-
-bool Broker::ours(const xfrm::Policy& policy) const {
-  const auto& destination = policy.selector.destination.network;
-  return ours(policy.reqid, policy.mark) && policy.direction == xfrm::Direction::out &&
-         (policy.mark || destination.is_v4()) && may_be_alias(destination);
+void Broker::forget_dropped(xfrm::Reqid peer) {
+  const auto found = installed_.find(peer);
+  if (found == installed_.end()) return;
+  std::erase_if(found->second, [this](const xfrm::SaId& id) {
+    const auto sa = kernel_.get(id);
+    return !sa && is_absent(sa.error());
+  });
+  if (found->second.empty()) installed_.erase(found);
 }
 
 nl::Result<void> Broker::add_to_maps(const ike::PeerEntry& peer) {
@@ -57,37 +53,63 @@ nl::Result<nft::Change> Broker::remove_from_maps(const ike::PeerEntry& peer) {
   return map_.remove_peer(peer.mark, peer.alias);
 }
 
+bool Broker::room_for_another(xfrm::Reqid peer) {
+  const auto full = [&] {
+    const auto found = installed_.find(peer);
+    return found != installed_.end() && found->second.size() >= range_.most_sas();
+  };
+  if (full()) forget_dropped(peer);
+  return !full();
+}
+
 base::Result<void> Broker::install(const ike::InstallInbound& request) {
-  if (!ours(request.sa)) return outside_our_range();
+  if (!range_.admits(request)) return outside_our_range();
+  if (!room_for_another(request.sa.reqid)) return too_many();
   if (request.new_entry) {
     if (auto added = add_to_maps(*request.new_entry); !added) return nl::as_base(std::move(added.error()));
   }
   auto installed = kernel_.install(request.sa);
-  if (installed) return {};
+  if (installed) {
+    installed_[request.sa.reqid].push_back(xfrm::id_of(request.sa));
+    return {};
+  }
   if (request.new_entry) (void)remove_from_maps(*request.new_entry);
   return nl::as_base(std::move(installed.error()));
 }
 
 base::Result<void> Broker::install(const ike::InstallOutbound& request) {
-  if (!ours(request.sa) || (request.new_policy && !ours(*request.new_policy))) return outside_our_range();
+  if (!range_.admits(request)) return outside_our_range();
+  if (!room_for_another(request.sa.reqid)) return too_many();
   if (auto installed = kernel_.install(request.sa); !installed)
     return nl::as_base(std::move(installed.error()));
+  installed_[request.sa.reqid].push_back(xfrm::id_of(request.sa));
   if (!request.new_policy) return {};
   // A kept one may bear the same name.
   (void)remove_policies(std::exchange(kept_, {}));
   auto policy = kernel_.install(*request.new_policy);
   if (policy) return {};
-  (void)kernel_.remove(xfrm::id_of(request.sa));
+  (void)remove(ike::RemoveSa{xfrm::id_of(request.sa)});
   return nl::as_base(std::move(policy.error()));
 }
 
 base::Result<void> Broker::remove(const ike::RemoveSa& request) {
-  return absent_is_fine(kernel_.remove(request.sa));
+  const auto there = kernel_.get(request.sa);
+  if (!there) return absent_is_fine(tl::unexpected(there.error()));
+  // The kernel may have refused this name to the peer because it is another's.
+  if (!range_.holds(there->sa)) return outside_our_range();
+  auto removed = absent_is_fine(kernel_.remove(request.sa));
+  if (const auto found = installed_.find(there->sa.reqid); removed && found != installed_.end()) {
+    std::erase(found->second, request.sa);
+    if (found->second.empty()) installed_.erase(found);
+  }
+  return removed;
 }
 
 // What is still sent to a peer that has gone meets its policy, which has no SA, or the leak guard of the
 // ruleset. Where that has been flushed the policy stays, or it would leave in clear text.
 base::Result<void> Broker::remove(const ike::RemovePeer& request) {
+  if (!range_.admits(request)) return outside_our_range();
+  forget_dropped(xfrm::Reqid(request.entry.mark.value));
   const auto unmapped = remove_from_maps(request.entry);
   if (unmapped != nft::Change::made && !ruleset_loaded()) {
     kept_.insert(kept_.end(), request.policies.begin(), request.policies.end());
@@ -107,6 +129,8 @@ base::Result<void> Broker::remove_policies(const std::vector<xfrm::PolicyId>& po
 }
 
 base::Result<void> Broker::fill_maps(const std::vector<ike::PeerEntry>& peers) {
+  if (!std::ranges::all_of(peers, [this](const auto& peer) { return range_.admits(peer); }))
+    return outside_our_range();
   base::Result<void> out;
   for (const auto& peer : peers) {
     const auto added = add_to_maps(peer);
@@ -122,13 +146,13 @@ base::Result<void> Broker::move_encap(const xfrm::SaId& id, const xfrm::Encap& e
   // The keys come from the kernel, so that nobody has to keep them for this.
   auto& sa = installed->sa;
   // The kernel may have refused this name to the peer because it is another's.
-  if (!ours(sa) || sa.reqid.value != owner.value || !sa.encap || sa.encap == encap) return {};
+  if (!range_.holds(sa) || sa.reqid.value != owner.value || !sa.encap || sa.encap == encap) return {};
   sa.encap = encap;
   return absent_is_fine(kernel_.update(sa));
 }
 
 base::Result<void> Broker::move(const ike::MovePeer& request) {
-  if (!may_be_alias(request.alias)) return outside_our_range();
+  if (!range_.admits(request)) return outside_our_range();
   base::Result<void> out;
   const auto keep = [&out](base::Result<void> result) {
     if (out && !result) out = std::move(result);
@@ -167,7 +191,7 @@ base::Result<std::vector<xfrm::SaId>> Broker::inbound_sas() {
   if (!sas) return nl::as_base(std::move(sas.error()));
   std::vector<xfrm::SaId> out;
   for (const auto& [sa, statistics] : *sas) {
-    if (sa.set_mark && ours(sa)) out.push_back(xfrm::id_of(sa));
+    if (sa.set_mark && range_.holds(sa)) out.push_back(xfrm::id_of(sa));
   }
   return out;
 }
@@ -196,7 +220,7 @@ base::Result<void> Broker::clean_up() {
     keep(nl::as_base(std::move(policies.error())));
   } else {
     for (const auto& policy : *policies) {
-      if (guarded && ours(policy)) keep(absent_is_fine(kernel_.remove(xfrm::id_of(policy))));
+      if (guarded && range_.holds(policy)) keep(absent_is_fine(kernel_.remove(xfrm::id_of(policy))));
     }
   }
   auto sas = kernel_.dump_sas();
@@ -204,7 +228,7 @@ base::Result<void> Broker::clean_up() {
     keep(nl::as_base(std::move(sas.error())));
   } else {
     for (const auto& [sa, statistics] : *sas) {
-      if (ours(sa)) keep(absent_is_fine(kernel_.remove(xfrm::id_of(sa))));
+      if (range_.holds(sa)) keep(absent_is_fine(kernel_.remove(xfrm::id_of(sa))));
     }
   }
   if (!guarded) return out;

@@ -3,6 +3,7 @@
 // sees a packet from the network and refuses whatever lies outside its own marks, reqids and aliases.
 // Today it lives in the daemon's process; its calls are those a process of its own would serve.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "config/config.h"
 #include "ikd/keys.h"
 #include "ikd/metrics.h"
+#include "ikd/range.h"
 #include "ike/effect.h"
 #include "nft/peer_map.h"
 #include "xfrm/kernel.h"
@@ -48,8 +50,8 @@ class Broker {
   base::Result<void> clean_up();
 
  private:
-  Broker(const config::Config& config, Keys keys, xfrm::Kernel kernel, nft::PeerMap map)
-      : marks_(config.marks),
+  Broker(Range range, Keys keys, xfrm::Kernel kernel, nft::PeerMap map)
+      : range_(std::move(range)),
         keys_(std::make_unique<Keys>(std::move(keys))),
         kernel_(std::move(kernel)),
         map_(std::move(map)) {}
@@ -58,18 +60,16 @@ class Broker {
   nl::Result<nft::Change> remove_from_maps(const ike::PeerEntry& peer);
   /// The first complaint.
   base::Result<void> remove_policies(const std::vector<xfrm::PolicyId>& policies);
-  /// The reqid is the peer's mark; `mark`, where there is one, must be the same.
-  bool ours(xfrm::Reqid reqid, const std::optional<xfrm::MaskedMark>& mark) const;
-  /// Any IPv6 address: such a peer's alias is its own.
-  bool may_be_alias(const base::Address& address) const;
-  bool ours(const xfrm::Sa& sa) const;
-  bool ours(const xfrm::Policy& policy) const;
+  /// Where a peer seems to have too many, those are forgotten that the kernel has dropped meanwhile.
+  bool room_for_another(xfrm::Reqid peer);
+  void forget_dropped(xfrm::Reqid peer);
   base::Result<void> move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner);
 
-  config::Marks marks_;
+  Range range_;
   std::unique_ptr<const Keys> keys_;
   xfrm::Kernel kernel_;
   nft::PeerMap map_;
+  std::map<xfrm::Reqid, std::vector<xfrm::SaId>> installed_;
   std::vector<xfrm::PolicyId> kept_;  ///< of peers that went while there was no ruleset
 };
 

@@ -53,14 +53,24 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
   }
   out.vendor_ids =
       config.ike.vendor_ids == config::VendorIds::all ? ike::VendorIds::all : ike::VendorIds::minimal;
+  out.services = services_from(config);
+  out.numbering = numbering_from(config);
+  return out;
+}
+
+ike::Numbering numbering_from(const config::Config& config) {
+  return {.mask = config.marks.mask,
+          .alias = config.marks.alias,
+          .capacity = config.marks.capacity(),
+          .quarantine = config.marks.quarantine,
+          .lookup = config.l2tp.lns == config::Lns::external ? ike::OutboundLookup::alias
+                                                             : ike::OutboundLookup::alias_and_mark};
+}
+
+std::vector<ike::Service> services_from(const config::Config& config) {
+  std::vector<ike::Service> out;
   for (const auto& s : config.services)
-    out.services.push_back({.protocol = static_cast<std::uint8_t>(s.protocol), .port = s.port});
-  out.numbering = {.mask = config.marks.mask,
-                   .alias = config.marks.alias,
-                   .capacity = config.marks.capacity(),
-                   .quarantine = config.marks.quarantine,
-                   .lookup = config.l2tp.lns == config::Lns::external ? ike::OutboundLookup::alias
-                                                                      : ike::OutboundLookup::alias_and_mark};
+    out.push_back({.protocol = static_cast<std::uint8_t>(s.protocol), .port = s.port});
   return out;
 }
 

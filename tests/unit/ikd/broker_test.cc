@@ -1,5 +1,5 @@
-// What the broker does with the kernel's policies and nft's maps when somebody flushes the ruleset; in a
-// network namespace of its own, and skipped where there is no XFRM or nftables.
+// What the broker does to the kernel's SAs and policies and to nft's maps, also when somebody flushes the
+// ruleset; in a network namespace of its own, and skipped where there is no XFRM or nftables.
 
 #include "ikd/broker.h"
 
@@ -34,7 +34,27 @@ xfrm::Policy policy_of(const ike::PeerEntry& entry) {
   return out;
 }
 
-class FlushedRuleset : public testing::Test {
+/// The peer's inbound SA as the core makes it.
+xfrm::Sa inbound_of(const ike::PeerEntry& entry, std::uint32_t spi) {
+  xfrm::Sa out;
+  out.source = entry.home;
+  out.destination = gateway;
+  out.spi = xfrm::Spi(spi);
+  out.reqid = xfrm::Reqid(entry.mark.value);
+  out.selector = {.source = {entry.alias, 32},
+                  .destination = {gateway, 32},
+                  .protocol = 17,
+                  .source_port = {},
+                  .destination_port = 1701};
+  out.transform = {.encryption = xfrm::Encryption::aes_cbc,
+                   .encryption_key = base::Secret::of_size(16),
+                   .integrity = xfrm::Integrity::hmac_sha1_96,
+                   .integrity_key = base::Secret::of_size(20)};
+  out.set_mark = xfrm::MaskedMark{entry.mark.value, 0x0fffff00};
+  return out;
+}
+
+class BrokerInAKernel : public testing::Test {
  protected:
   void SetUp() override {
     if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs CAP_SYS_ADMIN";
@@ -78,6 +98,8 @@ class FlushedRuleset : public testing::Test {
   std::optional<Broker> broker_;
 };
 
+using FlushedRuleset = BrokerInAKernel;
+
 TEST_F(FlushedRuleset, TakesNobodysPolicyWithIt) {
   flush();
   EXPECT_FALSE(broker_->ruleset_loaded());
@@ -113,6 +135,58 @@ TEST_F(FlushedRuleset, FillingTwiceChangesNothing) {
   ASSERT_TRUE(broker_->remove(goodbye(first)));
   EXPECT_FALSE(there(first));
   EXPECT_THAT(policies(), ElementsAre(second.alias));
+}
+
+/// Policies are XFRM's own; SAs need the kernel's ESP, too.
+class BrokerAndSas : public BrokerInAKernel {
+ protected:
+  void SetUp() override {
+    BrokerInAKernel::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    const auto probe = inbound_of(first, 0x100);
+    if (!kernel_->install(probe)) GTEST_SKIP() << "no ESP here";
+    ASSERT_TRUE(kernel_->remove(xfrm::id_of(probe)));
+  }
+};
+
+TEST_F(BrokerAndSas, InstallsAndRemovesWhatIsOurs) {
+  const auto id = xfrm::id_of(inbound_of(first, 0x1000));
+  ASSERT_TRUE(broker_->install(
+      ike::InstallInbound{.ticket = {}, .sa = inbound_of(first, 0x1000), .new_entry = first}));
+  EXPECT_TRUE(kernel_->get(id));
+  EXPECT_TRUE(broker_->remove(ike::RemoveSa{id}));
+  EXPECT_FALSE(kernel_->get(id));
+  EXPECT_TRUE(broker_->remove(ike::RemoveSa{id})) << "what is not there is as good as removed";
+}
+
+TEST_F(BrokerAndSas, LeavesTheSasOfOthersAlone) {
+  auto foreign = inbound_of(first, 0x2000);
+  foreign.reqid = xfrm::Reqid(77);
+  foreign.set_mark.reset();
+  ASSERT_TRUE(kernel_->install(foreign));
+  const auto removed = broker_->remove(ike::RemoveSa{xfrm::id_of(foreign)});
+  ASSERT_FALSE(removed);
+  EXPECT_THAT(removed.error().message, HasSubstr("outside our range"));
+  EXPECT_FALSE(
+      broker_->install(ike::InstallInbound{.ticket = {}, .sa = foreign.clone(), .new_entry = std::nullopt}));
+  EXPECT_TRUE(broker_->clean_up());
+  EXPECT_TRUE(kernel_->get(xfrm::id_of(foreign)));
+}
+
+TEST_F(BrokerAndSas, OnePeerCannotFillTheKernel) {
+  const auto install = [this](std::uint32_t spi) {
+    return broker_->install(
+        ike::InstallInbound{.ticket = {}, .sa = inbound_of(first, spi), .new_entry = std::nullopt});
+  };
+  std::uint32_t spi = 0x3000;
+  while (spi < 0x4000 && install(spi)) ++spi;
+  EXPECT_EQ(spi, 0x3000u + 32) << "the others of its SAs are refused";
+  EXPECT_TRUE(broker_->install(
+      ike::InstallInbound{.ticket = {}, .sa = inbound_of(second, 0x5000), .new_entry = std::nullopt}))
+      << "a neighbour has room of its own";
+  // One that the kernel dropped by itself makes room, too.
+  ASSERT_TRUE(kernel_->remove(xfrm::id_of(inbound_of(first, 0x3000))));
+  EXPECT_TRUE(install(spi));
 }
 
 }  // namespace

@@ -1,0 +1,112 @@
+#include "ikd/range.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ikd {
+namespace {
+
+base::Prefix host(const base::Address& address) {
+  return {address, static_cast<std::uint8_t>(address.bytes().size() * 8)};
+}
+
+/// Tunnel mode would let a peer send from any address.
+bool plain(const xfrm::Sa& sa) { return sa.mode == xfrm::Mode::transport && sa.spi.value >= 256; }
+
+/// What is sent to an IPv6 address finds a peer's SA and policy by the mark alone.
+bool found_by(const std::optional<xfrm::MaskedMark>& mark, const base::Address& destination) {
+  return mark || destination.is_v4();
+}
+
+}  // namespace
+
+Range::Range(ike::Numbering numbering, std::vector<ike::Service> services)
+    : numbering_(std::move(numbering)), services_(std::move(services)) {
+  services_.emplace_back();  // L2TP
+}
+
+std::optional<ike::PeerNumber> Range::number_of(xfrm::Reqid reqid) const {
+  return numbering_.number_of(base::Mark(reqid.value));
+}
+
+bool Range::reqid_and_mark(xfrm::Reqid reqid, const std::optional<xfrm::MaskedMark>& mark) const {
+  if (reqid.value == 0 || (reqid.value & ~numbering_.mask) != 0) return false;
+  return !mark || *mark == xfrm::MaskedMark{reqid.value, numbering_.mask};
+}
+
+bool Range::serves(std::uint8_t protocol, const std::optional<std::uint16_t>& port) const {
+  return std::ranges::any_of(
+      services_, [&](const ike::Service& s) { return s.protocol == protocol && port && s.port == *port; });
+}
+
+bool Range::may_be_alias(const base::Address& address) const {
+  return !address.is_v4() || numbering_.alias.contains(address);
+}
+
+bool Range::holds(const xfrm::Sa& sa) const {
+  if (sa.set_mark) return reqid_and_mark(sa.reqid, sa.set_mark) && may_be_alias(sa.selector.source.network);
+  return reqid_and_mark(sa.reqid, sa.mark) && may_be_alias(sa.destination) &&
+         found_by(sa.mark, sa.destination);
+}
+
+bool Range::holds(const xfrm::Policy& policy) const {
+  const auto& destination = policy.selector.destination.network;
+  return reqid_and_mark(policy.reqid, policy.mark) && policy.direction == xfrm::Direction::out &&
+         may_be_alias(destination) && found_by(policy.mark, destination);
+}
+
+bool Range::admits(const ike::PeerEntry& entry) const {
+  const auto number = numbering_.number_of(entry.mark);
+  return number && entry.alias == numbering_.alias_of(*number, entry.home);
+}
+
+bool Range::admits(const ike::InstallInbound& request) const {
+  const auto& sa = request.sa;
+  const auto number = number_of(sa.reqid);
+  if (!number || !plain(sa) || sa.mark) return false;
+  if (sa.set_mark != xfrm::MaskedMark{sa.reqid.value, numbering_.mask}) return false;
+  if (sa.selector.source != host(numbering_.alias_of(*number, sa.source)) ||
+      sa.selector.destination != host(sa.destination) ||
+      !serves(sa.selector.protocol, sa.selector.destination_port))
+    return false;
+  return !request.new_entry || (request.new_entry->mark.value == sa.reqid.value &&
+                                request.new_entry->home == sa.source && admits(*request.new_entry));
+}
+
+bool Range::admits(const ike::InstallOutbound& request) const {
+  const auto& sa = request.sa;
+  const auto number = number_of(sa.reqid);
+  if (!number || !plain(sa) || sa.set_mark) return false;
+  if (sa.destination != numbering_.alias_of(*number, sa.destination) ||
+      sa.mark != numbering_.lookup_mark_of(*number) || !found_by(sa.mark, sa.destination))
+    return false;
+  if (sa.selector.source != host(sa.source) || sa.selector.destination != host(sa.destination) ||
+      !serves(sa.selector.protocol, sa.selector.source_port))
+    return false;
+  return !request.new_policy ||
+         (request.new_policy->reqid == sa.reqid && policy_of(*number, xfrm::id_of(*request.new_policy)));
+}
+
+bool Range::policy_of(ike::PeerNumber number, const xfrm::PolicyId& policy) const {
+  const auto& destination = policy.selector.destination.network;
+  return policy.direction == xfrm::Direction::out && policy.mark == numbering_.lookup_mark_of(number) &&
+         found_by(policy.mark, destination) &&
+         policy.selector.source == host(policy.selector.source.network) &&
+         policy.selector.destination == host(numbering_.alias_of(number, destination)) &&
+         serves(policy.selector.protocol, policy.selector.source_port);
+}
+
+bool Range::admits(const ike::RemovePeer& request) const {
+  const auto number = numbering_.number_of(request.entry.mark);
+  return number && admits(request.entry) && std::ranges::all_of(request.policies, [&](const auto& policy) {
+           return policy_of(*number, policy);
+         });
+}
+
+bool Range::admits(const ike::MovePeer& request) const {
+  const auto number = numbering_.number_of(request.mark);
+  // An IPv6 peer stays at its address.
+  return number && request.alias == numbering_.alias_of(*number, request.alias);
+}
+
+}  // namespace ikd
