@@ -181,7 +181,7 @@ base::Result<Traffic> Broker::traffic() {
   if (!sas) return nl::as_base(std::move(sas.error()));
   Traffic out;
   for (const auto& [sa, statistics] : *sas) {
-    if (ours(sa)) (sa.set_mark ? out.in : out.out) += statistics.bytes;
+    if (range_.holds(sa)) (sa.set_mark ? out.in : out.out) += statistics.bytes;
   }
   return out;
 }

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -35,8 +34,12 @@ inline std::set<std::string> metrics_of_dashboard(const std::string& prefix) {
   std::stringstream text;
   text << std::ifstream(SAMEROOF_SOURCE_DIR "/packaging/grafana/sameroof.json").rdbuf();
   const auto all = text.str();
-  const std::regex name(prefix + "[a-z0-9_]+");
-  return {std::sregex_token_iterator(all.begin(), all.end(), name), std::sregex_token_iterator()};
+  std::set<std::string> out;
+  for (auto at = all.find(prefix); at != std::string::npos; at = all.find(prefix, at + 1)) {
+    const auto end = all.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_", at);
+    out.insert(all.substr(at, end - at));
+  }
+  return out;
 }
 
 /// Metrics that the dashboard asks for, and that are not among these.
