@@ -27,7 +27,8 @@ std::vector<control::MetricFamily> Metrics::families(const l2tp::Server& server,
     bytes.in += live.in;
     bytes.out += live.out;
   }
-  std::map<std::string, std::uint64_t> refusals, dropped, ended;
+  std::map<std::string, std::uint64_t> refusals, dropped;
+  std::map<std::string, std::uint64_t> ended{{"by_us", 0}};  // a counter is there before it counts
   for (std::size_t i = 1; i < refusals_.size(); ++i)
     refusals[std::string(name_of(static_cast<Refusal>(i)))] = refusals_[i];
   for (std::size_t i = 0; i < l2tp::drop_reason_names.size(); ++i)

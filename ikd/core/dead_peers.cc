@@ -43,8 +43,8 @@ void Engine::first_child_due(const Peer& peer, base::Time now) {
   if (peer.has_policy()) return;
   if (!peer.children.empty())  // under way, and may come to nothing
     return timers_.set({TimerKind::first_child, peer.number.value}, now + first_child_within);
-  report(EventKind::quick_mode_refused, peer, "it asked for none", Refusal::no_quick_mode);
-  terminate(peer.number, "it asked for no IPsec SA", now);
+  if (!peer.refused) report(EventKind::quick_mode_refused, peer, "it asked for none", Refusal::no_quick_mode);
+  terminate(peer.number, peer.refused ? "it got no IPsec SA" : "it asked for no IPsec SA", now);
 }
 
 void Engine::dpd_due(Peer& peer) {

@@ -102,6 +102,8 @@ void Engine::send(const base::Endpoint& from, const base::Endpoint& to, ByteView
 }
 
 void Engine::report(EventKind kind, const Peer& peer, std::string detail, Refusal refusal) {
+  if (auto* known = peers_.find(peer.number); known != nullptr && refusal != Refusal::none)
+    known->refused = true;
   effects_.emplace_back(
       Event{kind, peer.number, peer.mark, peer.remote, peer.identity, std::move(detail), refusal});
 }

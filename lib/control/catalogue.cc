@@ -104,8 +104,8 @@ constexpr CatalogueEntry entries[] = {
      "Look at l2tpd's log: modules l2tp_ppp and pppol2tp, and the ruleset.", "628", no_reply, unsuccessful},
     {"call_refused", "Its call was refused.", "The event above says why.", "628", no_reply, unsuccessful},
     {"ppp_not_startable", "PPP cannot be started for it.",
-     "Look at l2tpd's log: is pppd installed, is /dev/ppp there, has this peer too many links?", "628",
-     no_reply, unsuccessful},
+     "Look at l2tpd's log: whether pppd is installed, /dev/ppp is there, and this peer has too many links.",
+     "628", no_reply, unsuccessful},
     {"ppp_not_negotiated", "The PPP negotiation failed.",
      "Run l2tpd with --verbose to see what the client refuses; as a rule compression or encryption is "
      "required "

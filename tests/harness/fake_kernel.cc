@@ -20,7 +20,7 @@ std::string name_of(const xfrm::SaId& id) {
 }
 
 bool is_host(const base::Prefix& prefix, const base::Address& address) {
-  return prefix == base::Prefix{address, 32};
+  return prefix.network == address && prefix.length == address.bytes().size() * 8;
 }
 
 }  // namespace
