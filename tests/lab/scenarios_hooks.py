@@ -1,6 +1,7 @@
 """What an administrator hears of sessions, and what may change while they are up."""
 
 import json
+import signal
 
 import checks
 from catalogue import scenario
@@ -79,6 +80,8 @@ def reload_keeps_sessions(lab):
         refused = gateway.rewrite(text.replace(pool, 'pool = "10.99.2.0/30"').replace('"10.99.0.53"', '"nowhere"'))
         if "ppp.dns: must be an IPv4 address" not in refused:
             raise Failure(f"a mistake was to be refused: {refused}")
+        gateway.l2tpd.send_signal(signal.SIGHUP)
+        wait_for(lambda: "The configuration stays as it was" in l2tpd_log(lab), 10, "l2tpd refusing the file by itself")
         told = gateway.rewrite(text.replace(pool, 'pool = "10.99.2.0/30"').replace(user, ""))
         if "1 users removed, [ppp] changed" not in told:
             raise Failure(f"xfrmctl reload was to say what changed: {told}")
