@@ -46,7 +46,7 @@ def refused(what, act, log, sentence):
     raise Failure(f"{what} was let in")
 
 
-@scenario(only="sameroof", seconds=240)
+@scenario(only="sameroof", seconds=240, kernels="one")
 def certificates_and_two_psks(lab):
     """Behind one NAT an RSA certificate, one of P-384 and a pre-shared key, behind another NAT a second pre-shared key, all on one
     listener; a revoked certificate is refused, and another authority's, and the user of another's certificate."""
@@ -73,7 +73,7 @@ def certificates_and_two_psks(lab):
         goodbye(lab, *clients, revoked, stranger, borrower)
 
 
-@scenario(only="sameroof", seconds=240)
+@scenario(only="sameroof", seconds=240, kernels="one")
 def certificates_rekey(lab):
     """A strongSwan client with an ECDSA and a Libreswan client with an RSA certificate behind one NAT: their Main Modes
     and Quick Modes are renewed, and the gateway asks them for new keys in its turn."""
@@ -113,7 +113,7 @@ def rekey_by_gateway_with_certificates(lab):
         goodbye(lab, *clients)
 
 
-@scenario(only="sameroof", seconds=240)
+@scenario(only="sameroof", seconds=240, kernels="one")
 def aggressive_mode_and_bound_users(lab):
     """A client in Aggressive Mode beside one in Main Mode whose key belongs to one user: that one logs in through it,
     another is refused in plain words. In Aggressive Mode the other keys get no answer."""
@@ -146,7 +146,7 @@ def no_answer(gateway, client, counter):
     raise Failure(f"{client.name} was let in")
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def aggressive_mode_where_it_is_not_configured(lab):
     """The right key in Aggressive Mode, and no answer; the same client in Main Mode comes up."""
     hasty = in_aggressive_mode(lab.client("a1", ipsec_options="aggressive = yes"))

@@ -23,7 +23,7 @@ def esp_ciphers(lab):
     try_each(lab, [(ike, "aes256gcm16"), (ike, "aes256-sha256"), (ike, "aes128gcm16")])
 
 
-@scenario("all", "ciphers")
+@scenario("all", "ciphers", kernels="one")
 def ike_groups(lab):
     """IKE with MODP 2048 and 3072, the NIST curves that Windows asks for first, and Curve25519."""
     esp = "aes128-sha1"

@@ -47,7 +47,7 @@ PROPOSALS = [*(f"{cipher}-{group}" for group in ("ecp256", "curve25519", "modp20
                for cipher in ("aes256-sha256", "aes256-sha1", "aes128-sha256", "aes128-sha1")), "aes256-sha1-modp1024"]
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def every_kind_behind_one_nat(lab):
     """As Windows, macOS, ChromeOS and Android are configured, and Libreswan: one of each behind one NAT, all at once."""
     clients = [lab.client(name, **kind) for name, kind in KINDS.items()]
@@ -61,7 +61,7 @@ def every_kind_behind_one_nat(lab):
         goodbye(lab, *clients)
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def libreswan_rekeys(lab):
     """Two Libreswan clients of one NAT and one of another site rekey both phases and work all the time."""
     clients = [lab.client(name, kind=LibreswanClient, ikelifetime="60s", lifetime="60s", margin="45s")

@@ -50,7 +50,7 @@ def explained(gateway, subject, refusal, *words, patience=60):
             raise Failure(f"the explanation of {refusal} was to say '{word}': {text}")
 
 
-@scenario(only="sameroof", seconds=300)
+@scenario(only="sameroof", seconds=300, kernels="one")
 def explain_failures(lab):
     """Wrong pre-shared key, refused proposal, expired certificate, blocked port 4500, wrong password, exhausted pool: each is
     explained, and so is a client that works; the metrics of all this please promtool's rules."""

@@ -51,7 +51,7 @@ def only_pieces_arrive(lab, whole, pieces):
         raise Failure("IP fragments were sent although IKE's own were to be used")
 
 
-@scenario("all", "fragments")
+@scenario("all", "fragments", kernels="one")
 def ike_fragments(lab):
     """Two clients behind one NAT with messages of 2 kB and a path without IP fragments; without IKE's own fragmentation
     the same client fails."""
@@ -65,7 +65,7 @@ def ike_fragments(lab):
         lab.hang_up(*pieces)
 
 
-@scenario("all", "fragments", only="sameroof", seconds=240)
+@scenario("all", "fragments", only="sameroof", seconds=240, kernels="one")
 def certificates_in_fragments(lab):
     """Two clients behind one NAT whose certificates come from an authority that only they know, as does the gateway's: both
     ends send chains of two, over a path without IP fragments."""

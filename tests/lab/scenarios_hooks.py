@@ -21,7 +21,7 @@ table inet firewall {
 """
 
 
-@scenario("all", "ppp", only="sameroof")
+@scenario("all", "ppp", only="sameroof", kernels="one")
 def hooks_and_sets(lab):
     """A program is told of each session as it comes and goes; the user whose address an nftables set of the
     administrator's holds gets through his firewall, the other does not; a hook that hangs holds nothing up."""
@@ -65,7 +65,7 @@ def hooks_and_sets(lab):
         must_have("l2tpd's log", l2tpd_log(lab), r"The hook \S+ was ended: it took too long")
 
 
-@scenario("all", "ppp", only="sameroof")
+@scenario("all", "ppp", only="sameroof", kernels="one")
 def reload_keeps_sessions(lab):
     """New users and another pool hold from the next session on; one that is up loses no ping. A file with a mistake is
     refused as a whole."""

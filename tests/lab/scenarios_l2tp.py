@@ -208,7 +208,7 @@ def lost_sa_sends_nothing_in_clear(lab):
         client.vanish()
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def tunnel_secret(lab):
     """With a tunnel secret: xl2tpd that authenticates itself, asks the same of the gateway and hides its AVPs comes up; one with
     another secret, and a Windows that knows none, are refused in words."""

@@ -92,7 +92,7 @@ def mtu_follows_a_rekey(lab):
         goodbye(lab, *clients)
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def limits_of_users(lab):
     """A user's second session replaces the first or is refused, and sessions end after their time or when idle: the
     log says which, and the clients are told."""

@@ -20,7 +20,7 @@ def bytes_of(record):
     return int(record["Acct-Input-Octets"]), int(record["Acct-Output-Octets"])
 
 
-@scenario(only="sameroof", seconds=240)
+@scenario(only="sameroof", seconds=240, kernels="one")
 def radius_knows_the_users(lab):
     """Three clients of one NAT, of whom [[user]] need not know, log in by MS-CHAPv2 and PAP through FreeRADIUS: with an
     address, a class, a session time from there; accounting starts, goes on, and stops with the bytes of each."""

@@ -14,7 +14,7 @@ def must_have(what, text, *patterns):
         raise Failure(f"{what}: nothing about {missing}")
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def chap_and_pap(lab):
     """auth = ["chap", "pap"]: two clients of one NAT log in, one by CHAP with MD5, the other by PAP; a wrong password
     is refused in both."""
@@ -45,7 +45,7 @@ def chap_and_pap(lab):
         goodbye(lab, by_chap, by_pap, *wrong)
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def weak_when_configured(lab):
     """A client that knows only 3DES, MD5 and MODP 1024 is refused by default, and served where these are configured."""
     def weak(name):
@@ -70,7 +70,7 @@ def weak_when_configured(lab):
         goodbye(lab, *clients)
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def silent_client_is_given_up(lab):
     """A client vanishes without a word: within the configured time all of it is gone, and its neighbour behind the
     same NAT, who only answers when asked, stays."""
@@ -91,7 +91,7 @@ def silent_client_is_given_up(lab):
         goodbye(lab, stays)
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def shorter_lifetime_than_asked(lab):
     """The gateway grants less than the client asks for, says so in both phases (RESPONDER-LIFETIME, RFC 2407
     §4.6.3.1), and the client goes on through a rekey of both."""

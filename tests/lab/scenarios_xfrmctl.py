@@ -89,7 +89,7 @@ def disconnected(lab, gateway, client, subject):
         wait_for(lambda: words in client.host.log(log).read_text(errors="replace"), 20, f"{client.name}: '{words}' in the log of {log}")
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def xfrmctl_lists(lab):
     """Two clients of one NAT and another IPsec user: xfrmctl lists the SAs and policies that ip(8) lists, says whose they are and
     prints no key; all lists fit their schemas. Then it disconnects both, one by its user and one by its number."""
@@ -143,7 +143,7 @@ FIREWALL = """table inet firewall { chain input { type filter hook input priorit
     udp dport { 500, 1701 } accept; }; chain marks { type filter hook prerouting priority -150; meta mark set 1; }; }"""
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def doctor_finds(lab):
     """xfrmctl doctor has nothing to say of a gateway in order, and finds what is then broken: another daemon on a port, a firewall
     that drops a port and one that writes our marks, a rule of ours that is gone, no forwarding."""
