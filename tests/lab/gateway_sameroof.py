@@ -10,7 +10,7 @@ from topology import CLIENT_HOSTS, INSIDE
 
 RUN_DIR = "/run/sameroof"
 RADIUS_SECRET = "shared-with-the-server"
-BINARIES = ("ikd/ikd", "l2tpd/l2tpd", "l2tpd/sameroof-pppd.so", "xfrmctl/xfrmctl")
+BINARIES = ("ikd/ikd", "l2tpd/l2tpd", "l2tpd/sameroof-pppd.so", "xfrmctl/xfrmctl", "tests/saref/udp_echo", "tests/saref/tcp_echo")
 
 
 def missing_binaries(build):

@@ -10,7 +10,8 @@ import threading
 
 import checks
 from catalogue import scenario
-from netns import Failure, each, wait_for
+from gateway_sameroof import RUN_DIR
+from netns import Failure, each, stop, wait_for
 from scenarios import goodbye
 from topology import GATEWAY
 
@@ -175,4 +176,69 @@ def service_over_tcp(lab):
         if set(gateway.drops()) != {"leak"}:
             raise Failure(f"answers without a mark were to be dropped as a leak: {gateway.drops()}")
         lab.prove(*clients)
+        goodbye(lab, *clients)
+
+
+@contextlib.contextmanager
+def servers_over_saref(gateway):
+    """The small servers of tests/saref: both know by libsaref who speaks to them."""
+    def inherit(value):
+        gateway.host.run("sh", "-c", f"echo {value} > /proc/sys/net/ipv4/tcp_fwmark_accept")
+
+    inherit(1)
+    servers = [gateway.host.spawn(name, gateway.build / "tests/saref" / name, port, f"{RUN_DIR}/ikd")
+               for name, port in (("udp_echo", ECHO[1]), ("tcp_echo", PAGE[1]))]
+    try:
+        yield
+    finally:
+        each(stop, servers)
+        inherit(0)
+
+
+def identities(client):
+    """What both servers call this client, having sent back what it said to each: ("mark alias identity", "mark identity")."""
+    said = f"this is {client.name}".encode()
+    for _ in range(10):
+        with client.host.socket(kind=socket.SOCK_DGRAM) as out:
+            out.bind(("0.0.0.0", SAME_PORT))
+            out.connect((GATEWAY, ECHO[1]))
+            out.settimeout(1)
+            out.send(said)
+            with contextlib.suppress(OSError):
+                by_udp, _, back = out.recv(2048).partition(b"\n")
+                break
+    else:
+        raise Failure(f"{client.name}: udp_echo does not answer")
+    try:
+        with client.host.socket() as connection:
+            connection.settimeout(30)
+            connection.bind(("0.0.0.0", SAME_PORT))
+            connection.connect((GATEWAY, PAGE[1]))
+            connection.sendall(said)
+            connection.shutdown(socket.SHUT_WR)
+            by_tcp, _, back_over_tcp = b"".join(iter(lambda: connection.recv(2048), b"")).partition(b"\n")
+    except OSError as error:
+        raise Failure(f"{client.name}: tcp_echo: {error}") from None
+    if (back, back_over_tcp) != (said, said):
+        raise Failure(f"{client.name} said {said} and gets back {back} over UDP, {back_over_tcp} over TCP")
+    return by_udp.decode(), by_tcp.decode()
+
+
+@scenario(only="sameroof", places=("none", "one-to-one"))
+def service_by_saref(lab):
+    """Two clients behind one NAT speak UDP and TCP, from one and the same port, to servers over libsaref, which tell them apart
+    and name the identity that each has proved to IKE."""
+    clients = [lab.client(name, services=[ECHO, PAGE]) for name in ("a1", "a2")]
+    with lab.gateway(services=[ECHO, PAGE]) as gateway, servers_over_saref(gateway):
+        lab.dial(*clients)
+        lab.prove(*clients)
+        peers = {peer["user"]: peer for peer in gateway.peers()}
+        if len({peer["identity"] for peer in peers.values()}) != len(clients):
+            raise Failure(f"each client was to have an identity of its own: {peers}")
+        for c, (by_udp, by_tcp) in zip(clients, each(identities, clients)):
+            peer = peers[c.user]
+            if by_udp != f"{peer['mark']} {peer['alias']} {peer['identity']}" or by_tcp != f"{peer['mark']} {peer['identity']}":
+                raise Failure(f"{c.name} is {peer}, and known as '{by_udp}' over UDP and '{by_tcp}' over TCP")
+        if gateway.drops():
+            raise Failure(f"the ruleset dropped packets of well-behaved clients: {gateway.drops()}")
         goodbye(lab, *clients)
