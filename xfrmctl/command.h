@@ -29,6 +29,7 @@ struct Options {
   bool openmetrics = false;
   bool dry_run = false;
   std::string order = "rate";  ///< of top
+  bool self_test = false;      ///< of doctor
   bool user = false;           ///< the subject is a user, even where it is a number
 };
 

@@ -10,6 +10,7 @@
 #include "doctor/checks.h"
 #include "doctor/gather.h"
 #include "xfrmctl/ask.h"
+#include "xfrmctl/self_test.h"
 #include "xfrmctl/table.h"
 
 namespace xfrmctl {
@@ -74,6 +75,7 @@ int verdict_of(const Findings& findings) {
 
 int run_doctor(const Options& options) {
   if (::geteuid() != 0) return complain("only root sees enough of the host to judge it", forbidden);
+  if (options.self_test) return run_self_test(options);
   auto findings = examine(options);
   std::ranges::stable_partition(findings, [](const Finding& f) { return f.severity == Severity::error; });
   fmt::print("{}", options.json ? findings_json(findings) : findings_text(findings));

@@ -126,6 +126,8 @@ void import_options(CLI::App& command, Options& options) {
 void doctor_options(CLI::App& command, Options& options) {
   command.add_flag("--json", options.json, "as JSON");
   command.add_option("--config", options.config, "the configuration")->capture_default_str();
+  command.add_flag("--self-test", options.self_test,
+                   "serve two clients behind one NAT on this host, in namespaces that leave nothing behind");
 }
 
 void explain_options(CLI::App& command, Options& options) {

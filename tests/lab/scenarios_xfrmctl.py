@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import signal
 import socket
 
 from catalogue import scenario
@@ -168,3 +169,64 @@ def doctor_finds(lab):
             intruder.close()
             gw.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
             gw.run("nft", "delete", "table", "inet", "firewall")
+
+
+# What `ikd --ruleset` prints, without the rule that turns a peer's mark into its alias.
+IKD_WITHOUT_ALIASES = """#!/bin/sh
+case "$*" in *--ruleset*) {ikd} "$@" > {rules} && exec grep -v 'map @alias' {rules} ;; esac
+exec {ikd} "$@"
+"""
+
+
+def self_test(gateway, *folders, check=True):
+    """The checks of xfrmctl doctor --self-test, with programs of these folders first; its JSON fits its schema."""
+    path = ":".join(map(str, [*folders, gateway.build / "ikd", gateway.build / "l2tpd", "/usr/sbin:/usr/bin:/sbin:/bin"]))
+    text = gateway.host.run("env", f"PATH={path}", gateway.build / "xfrmctl/xfrmctl", "doctor", "--self-test", "--json", "--config",
+                            gateway.host.etc / "sameroof.toml", check=check, timeout=240)
+    if complaints := gateway.host.run("python3", "-B", VALIDATE, "self-test", stdin=text, check=False).strip():
+        raise Failure(f"the self-test's JSON does not fit its schema: {complaints}: {text}")
+    return json.loads(text)["checks"]
+
+
+def networks_and_processes(gw):
+    """How many network namespaces there are, and how many processes of ours."""
+    count = "lsns -n -t net | wc -l; pgrep -c -x 'ikd|l2tpd|xfrmctl'"
+    return gw.run("sh", "-c", count, check=False).split()
+
+
+def interrupted(gateway, number):
+    """The self-test, killed in the middle: nothing of it is left."""
+    gw = gateway.host
+    before = networks_and_processes(gw)
+    path = f"{gateway.build}/ikd:{gateway.build}/l2tpd:/usr/sbin:/usr/bin"
+    test = gw.spawn("self-test", gateway.build / "xfrmctl/xfrmctl", "doctor", "--self-test", env={"PATH": path})
+    wait_for(lambda: "run there and answer" in gw.log("self-test").read_text(), 120, "the self-test's daemons")
+    if networks_and_processes(gw) == before:
+        raise Failure("the self-test was to have networks and processes of its own")
+    test.send_signal(number)
+    test.wait(20)
+    wait_for(lambda: networks_and_processes(gw) == before, 30, f"what the self-test left after signal {number} gone ({before})", every=1)
+    gw.log("self-test").write_text("")
+
+
+@scenario(only="sameroof", places=("none",), seconds=300)
+def doctor_self_test(lab):
+    """Beside a gateway that serves a client, xfrmctl doctor --self-test serves two behind one NAT; without the rule that gives them
+    aliases it says who got no answer and why. Interrupted, it leaves nothing behind; and the gateway's own client notices nothing."""
+    client = lab.client("a1")
+    with lab.gateway() as gateway:
+        lab.dial(client)
+        checks = self_test(gateway)
+        if [c["check"] for c in checks] != ["kernel", "network", "daemons", "ike", "ike", "marks", "answers", "tunnels", "end"]:
+            raise Failure(f"the self-test was to pass: {checks}")
+        broken = gateway.host.etc / "broken"
+        broken.mkdir()
+        (broken / "ikd").write_text(IKD_WITHOUT_ALIASES.format(ikd=gateway.build / "ikd/ikd", rules=broken / "rules"))
+        (broken / "ikd").chmod(0o755)
+        failed = [c for c in self_test(gateway, broken, check=False) if not c["holds"]]
+        if [c["check"] for c in failed] != ["answers"] or "no_alias" not in failed[0]["sentence"]:
+            raise Failure(f"the self-test was to miss answers, and only those: {failed}")
+        for number in (signal.SIGINT, signal.SIGKILL):
+            interrupted(gateway, number)
+        lab.prove(client)
+        goodbye(lab, client)
