@@ -14,6 +14,9 @@ namespace doctor {
 /// In the order in which they are worth mending.
 Findings check_host(const HostFacts& facts, const config::Config& config);
 
+/// What modules-load.d/sameroof.conf names, as far as this configuration needs it, and what these bring
+/// along.
+std::vector<std::string> modules_needed(const config::Config& config);
 Findings check_kernel(const HostFacts& facts);
 Findings check_sysctls(const HostFacts& facts, const config::Config& config);
 Findings check_ports(const HostFacts& facts, const config::Config& config);

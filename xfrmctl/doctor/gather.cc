@@ -10,6 +10,7 @@
 #include <sys/timex.h>
 #include <sys/utsname.h>
 
+#include "doctor/checks.h"
 #include "doctor/program.h"
 #include "nft/ruleset.h"
 
@@ -96,7 +97,7 @@ HostFacts look_at_host(const config::Config& config, const std::string& config_p
   utsname system{};
   ::uname(&system);
   out.kernel = system.release;
-  out.modules = look_for_modules(out.kernel);
+  out.modules = look_for_modules(out.kernel, modules_needed(config));
   out.bans = look_for_bans();
   std::error_code ignored;
   out.dev_ppp = fs::is_character_file("/dev/ppp", ignored);

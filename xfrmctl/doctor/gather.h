@@ -19,7 +19,7 @@ struct Tables {
 base::Result<Tables> look_at_tables(const config::Config& config);
 
 // Parts of the first, from files that are no network's.
-std::vector<Module> look_for_modules(const std::string& kernel);
+std::vector<Module> look_for_modules(const std::string& kernel, const std::vector<std::string>& names);
 std::vector<Ban> look_for_bans();
 void look_at_certificates(const config::Config& config, HostFacts& facts);
 /// A file, even one of /proc; empty where it cannot be read.

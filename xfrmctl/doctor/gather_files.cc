@@ -12,10 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What modules-load.d/sameroof.conf names, and what these bring along.
-constexpr const char* needed[] = {"esp4",         "xfrm_user",   "nf_tables",
-                                  "nft_fib_inet", "ppp_generic", "l2tp_ppp"};
-
 }  // namespace
 
 std::string text_of_file(const std::string& path) {
@@ -25,13 +21,13 @@ std::string text_of_file(const std::string& path) {
   return out.str();
 }
 
-std::vector<Module> look_for_modules(const std::string& kernel) {
+std::vector<Module> look_for_modules(const std::string& kernel, const std::vector<std::string>& names) {
   const auto folder = "/lib/modules/" + kernel;
   const auto builtin = text_of_file(folder + "/modules.builtin"),
              there = text_of_file(folder + "/modules.dep");
   std::vector<Module> out;
   std::error_code ignored;
-  for (const std::string name : needed) {
+  for (const auto& name : names) {
     const auto file = "/" + name + ".ko";
     Module module{.name = name};
     module.present = fs::exists("/sys/module/" + name, ignored) || builtin.find(file) != std::string::npos;

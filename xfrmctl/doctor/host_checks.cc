@@ -95,6 +95,13 @@ void append(Findings& to, Findings&& more) {
 
 }  // namespace
 
+std::vector<std::string> modules_needed(const config::Config& config) {
+  std::vector<std::string> out{"esp4", "xfrm_user", "nf_tables", "nft_fib_inet", "ppp_generic", "l2tp_ppp"};
+  const auto is_v6 = [](const base::Address& address) { return !address.is_v4(); };
+  if (std::ranges::any_of(config.ike.listen, is_v6)) out.insert(out.begin() + 1, "esp6");
+  return out;
+}
+
 Findings check_kernel(const HostFacts& facts) {
   Findings out;
   if (version_of(facts.kernel) < std::pair(5, 19))

@@ -82,6 +82,14 @@ TEST(KernelCheck, ModulesThatAreMissingUnloadedOrBanned) {
   EXPECT_EQ(check_kernel(facts)[0].severity, Severity::warning) << "until the next start";
 }
 
+TEST(KernelCheck, Esp6IsNeededWhereIpv6IsListenedOn) {
+  auto config = configuration();
+  EXPECT_EQ(std::ranges::count(modules_needed(config), "esp6"), 0);
+  EXPECT_EQ(std::ranges::count(modules_needed(config), "esp4"), 1);
+  config.ike.listen.push_back(*base::Address::parse("::"));
+  EXPECT_EQ(std::ranges::count(modules_needed(config), "esp6"), 1);
+}
+
 TEST(SysctlCheck, ForwardingAndRedirects) {
   auto facts = host();
   facts.sysctls = {{"net.ipv4.ip_forward", 0},
