@@ -185,9 +185,12 @@ void take_user(std::string_view line, std::string_view where, OldSetup& out) {
     return out.lose(fmt::format("{}: user {} is of the server {}, not of L2TP's ({})", where, shown, of,
                                 out.server_name));
   const bool named =
-      !user.empty() && user.size() <= 255 && user != "*" &&
+      !user.empty() && user.size() <= 255 && user != "*" && is_text(name->view()) &&
       std::ranges::none_of(user, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   if (!named) return out.lose(fmt::format("{}: user '{}' has no name of his own", where, shown));
+  if (!is_text(password->view()))
+    return out.lose(
+        fmt::format("{}: the password of {} is not in UTF-8, which secrets.toml needs", where, shown));
   if (text_of(*password).starts_with('@') || text_of(*password) == "*" || password->empty() ||
       password->size() > 255)
     return out.lose(

@@ -143,7 +143,7 @@ std::string to_toml(OldSetup& setup) {
     if (user.address) line(body, "address", quoted(user.address->to_string()));
   }
   std::string out = "# /etc/sameroof/sameroof.toml, by xfrmctl import from";
-  for (const auto& source : setup.sources) out += " " + source;
+  for (const auto& source : setup.sources) out += " " + in_comment(source);
   out += "\n";
   if (!setup.lost.empty()) out += "#\n# What could not be carried over:\n";
   for (const auto& sentence : setup.lost) out += "#   " + sentence + "\n";

@@ -73,22 +73,20 @@ bool fits(std::string_view pattern, std::string_view text) {
   return false;
 }
 
-/// TOML takes UTF-8 without most control characters.
-bool is_text(base::ByteView bytes) {
-  for (std::size_t i = 0; i < bytes.size();) {
-    const auto c = bytes[i++];
-    if (c < 0x20 || c == 0x7f) return false;
-    std::size_t more = c < 0x80             ? 0
-                       : (c & 0xe0) == 0xc0 ? 1
-                       : (c & 0xf0) == 0xe0 ? 2
-                       : (c & 0xf8) == 0xf0 ? 3
-                                            : 9;
-    if (more == 9 || (more == 1 && c < 0xc2) || c > 0xf4) return false;
-    for (; more > 0; --more) {
-      if (i == bytes.size() || (bytes[i++] & 0xc0) != 0x80) return false;
-    }
-  }
-  return true;
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+/// The octets of a character of UTF-8 (RFC 3629 §4) that begins here; 0: none does.
+std::size_t character_at(base::ByteView bytes) {
+  const auto c = bytes[0];
+  if (c < 0x80) return 1;
+  const std::size_t size = c < 0xc2 || c > 0xf4 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+  if (size == 0 || bytes.size() < size) return 0;
+  const std::uint8_t least = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+  const std::uint8_t most = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+  if (bytes[1] < least || bytes[1] > most) return 0;
+  for (std::size_t i = 2; i < size; ++i)
+    if ((bytes[i] & 0xc0) != 0x80) return 0;
+  return size;
 }
 
 std::optional<base::Secret> from_hex(std::string_view digits) {
@@ -122,9 +120,26 @@ std::optional<base::Secret> from_base64(std::string_view text) {
 
 }  // namespace
 
-void OldSetup::lose(std::string sentence) {
+bool is_text(base::ByteView bytes) {
+  while (!bytes.empty()) {
+    const auto size = character_at(bytes);
+    if (size == 0) return false;
+    bytes = bytes.subspan(size);
+  }
+  return true;
+}
+
+std::string in_comment(std::string text) {
+  const bool readable = is_text(base::as_bytes(text));
   std::ranges::replace_if(
-      sentence, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+      text,
+      [readable](char c) { return is_control(c) || (!readable && static_cast<unsigned char>(c) >= 0x80); },
+      '?');
+  return text;
+}
+
+void OldSetup::lose(std::string sentence) {
+  sentence = in_comment(std::move(sentence));
   if (std::ranges::find(lost, sentence) == lost.end()) lost.push_back(std::move(sentence));
 }
 
@@ -250,7 +265,8 @@ void add_key(base::ByteView secret, std::optional<base::Prefix> peer, std::strin
   auto bytes = std::optional(base::Secret::copy_of(secret));
   if (text.starts_with("0x") || text.starts_with("0X")) bytes = from_hex(text.substr(2));
   if (text.starts_with("0s") || text.starts_with("0S")) bytes = from_base64(text.substr(2));
-  if (!bytes || bytes->empty() || bytes->size() > 1024 || !is_text(bytes->view()))
+  if (!bytes || bytes->empty() || bytes->size() > 1024 || !is_text(bytes->view()) ||
+      std::ranges::any_of(text_of(*bytes), is_control))
     return out.lose(
         fmt::format("{}: a pre-shared key is no text of 1 to 1024 octets, which secrets.toml needs", where));
   for (const auto& key : out.keys) {

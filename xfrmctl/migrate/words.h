@@ -12,6 +12,10 @@
 namespace migrate {
 
 std::string_view text_of(const base::Secret& content);
+/// UTF-8, as TOML wants all of its text.
+bool is_text(base::ByteView bytes);
+/// As a comment may hold it: what is no text, or would end the line, is "?".
+std::string in_comment(std::string text);
 std::string_view trim(std::string_view text);
 std::vector<std::string_view> lines_of(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, std::string_view separators);

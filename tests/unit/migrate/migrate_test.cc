@@ -308,5 +308,17 @@ TEST(Import, FilesThatIncludeOneAnotherAndBrokenOnesEnd) {
   EXPECT_THAT(setup.users, IsEmpty());
 }
 
+TEST(Import, WhatIsNoUtf8IsLostAndSpoilsNothingElse) {
+  auto old = script();
+  old.insert_or_assign("/etc/ppp/chap-secrets",
+                       base::Secret::copy_of(base::as_bytes("j\xf6rg * one *\nbob * \"gr\xfc\xdf\" *\n"
+                                                            "eve * \"gr\xc3\xbc\xc3\x9f\" *\n")));
+  const auto out = import(old);
+  EXPECT_THAT(out.lost, Contains(HasSubstr("user 'j?rg' has no name of his own")));
+  EXPECT_THAT(out.lost, Contains(HasSubstr("the password of bob is not in UTF-8")));
+  ASSERT_EQ(out.config.users.size(), 1U);
+  EXPECT_EQ(out.password("eve"), "gr\xc3\xbc\xc3\x9f");
+}
+
 }  // namespace
 }  // namespace migrate

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <thread>
 #include <vector>
@@ -137,6 +138,34 @@ class Program : public testing::Test {
   std::vector<std::string> calls_;
   unsigned unprivileged_ = 0;
 };
+
+TEST_F(Program, ImportPrintsWhatItFindsBelowAFolderAndSecretsOnlyWhereTheyAreAskedFor) {
+  const auto root = "--root " + folder_;
+  auto out = run("import " + root);
+  EXPECT_EQ(out.exit_code, 4) << out.text;
+  EXPECT_NE(out.text.find("there is no ipsec.conf"), std::string::npos) << out.text;
+  const auto write = [this](const std::string& name, const std::string& text) {
+    const std::filesystem::path file = folder_ + "/etc/" + name;
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file) << text;
+  };
+  write("ipsec.conf", "conn l2tp\n  authby=secret\n  type=transport\n  ikelifetime=8h\n");
+  out = run("import " + root);
+  EXPECT_EQ(out.exit_code, 5) << "there is no secret: " << out.text;
+  EXPECT_NE(out.text.find("xfrmctl: this is not complete yet: "), std::string::npos) << out.text;
+  write("ipsec.secrets", ": PSK \"a long swordfish\"\n");
+  write("ppp/chap-secrets", "alice * open-sesame *\n");
+  out = run("import " + root);
+  EXPECT_EQ(out.exit_code, 0) << out.text;
+  EXPECT_NE(out.text.find("name = \"alice\""), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find("xfrmctl: not carried over: no range of addresses"), std::string::npos) << out.text;
+  EXPECT_EQ(out.text.find("swordfish"), std::string::npos) << out.text;
+  EXPECT_EQ(out.text.find("open-sesame"), std::string::npos) << out.text;
+  out = run("import --secrets " + root);
+  EXPECT_EQ(out.exit_code, 0) << out.text;
+  EXPECT_NE(out.text.find("a long swordfish"), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find("open-sesame"), std::string::npos) << out.text;
+}
 
 TEST_F(Program, StatusIsGoodOnlyWhenBothAnswer) {
   auto out = run("status");
