@@ -36,7 +36,10 @@ int run(const Arguments& arguments) {
     for (const auto& s : config->services)
       services.push_back(
           {.protocol = s.protocol == config::Service::Protocol::tcp ? "tcp" : "udp", .port = s.port});
-    const auto text = nft::ruleset(config->marks.mask, config->marks.alias, services);
+    const auto text = nft::ruleset(config->marks.mask, config->marks.alias, services,
+                                   config->l2tp.external_lookup == config::ExternalLookup::conntrack
+                                       ? nft::Marking::conntrack
+                                       : nft::Marking::daemon);
     return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? 0 : 1;
   }
   auto secrets = config::load_secrets(arguments.secrets);

@@ -63,8 +63,10 @@ ike::Numbering numbering_from(const config::Config& config) {
           .alias = config.marks.alias,
           .capacity = config.marks.capacity(),
           .quarantine = config.marks.quarantine,
-          .lookup = config.l2tp.lns == config::Lns::external ? ike::OutboundLookup::alias
-                                                             : ike::OutboundLookup::alias_and_mark};
+          .lookup = config.l2tp.lns == config::Lns::external &&
+                            config.l2tp.external_lookup == config::ExternalLookup::alias
+                        ? ike::OutboundLookup::alias
+                        : ike::OutboundLookup::alias_and_mark};
 }
 
 std::vector<ike::Service> services_from(const config::Config& config) {

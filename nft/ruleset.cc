@@ -22,7 +22,7 @@ void define(std::string& text, std::string_view name, std::string_view value) {
 }  // namespace
 
 std::string ruleset(std::uint32_t mark_mask, const base::Prefix& alias_range,
-                    const std::vector<Service>& services) {
+                    const std::vector<Service>& services, Marking marking) {
   std::string text(ruleset_text);
   define(text, "mark_mask", fmt::format("{:#010x}", mark_mask));
   define(text, "other_marks", fmt::format("{:#010x}", ~mark_mask));
@@ -30,6 +30,7 @@ std::string ruleset(std::uint32_t mark_mask, const base::Prefix& alias_range,
   std::string served = "udp . 1701";
   for (const auto& s : services) served += fmt::format(", {} . {}", s.protocol, s.port);
   define(text, "services", "{ " + served + " }");
+  if (marking == Marking::conntrack) text += conntrack_text;
   return text;
 }
 

@@ -118,12 +118,18 @@ enum class Lns {
   l2tpd,
   external  ///< an L2TP daemon that knows nothing of marks listens on 1701
 };
+/// How what an external daemon sends finds its peer's SA.
+enum class ExternalLookup {
+  alias,
+  conntrack  ///< by the mark, too, which connection tracking keeps for the daemon
+};
 
 /// [l2tp]
 struct L2tp {
   std::vector<base::Address> listen{base::Address{}};  ///< UDP 1701
   Cleartext cleartext = Cleartext::off;
   Lns lns = Lns::l2tpd;
+  ExternalLookup external_lookup = ExternalLookup::alias;
   std::chrono::seconds hello{60};           ///< silence before HELLO (RFC 2661 §5.5); zero: never
   std::chrono::seconds hello_timeout{300};  ///< how long a HELLO waits for its answer before the tunnel ends
 

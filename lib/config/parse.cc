@@ -235,6 +235,9 @@ void read_l2tp(const Entry& section, L2tp& out) {
           out.cleartext, {{"off", Cleartext::off}, {"beside", Cleartext::beside}, {"only", Cleartext::only}});
     } else if (key == "lns") {
       e.choice<Lns>(out.lns, {{"l2tpd", Lns::l2tpd}, {"external", Lns::external}});
+    } else if (key == "external_lookup") {
+      e.choice<ExternalLookup>(out.external_lookup,
+                               {{"alias", ExternalLookup::alias}, {"conntrack", ExternalLookup::conntrack}});
     } else if (key == "hello_seconds") {
       e.seconds(out.hello, 0, one_day);
     } else if (key == "hello_timeout_seconds") {
@@ -243,6 +246,8 @@ void read_l2tp(const Entry& section, L2tp& out) {
       e.refuse("unknown key");
     }
   }
+  if (out.external_lookup != ExternalLookup::alias && out.lns != Lns::external)
+    section.refuse("external_lookup needs lns = \"external\"");
 }
 
 void read_service(const Entry& table, std::vector<Service>& out) {

@@ -44,8 +44,8 @@ def expect_no_checksums(*clients):
             raise Failure(f"{client.name}: of what came from the L2TP server, {bearing} packets had a checksum and {free} had none")
 
 
-def check_objects(gateway, clients):
-    """xfrmctl knows each client by its own mark and alias, and nothing outbound asks for a mark."""
+def check_objects(gateway, clients, marked=False):
+    """xfrmctl knows each client by its own mark and alias, and either nothing outbound asks for a mark, or everything does."""
     peers = gateway.peers()
     for key in ("peer", "mark", "alias", "spi_in"):
         if len({peer[key] for peer in peers}) != len(clients):
@@ -56,8 +56,9 @@ def check_objects(gateway, clients):
     if "nothing is known" in said or "another daemon serves L2TP" not in said:
         raise Failure(f"xfrmctl misses l2tpd, which is not wanted: {said}")
     policies, states = (gateway.host.run("ip", "xfrm", what) for what in ("policy", "state"))
-    if re.search(r"^\s+mark ", policies + states, re.M) or policies.count("dir out") < len(clients):
-        raise Failure(f"nothing was to ask for a mark: {policies}{states}")
+    asking = len(re.findall(r"^\s+mark 0x\w*[1-9a-f]\w*/", policies, re.M))
+    if asking != (len(clients) if marked else 0) or policies.count("dir out") < len(clients):
+        raise Failure(f"{asking} policies ask for a mark: {policies}{states}")
 
 
 @scenario(only="sameroof")
@@ -83,6 +84,23 @@ def external_daemon(lab):
         nothing = dict.fromkeys(gateway.traces(elements), 0)
         checks.wait_until_equal(lambda: gateway.traces(elements), nothing, 40, "what clients left behind")
     checks.wait_until_equal(lambda: checks.left_of_gateway(gw), {}, 30, "what the daemons left behind")
+
+
+@scenario(only="sameroof")
+def external_daemon_by_conntrack(lab):
+    """Debian's xl2tpd again, for four clients behind two NATs: connection tracking keeps their marks for it, and without the
+    rule that gives the mark to its answers none arrives."""
+    clients = [lab.client(name) for name in ("a1", "a2", "a3", "b1")]
+    kept = {"l2tp": {"external_lookup": "conntrack"}}
+    with lab.gateway(lns="external", settings=kept) as gateway:
+        lab.dial(*clients)
+        lab.prove(*clients)
+        check_objects(gateway, clients, marked=True)
+        if gateway.drops():
+            raise Failure(f"the ruleset dropped packets of well-behaved clients: {gateway.drops()}")
+        goodbye(lab, *clients)
+    with lab.gateway(lns="external", settings=kept, edit_ruleset=lambda ruleset: without(ruleset, "meta mark set ct mark")):
+        must_fail("nothing marks what xl2tpd sends", lambda: lab.dial(clients[0], patience=15))
 
 
 @scenario(only="sameroof")

@@ -122,9 +122,12 @@ base::Result<Tables> look_at_tables(const config::Config& config) {
   if (!all) return tl::unexpected(all.error());
   if (const auto ours = output_of({"/bin/sh", "-c", list}); ours && is_there(*ours)) out.ours = *ours;
   // As nft itself writes what it has read: in a network of nobody.
-  auto shipped =
-      output_of({"/bin/sh", "-c", "nft -f - && " + list},
-                nft::ruleset(config.marks.mask, config.marks.alias, services_of(config)), Network::empty);
+  auto shipped = output_of(
+      {"/bin/sh", "-c", "nft -f - && " + list},
+      nft::ruleset(config.marks.mask, config.marks.alias, services_of(config),
+                   config.l2tp.external_lookup == config::ExternalLookup::conntrack ? nft::Marking::conntrack
+                                                                                    : nft::Marking::daemon),
+      Network::empty);
   if (!shipped) return tl::unexpected(shipped.error());
   out.shipped = std::move(*shipped);
   auto others = firewall_of_nft(*all);

@@ -279,6 +279,7 @@ TEST(Config, ValuesOutOfPlaceAreRefused) {
       {"[[ike.certificate]]\nsubject = 'CN=*'\n", "line 1: ike.certificate: name is missing"},
       {"[[ike.certificate]]\nname = 'a'\n",
        "line 1: ike: [[ike.certificate]] needs trust, and an [[ike.own_certificate]]"},
+      {"[l2tp]\nexternal_lookup = \"conntrack\"\n", "line 1: l2tp: external_lookup needs lns = \"external\""},
       {"[l2tp]\nlns = \"xl2tpd\"\n", "line 2: l2tp.lns: must be one of \"l2tpd\", \"external\""},
       {"[[user]]\nname = \"\"\n", "line 2: user.name: must have 1 to 255 octets and no control characters"},
       {"[[user]]\nname = \"a\"\n[[user]]\nname = \"a\"\n", "line 3: user.name: \"a\" is there twice"},

@@ -119,6 +119,15 @@ TEST(Ruleset, TakesServicesBesideL2tp) {
   EXPECT_THAT(text, HasSubstr("\ndefine services = { udp . 1701, tcp . 8080, udp . 53 }\n"));
 }
 
+TEST(Ruleset, LetsConnectionTrackingMarkWhatADaemonSends) {
+  const auto prefix = *base::Prefix::parse("240.0.0.0/8");
+  const auto text = nft::ruleset(0x00000ff0, prefix, {}, nft::Marking::conntrack);
+  EXPECT_TRUE(text.starts_with(nft::ruleset(0x00000ff0, prefix)));
+  EXPECT_THAT(text, HasSubstr("meta mark set ct mark\n"));
+  EXPECT_THAT(nft::ruleset(0x00000ff0, prefix), Not(HasSubstr("ct mark")))
+      << "it costs every host that has it";
+}
+
 TEST_F(LoadedRuleset, ALinkHasTheSegmentSizeThatFitsThroughIt) {
   ASSERT_TRUE(map_->add_link("ppp0", 1398).has_value());
   ASSERT_TRUE(map_->add_link("ppp10", 1280).has_value());
