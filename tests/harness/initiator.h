@@ -52,7 +52,8 @@ struct InitiatorSettings {
   Bytes idci = {}, idcr = {};          ///< empty: the addresses with 17/1701
   bool aggressive = false;             ///< with the first of `ike`
   bool aggressive_3_in_clear = false;  ///< as racoon does it
-  bool trusts_anybody = false;         ///< does not look at HASH_R: goes on with a wrong key
+  bool takes_any_ids = false;   ///< in message 2 of a Quick Mode: charon returns the NAT's address there
+  bool trusts_anybody = false;  ///< does not look at HASH_R: goes on with a wrong key
   bool nat_traversal = true;
   ike::v1::NatFlavour nat_flavour = ike::v1::NatFlavour::rfc3947;
   bool nat_oa = true;

@@ -130,7 +130,8 @@ void Initiator::accept_quick_mode_2(Phase1& p, const v1::Header&, Quick& q, cons
     if (payload.type == v1::nat_oa_of(settings_.nat_flavour))
       nat_oas_.push_back(base::to_bytes(payload.body));
   }
-  if (ids != std::vector{idci(), idcr()}) return complain("the IDs did not come back byte for byte");
+  if (!settings_.takes_any_ids && ids != std::vector{idci(), idcr()})
+    return complain("the IDs did not come back byte for byte");
   const bool wants_oa = p.nat && settings_.nat_oa;
   if (chain.count(v1::nat_oa_of(settings_.nat_flavour)) != (wants_oa ? 2u : 0u))
     complain("NAT-OA does not answer NAT-OA");

@@ -1,0 +1,88 @@
+#include "crowd/client.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include <sys/socket.h>
+
+#include "crowd/esp.h"
+
+namespace crowd {
+namespace {
+
+constexpr std::uint16_t nat_traversal_port = 4500;
+constexpr std::array<std::uint8_t, 4> non_esp_marker{};
+
+}  // namespace
+
+base::Result<Client> Client::open(harness::InitiatorSettings settings, const base::Endpoint& outside) {
+  base::Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_storage address;
+  const auto length = outside.to_sockaddr(address);
+  if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0)
+    return base::fail(outside.to_string() + ": " + std::system_category().message(errno));
+  return Client(std::move(settings), std::move(fd));
+}
+
+void Client::connect(base::Time now) {
+  began_ = now;
+  initiator_.connect(now);
+  say();
+}
+
+void Client::readable(base::Time now) {
+  std::array<std::uint8_t, 65536> buffer;
+  sockaddr_storage address;
+  for (;;) {
+    socklen_t length = sizeof address;
+    const auto size = ::recvfrom(socket_.get(), buffer.data(), buffer.size(), 0,
+                                 reinterpret_cast<sockaddr*>(&address), &length);
+    if (size < 0) break;
+    const auto from = base::Endpoint::from_sockaddr(address);
+    base::ByteView bytes(buffer.data(), static_cast<std::size_t>(size));
+    if (!from) continue;
+    const bool esp =
+        from->port == nat_traversal_port &&
+        !std::ranges::equal(bytes.first(std::min(bytes.size(), non_esp_marker.size())), non_esp_marker);
+    if (esp) continue;
+    const bool before = up();
+    initiator_.input(*from, {initiator_.settings().local.address, from->port}, bytes, now);
+    if (!before && up()) up_since_ = now;
+    say();
+  }
+}
+
+void Client::timeout(base::Time now) {
+  initiator_.timeout(now);
+  say();
+}
+
+void Client::say() {
+  while (const auto d = initiator_.next_send()) {
+    ++sent_;
+    send(d->to, d->bytes);
+  }
+}
+
+// A datagram that does not leave is one that the network lost.
+void Client::send(const base::Endpoint& to, base::ByteView bytes) {
+  sockaddr_storage address;
+  const auto length = to.to_sockaddr(address);
+  (void)::sendto(socket_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&address),
+                 length);
+}
+
+std::uint64_t Client::flow(std::uint32_t packets, std::size_t bytes) {
+  const auto& child = initiator_.children().back();
+  std::vector<base::Bytes> ready;
+  for (std::uint32_t i = 0; i < packets; ++i)
+    ready.push_back(esp_packet(child.out_keys, child.out, ++sequence_, bytes));
+  const base::Endpoint to{initiator_.settings().gateway.address, nat_traversal_port};
+  const auto begun = base::Clock::now();
+  for (const auto& packet : ready) send(to, packet);
+  return static_cast<std::uint64_t>(std::chrono::nanoseconds(base::Clock::now() - begun).count());
+}
+
+}  // namespace crowd

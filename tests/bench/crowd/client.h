@@ -1,0 +1,51 @@
+#pragma once
+// One scripted client behind a NAT, on a socket of its own that stands for what the NAT makes of it: both its
+// ports, 500 and 4500, leave from the same outer port.
+
+#include <optional>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "harness/initiator.h"
+
+namespace crowd {
+
+class Client {
+ public:
+  /// `outside`: where the gateway sees it; must be an address of this host.
+  static base::Result<Client> open(harness::InitiatorSettings settings, const base::Endpoint& outside);
+
+  void connect(base::Time now);
+  /// Everything that waits on the socket.
+  void readable(base::Time now);
+  void timeout(base::Time now);
+  std::optional<base::Time> next_timeout() const { return initiator_.next_timeout(); }
+
+  bool up() const { return !initiator_.children().empty(); }
+  bool failed() const { return initiator_.failed(); }
+  /// How long it took to its SAs, from message 1.
+  base::Duration took() const { return up_since_ - began_; }
+  base::Time began() const { return began_; }
+  /// What the gateway did wrong, in the client's eyes.
+  const std::vector<std::string>& complaints() const { return initiator_.complaints(); }
+  /// IKE datagrams.
+  std::uint64_t sent() const { return sent_; }
+  int fd() const { return socket_.get(); }
+
+  /// So many packets through its newest SA, prepared first and then sent in one go: nanoseconds of that.
+  std::uint64_t flow(std::uint32_t packets, std::size_t bytes);
+
+ private:
+  Client(harness::InitiatorSettings settings, base::Fd socket)
+      : initiator_(std::move(settings)), socket_(std::move(socket)) {}
+  void say();
+  void send(const base::Endpoint& to, base::ByteView bytes);
+
+  harness::Initiator initiator_;
+  base::Fd socket_;
+  base::Time began_{}, up_since_{};
+  std::uint64_t sent_ = 0;
+  std::uint32_t sequence_ = 0;  ///< of the last ESP packet
+};
+
+}  // namespace crowd

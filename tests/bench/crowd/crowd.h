@@ -1,0 +1,59 @@
+#pragma once
+// Many clients at once, served by one thread.
+
+#include <deque>
+#include <vector>
+
+#include "base/timer_queue.h"
+#include "crowd/client.h"
+
+namespace crowd {
+
+/// Where clients appear.
+enum class Places : std::uint8_t {
+  one_nat,  ///< all at one address, each from the next port
+  own_nats  ///< each at the next address, all from one port
+};
+
+struct Setup {
+  std::size_t count = 1;
+  base::Endpoint first;  ///< of the outer endpoints
+  Places places = Places::one_nat;
+  std::size_t at_once = 32;
+  base::Duration patience = std::chrono::minutes(5);  ///< for all together
+};
+
+/// What became of them.
+struct Outcome {
+  std::size_t up = 0, failed = 0;
+  base::Duration all{0};                  ///< from the first message to the last SA
+  std::vector<base::Duration> each = {};  ///< of those that are up, in order of arrival
+  std::uint64_t sent = 0;                 ///< IKE datagrams
+  std::string complaint = {};             ///< the first client's that has one
+};
+
+class Crowd {
+ public:
+  /// `like`: every client but for its address and seed.
+  Crowd(harness::InitiatorSettings like, base::Address gateway);
+
+  /// The socket or whatever else is refused is an error; clients that do not come up are part of the outcome.
+  base::Result<Outcome> connect(const Setup& setup);
+  /// Serves all for so long, or until `fd` can be read.
+  void serve(base::Duration longest, int fd = -1);
+  std::size_t size() const { return clients_.size(); }
+  Client& operator[](std::size_t i) { return clients_[i]; }
+
+ private:
+  base::Result<void> add(const base::Endpoint& outside);
+  /// What `i` waits for may have changed.
+  void settle(std::size_t i);
+  bool round(base::Duration longest, int fd);
+
+  harness::InitiatorSettings like_;
+  base::Fd epoll_;
+  std::deque<Client> clients_;
+  base::TimerQueue<std::size_t> timers_;
+};
+
+}  // namespace crowd

@@ -1,0 +1,142 @@
+// A crowd of scripted clients that obeys its standard input, a command a line, and answers each with a line
+// of JSON:
+//
+//   connect COUNT ADDRESS:PORT one|own AT_ONCE SECONDS   behind one NAT at ADDRESS from PORT on, or each
+//   behind its own flow CLIENT PACKETS BYTES                            through the ESP SA of client 0, 1, …
+//   wait SECONDS
+//
+//   crowd GATEWAY PSK IKE-TRANSFORM                      stays until its input ends
+//   crowd send LOCAL:PORT TO:PORT MARK PACKETS BYTES     the other direction: datagrams to a peer of this
+//   host
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <system_error>
+
+#include <nlohmann/json.hpp>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "crowd/crowd.h"
+#include "os/udp.h"
+
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+double seconds(base::Duration d) { return std::chrono::duration<double>(d).count(); }
+
+[[noreturn]] void complain(const std::string& what) {
+  std::fprintf(stderr, "crowd: %s\n", what.c_str());
+  std::exit(2);
+}
+
+base::Endpoint endpoint(const std::string& text) {
+  const auto colon = text.rfind(':');
+  const auto address = base::Address::parse(text.substr(0, colon));
+  if (colon == std::string::npos || !address) complain(text + " is no ADDRESS:PORT");
+  return {*address, static_cast<std::uint16_t>(std::atoi(text.c_str() + colon + 1))};
+}
+
+json connect(crowd::Crowd& all, std::istream& words) {
+  crowd::Setup setup;
+  std::string first, places;
+  int patience = 0;
+  if (!(words >> setup.count >> first >> places >> setup.at_once >> patience)) complain("connect what?");
+  setup.first = endpoint(first);
+  setup.places = places == "own" ? crowd::Places::own_nats : crowd::Places::one_nat;
+  setup.patience = std::chrono::seconds(patience);
+  auto outcome = all.connect(setup);
+  if (!outcome) complain(outcome.error().message);
+  auto& each = outcome->each;
+  std::ranges::sort(each);
+  json out{{"up", outcome->up},
+           {"failed", outcome->failed},
+           {"seconds", seconds(outcome->all)},
+           {"sent", outcome->sent}};
+  if (!outcome->complaint.empty()) out["complaint"] = outcome->complaint;
+  if (!each.empty()) {
+    out["median"] = seconds(each[each.size() / 2]);
+    out["slowest"] = seconds(each.back());
+  }
+  return out;
+}
+
+json obey(crowd::Crowd& all, const std::string& line) {
+  std::istringstream words(line);
+  std::string command;
+  words >> command;
+  if (command == "connect") return connect(all, words);
+  if (command == "flow") {
+    std::size_t client = 0, bytes = 0;
+    std::uint32_t packets = 0;
+    if (!(words >> client >> packets >> bytes) || client >= all.size() || !all[client].up())
+      complain("flow of whom?");
+    return {{"ns", all[client].flow(packets, bytes)}, {"packets", packets}};
+  }
+  if (command == "wait") {
+    int patience = 0;
+    words >> patience;
+    all.serve(std::chrono::seconds(patience));
+    return json::object();
+  }
+  complain("unknown command: " + line);
+}
+
+int send(char** argv) {
+  auto socket = os::UdpSocket::open_connected(
+      endpoint(argv[0]), endpoint(argv[1]),
+      base::Mark(static_cast<std::uint32_t>(std::strtoul(argv[2], nullptr, 0))));
+  if (!socket) complain(socket.error().message);
+  const auto packets = std::atoi(argv[3]);
+  const base::Bytes bytes(static_cast<std::size_t>(std::atoi(argv[4])));
+  int refused = 0;
+  const auto begun = base::Clock::now();
+  std::string why;
+  for (int i = 0; i < packets; ++i) {
+    if (socket->send_connected(bytes)) continue;
+    ++refused;
+    why = std::system_category().message(errno);
+  }
+  const auto took = std::chrono::nanoseconds(base::Clock::now() - begun).count();
+  std::cout << json{{"ns", took}, {"packets", packets}, {"refused", refused}, {"why", why}} << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 7 && std::string(argv[1]) == "send") return send(argv + 2);
+  if (argc != 4) complain("see the head of tests/bench/crowd/main.cc");
+  const rlimit files{.rlim_cur = 65536, .rlim_max = 65536};
+  if (::setrlimit(RLIMIT_NOFILE, &files) != 0) complain("needs 65536 descriptors");
+  const auto gateway = base::Address::parse(argv[1]);
+  const auto transform = ike::parse_ike_transform(argv[3]);
+  if (!gateway || !transform) complain("which gateway, which transform?");
+  harness::InitiatorSettings like;
+  like.psk = argv[2];
+  like.ike = {*transform};
+  like.esp = {*ike::parse_esp_suite("aes128-sha1")};
+  like.takes_any_ids = true;
+  like.resend_after = {1s, 2s, 4s, 8s, 16s};
+  crowd::Crowd all(std::move(like), *gateway);
+  std::string text, line;
+  char buffer[4096];
+  for (;;) {
+    all.serve(1h, STDIN_FILENO);
+    const auto size = ::read(STDIN_FILENO, buffer, sizeof buffer);
+    if (size <= 0) return 0;
+    text.append(buffer, static_cast<std::size_t>(size));
+    for (auto end = text.find('\n'); end != std::string::npos; end = text.find('\n')) {
+      line = text.substr(0, end);
+      text.erase(0, end + 1);
+      std::cout << obey(all, line) << std::endl;
+    }
+  }
+}

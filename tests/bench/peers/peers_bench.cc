@@ -1,0 +1,131 @@
+// What it costs ikd's broker and the kernel to take a peer in and to let it go, by the number of peers that
+// are there already: both SAs, the policy and the map elements, as ikd asks for them. Runs where XFRM and ESP
+// are, with the ruleset of ikd's default configuration loaded; a line of JSON for each size.
+//
+//   peers_bench one|own SIZE...     all behind one NAT address, or each behind its own
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "ikd/broker.h"
+#include "ikd/settings.h"
+
+namespace {
+
+constexpr std::uint32_t sample = 50;  // peers that are taken in and let go for each figure
+
+const auto gateway = base::Address::v4(0xcb007101);  // 203.0.113.1
+
+struct Peers {
+  ike::Numbering numbering;
+  bool own_nats;
+
+  base::Prefix host(const base::Address& a) const { return {a, 32}; }
+  base::Address home(std::uint32_t n) const { return base::Address::v4(0xc6120001 + (own_nats ? n : 0)); }
+
+  ike::PeerEntry entry(std::uint32_t n) const {
+    const ike::PeerNumber number(n);
+    return {.mark = numbering.mark_of(number), .alias = numbering.alias_of(number, home(n)), .home = home(n)};
+  }
+  xfrm::Sa sa(std::uint32_t n) const {
+    xfrm::Sa out;
+    out.spi = xfrm::Spi(0x10000 + n);
+    out.reqid = xfrm::Reqid(entry(n).mark.value);
+    out.transform = {.encryption = xfrm::Encryption::aes_cbc,
+                     .encryption_key = base::Secret::of_size(16),
+                     .integrity = xfrm::Integrity::hmac_sha1_96,
+                     .integrity_key = base::Secret::of_size(20)};
+    return out;
+  }
+  ike::InstallInbound inbound(std::uint32_t n) const {
+    auto in = sa(n);
+    in.source = home(n);
+    in.destination = gateway;
+    in.selector = {.source = host(entry(n).alias),
+                   .destination = host(gateway),
+                   .protocol = 17,
+                   .source_port = {},
+                   .destination_port = 1701};
+    in.set_mark = xfrm::MaskedMark{entry(n).mark.value, numbering.mask};
+    in.encap = xfrm::Encap{.source_port = port(n), .destination_port = 4500};
+    return {.ticket = {}, .sa = std::move(in), .new_entry = entry(n)};
+  }
+  xfrm::Policy policy(std::uint32_t n) const {
+    xfrm::Policy out;
+    out.selector = {.source = host(gateway),
+                    .destination = host(entry(n).alias),
+                    .protocol = 17,
+                    .source_port = 1701,
+                    .destination_port = {}};
+    out.mark = numbering.lookup_mark_of(ike::PeerNumber(n));
+    out.reqid = xfrm::Reqid(entry(n).mark.value);
+    return out;
+  }
+  ike::InstallOutbound outbound(std::uint32_t n) const {
+    auto out = sa(n);
+    out.source = gateway;
+    out.destination = entry(n).alias;
+    out.selector = policy(n).selector;
+    out.mark = policy(n).mark;
+    out.encap = xfrm::Encap{.source_port = 4500, .destination_port = port(n)};
+    return {.ticket = {}, .sa = std::move(out), .new_policy = policy(n)};
+  }
+  std::uint16_t port(std::uint32_t n) const { return static_cast<std::uint16_t>(1024 + n % 60000); }
+};
+
+void must(const base::Result<void>& result) {
+  if (result) return;
+  std::fprintf(stderr, "peers_bench: %s\n", result.error().message.c_str());
+  std::exit(1);
+}
+
+class Timer {
+ public:
+  double microseconds(std::uint32_t parts) const {
+    return std::chrono::duration<double, std::micro>(base::Clock::now() - begun_).count() / parts;
+  }
+
+ private:
+  base::Time begun_ = base::Clock::now();
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: peers_bench one|own SIZE...\n");
+    return 2;
+  }
+  const config::Config config;
+  auto broker = ikd::Broker::open(config, ikd::Keys({}, {}));
+  if (!broker) must(tl::unexpected(broker.error()));
+  const Peers peers{ikd::numbering_from(config), std::string(argv[1]) == "own"};
+  std::uint32_t there = 0;
+  const auto take_in = [&](std::uint32_t to) {
+    for (; there < to; ++there) {
+      must(broker->install(peers.inbound(there + 1)));
+      must(broker->install(peers.outbound(there + 1)));
+    }
+  };
+  for (int i = 2; i < argc; ++i) {
+    take_in(static_cast<std::uint32_t>(std::atoi(argv[i])));
+    const auto size = there;
+    const Timer in;
+    take_in(size + sample);
+    const auto in_us = in.microseconds(sample);
+    const Timer out;
+    for (; there > size; --there) {
+      must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.inbound(there).sa)}));
+      must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.outbound(there).sa)}));
+      must(broker->remove(ike::RemovePeer{peers.entry(there), {xfrm::id_of(peers.policy(there))}}));
+    }
+    std::cout << nlohmann::json{{"peers", size}, {"in_us", in_us}, {"out_us", out.microseconds(sample)}}
+              << std::endl;
+  }
+  must(broker->clean_up());
+  return 0;
+}

@@ -1,0 +1,164 @@
+"""Where the measurements take place: a gateway, and a host that is a whole crowd of clients and their NATs."""
+
+import json
+import pathlib
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
+import gateway_sameroof  # noqa: E402
+import gateway_strongswan  # noqa: E402
+import topology  # noqa: E402
+from client import PSK, STRONGSWAN_CONF  # noqa: E402
+from netns import RAM, Host, keep_syslog, stop, wait_for  # noqa: E402
+
+GATEWAY, INTERNET = "203.0.113.1", "203.0.113.254"
+ONE_NAT = "198.18.0.1"  # every address of 198.18.0.0/15 is the crowd's
+IKE = "aes256-sha256-ecp256"
+
+# Drops what comes in from the gateway's uplink before anything is done with it.
+SHUT = """
+table netdev bench {
+  chain shut {
+    type filter hook ingress device uplink priority -500;
+    udp dport 4500 drop
+  }
+}
+"""
+
+MODULES = "iptable_mangle xt_mark xt_connmark xt_policy xt_esp xt_conntrack nf_conntrack".split()
+
+
+class Sameroof(gateway_sameroof.Gateway):
+    """ikd and the ruleset, in our own way: what goes to a peer is found by its mark and its alias."""
+    name, daemon = "Sameroof", "ikd"
+
+    def __init__(self, host, build):
+        super().__init__(host, build)
+
+    def start_l2tp(self):
+        pass
+
+    def ready(self):
+        return "ikd answers" in self.xfrmctl("status", check=False)
+
+    def way_to_first_peer(self):
+        """What an L2TP server answers the first peer with: its address and its mark."""
+        return "240.0.0.1", 0x100
+
+
+class StrongSwan(gateway_strongswan.Gateway):
+    name, daemon, connection = "strongSwan", "charon", ""
+
+    def __init__(self, host, _build):
+        super().__init__(host, ike=[IKE], esp=["aes128-sha1"])
+        # Its limits for half-open SAs are for the field; here everybody comes from one address.
+        host.write("strongswan.conf", STRONGSWAN_CONF.format(log="/dev/null", extra="dos_protection = no\n  init_limit_half_open = 0").replace(
+            "stroke\n", f"stroke {self.plugins}\n").replace("ike = 2", "ike = -1").replace("knl = 2", "knl = -1").replace("default = 1", "default = -1"))
+        configuration = host.etc / "ipsec.conf"
+        configuration.write_text(configuration.read_text() + self.connection)
+
+    plugins = ""
+
+    def start(self):
+        self.starter = self.host.spawn("starter", "/usr/lib/ipsec/starter", "--nofork", "--daemon", "charon")
+        wait_for(lambda: "lab:" in self.host.run("/usr/lib/ipsec/stroke", "statusall", check=False), 60, "charon ready")
+
+    def stop(self):
+        stop(self.starter)
+
+    def way_to_first_peer(self):
+        return ONE_NAT, 0
+
+
+class Connmark(StrongSwan):
+    name, connection, plugins = "strongSwan with connmark", "  mark = %unique\n", "connmark"
+
+
+class Crowd:
+    """tests/bench/crowd on its host."""
+
+    def __init__(self, host, build):
+        self.process = subprocess.Popen(host.enter + [build / "tests/bench/crowd/crowd", GATEWAY, PSK, IKE], text=True, bufsize=1,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.size = 0
+
+    def obey(self, *words):
+        print(*words, file=self.process.stdin)
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit(f"the crowd ended at: {' '.join(map(str, words))}")
+        return json.loads(answer)
+
+    def connect(self, count, own_nats=False, at_once=16, seconds=3600):
+        """So many more."""
+        first, last = self.size, int(ONE_NAT.rsplit(".", 1)[1])
+        place = f"198.18.{(first + last) // 256}.{(first + last) % 256}:4500" if own_nats else f"{ONE_NAT}:{20000 + first}"
+        self.size += count
+        return self.obey("connect", count, place, "own" if own_nats else "one", at_once, seconds)
+
+    def grow(self, size, **how):
+        done = self.connect(size - self.size, **how) if size > self.size else {"failed": 0}
+        if done["failed"]:
+            print(f"warning: {done['failed']} clients did not come up", flush=True)
+
+    def flow(self, packets, size):
+        return self.obey("flow", 0, packets, size)["ns"] / packets
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Site:
+    def __init__(self, build):
+        topology.prepare_kernel()
+        subprocess.run(["modprobe", "-aq", *MODULES])
+        RAM.mkdir(parents=True)
+        keep_syslog()
+        self.build = build
+        self.gw, self.crowd = Host("gw"), Host("crowd")
+        link = "link add name uplink netns gw type veth peer name eth0 netns crowd\n"
+        subprocess.run(["ip", "-batch", "-"], input=link, text=True, check=True)
+        self.gw.ip(f"link set lo up\naddr add {GATEWAY}/24 dev uplink\nlink set uplink up\nroute add default via {INTERNET}\n")
+        self.crowd.ip(f"link set lo up\naddr add {INTERNET}/24 dev eth0\nlink set eth0 up\nroute add local 198.18.0.0/15 dev lo\n")
+        self.sink = None
+
+    def listen(self):
+        """What the inner datagrams find; nobody reads them."""
+        self.sink = self.gw.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sink.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sink.setsockopt(socket.SOL_SOCKET, 33, 256 << 20)  # SO_RCVBUFFORCE
+        self.sink.bind((GATEWAY, 1701))
+
+    def hush(self):
+        self.sink.close()
+        self.sink = None
+
+    def cpu_of(self, daemon):
+        """Nanoseconds that the threads of this daemon's processes have run, and the bytes that are resident of it."""
+        ran = resident = 0
+        for pid, name in self.gw.processes().items():
+            if not name.startswith(daemon):
+                continue
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                ran += int((task / "schedstat").read_text().split()[0])
+            resident += int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+        return ran, resident
+
+    def clear(self, crowd, gateway):
+        """Both end, and nothing stays."""
+        crowd.close()
+        gateway.stop()
+        self.forget()
+
+    def forget(self):
+        self.gw.forget()
+        self.gw.nft("table inet sameroof\ndelete table inet sameroof\n")
+
+    def shut(self):
+        self.gw.nft(SHUT)
+
+    def open(self):
+        self.gw.nft("delete table netdev bench\n")
