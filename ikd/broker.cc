@@ -13,6 +13,12 @@ base::Result<void> outside_our_range() {
   return base::fail("an SA or policy outside our range of marks was refused");
 }
 
+/// By an SA of ours: those that set a mark are the inbound ones.
+Traffic carried_by(const xfrm::InstalledSa& installed) {
+  const auto bytes = installed.statistics.bytes;
+  return installed.sa.set_mark ? Traffic{.in = bytes, .out = 0} : Traffic{.in = 0, .out = bytes};
+}
+
 base::Result<void> too_many() { return base::fail("one peer asks for too many SAs"); }
 
 bool is_absent(const nl::Error& error) { return error.number == ESRCH || error.number == ENOENT; }
@@ -92,17 +98,19 @@ base::Result<void> Broker::install(const ike::InstallOutbound& request) {
   return nl::as_base(std::move(policy.error()));
 }
 
-base::Result<void> Broker::remove(const ike::RemoveSa& request) {
+base::Result<Traffic> Broker::remove(const ike::RemoveSa& request) {
   const auto there = kernel_.get(request.sa);
-  if (!there) return absent_is_fine(tl::unexpected(there.error()));
+  if (!there && is_absent(there.error())) return Traffic{};
+  if (!there) return nl::as_base(there.error());
   // The kernel may have refused this name to the peer because it is another's.
-  if (!range_.holds(there->sa)) return outside_our_range();
-  auto removed = absent_is_fine(kernel_.remove(request.sa));
-  if (const auto found = installed_.find(there->sa.reqid); removed && found != installed_.end()) {
+  if (!range_.holds(there->sa)) return tl::unexpected(outside_our_range().error());
+  if (auto removed = absent_is_fine(kernel_.remove(request.sa)); !removed)
+    return tl::unexpected(std::move(removed.error()));
+  if (const auto found = installed_.find(there->sa.reqid); found != installed_.end()) {
     std::erase(found->second, request.sa);
     if (found->second.empty()) installed_.erase(found);
   }
-  return removed;
+  return carried_by(*there);
 }
 
 // What is still sent to a peer that has gone meets its policy, which has no SA, or the leak guard of the
@@ -180,8 +188,8 @@ base::Result<Traffic> Broker::traffic() {
   auto sas = kernel_.dump_sas();
   if (!sas) return nl::as_base(std::move(sas.error()));
   Traffic out;
-  for (const auto& [sa, statistics] : *sas) {
-    if (range_.holds(sa)) (sa.set_mark ? out.in : out.out) += statistics.bytes;
+  for (const auto& installed : *sas) {
+    if (range_.holds(installed.sa)) out += carried_by(installed);
   }
   return out;
 }

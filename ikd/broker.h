@@ -28,8 +28,8 @@ class Broker {
   /// All or nothing.
   base::Result<void> install(const ike::InstallInbound& request);
   base::Result<void> install(const ike::InstallOutbound& request);
-  /// What is not there any more is as good as removed.
-  base::Result<void> remove(const ike::RemoveSa& request);
+  /// What it has carried. What is not there any more is as good as removed, and tells nothing.
+  base::Result<Traffic> remove(const ike::RemoveSa& request);
   base::Result<void> remove(const ike::RemovePeer& request);
   bool ruleset_loaded() { return map_.loaded().value_or(false); }
   /// After the maps may have lost elements: these peers live.

@@ -215,13 +215,11 @@ void Daemon::perform(ike::InstallOutbound& request) {
 }
 
 void Daemon::perform(ike::RemoveSa& request) {
-  const auto carried = broker_.statistics(request.sa).value_or(xfrm::SaStatistics{}).bytes;
-  // Of ours only the outbound ones lead to an alias.
-  const bool out = engine_.numbering().number_at(request.sa.destination).has_value();
-  metrics_.count_gone({.in = out ? 0 : carried, .out = out ? carried : 0});
-  if (auto removed = broker_.remove(request); !removed) {
+  if (const auto carried = broker_.remove(request)) {
+    metrics_.count_gone(*carried);
+  } else {
     ++removal_failures_;
-    base::log(base::Severity::error, removed.error().message);
+    base::log(base::Severity::error, carried.error().message);
   }
 }
 

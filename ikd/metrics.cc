@@ -22,11 +22,6 @@ void Metrics::count(const ike::Event& event) {
   if (event.kind == ike::EventKind::peer_up) phase_2_.observe(event.took);
 }
 
-void Metrics::count_gone(const Traffic& traffic) {
-  gone_.in += traffic.in;
-  gone_.out += traffic.out;
-}
-
 std::vector<control::MetricFamily> Metrics::families(const Now& now) const {
   using ike::EventKind;
   const auto& c = now.engine.counters();

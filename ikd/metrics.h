@@ -11,13 +11,19 @@ namespace ikd {
 
 struct Traffic {
   std::uint64_t in = 0, out = 0;  ///< bytes, from and to the peers
+
+  Traffic& operator+=(const Traffic& more) {
+    in += more.in;
+    out += more.out;
+    return *this;
+  }
 };
 
 class Metrics {
  public:
   void count(const ike::Event& event);
-  /// What an SA that is about to go has carried.
-  void count_gone(const Traffic& traffic);
+  /// What an SA that has gone had carried.
+  void count_gone(const Traffic& traffic) { gone_ += traffic; }
 
   struct Now {
     const ike::Engine& engine;

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 
 import checks
 from catalogue import scenario
@@ -153,3 +154,7 @@ def ipv6_two_behind_one_nat(lab):
             if gateway.drops():
                 raise Failure(f"the ruleset dropped packets of well-behaved clients: {gateway.drops()}")
             goodbye(lab, *clients)
+            checks.wait_until_equal(gateway.peers, [], 40, "the peers that are left")
+            carried = dict(re.findall(r'sameroof_ipsec_bytes_total{direction="(\w+)"} (\d+)', gateway.xfrmctl("metrics")))
+            if min(int(carried["in"]), int(carried["out"])) < 400_000:
+                raise Failure(f"both clients sent and received 200,000 bytes, and the metrics remember {carried}")

@@ -77,7 +77,8 @@ struct Peers {
   std::uint16_t port(std::uint32_t n) const { return static_cast<std::uint16_t>(1024 + n % 60000); }
 };
 
-void must(const base::Result<void>& result) {
+template <class Value>
+void must(const base::Result<Value>& result) {
   if (result) return;
   std::fprintf(stderr, "peers_bench: %s\n", result.error().message.c_str());
   std::exit(1);
@@ -102,7 +103,7 @@ int main(int argc, char** argv) {
   }
   const config::Config config;
   auto broker = ikd::Broker::open(config, ikd::Keys({}, {}));
-  if (!broker) must(tl::unexpected(broker.error()));
+  must(broker);
   const Peers peers{ikd::numbering_from(config), std::string(argv[1]) == "own"};
   std::uint32_t there = 0;
   const auto take_in = [&](std::uint32_t to) {
