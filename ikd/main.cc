@@ -32,14 +32,7 @@ int run(const Arguments& arguments) {
   auto config = config::load(arguments.config);
   if (!config) return complain(config.error(), bad_configuration);
   if (arguments.ruleset) {
-    std::vector<nft::Service> services;
-    for (const auto& s : config->services)
-      services.push_back(
-          {.protocol = s.protocol == config::Service::Protocol::tcp ? "tcp" : "udp", .port = s.port});
-    const auto text = nft::ruleset(config->marks.mask, config->marks.alias, services,
-                                   config->l2tp.external_lookup == config::ExternalLookup::conntrack
-                                       ? nft::Marking::conntrack
-                                       : nft::Marking::daemon);
+    const auto text = nft::ruleset(*config);
     return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? 0 : 1;
   }
   auto secrets = config::load_secrets(arguments.secrets);

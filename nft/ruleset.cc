@@ -21,16 +21,18 @@ void define(std::string& text, std::string_view name, std::string_view value) {
 
 }  // namespace
 
-std::string ruleset(std::uint32_t mark_mask, const base::Prefix& alias_range,
-                    const std::vector<Service>& services, Marking marking) {
+std::string ruleset(const config::Config& config) {
   std::string text(ruleset_text);
-  define(text, "mark_mask", fmt::format("{:#010x}", mark_mask));
-  define(text, "other_marks", fmt::format("{:#010x}", ~mark_mask));
-  define(text, "alias_range", alias_range.to_string());
+  define(text, "mark_mask", fmt::format("{:#010x}", config.marks.mask));
+  define(text, "other_marks", fmt::format("{:#010x}", ~config.marks.mask));
+  define(text, "alias_range", config.marks.alias.to_string());
   std::string served = "udp . 1701";
-  for (const auto& s : services) served += fmt::format(", {} . {}", s.protocol, s.port);
+  for (const auto& s : config.services) {
+    const auto* protocol = s.protocol == config::Service::Protocol::tcp ? "tcp" : "udp";
+    served += fmt::format(", {} . {}", protocol, s.port);
+  }
   define(text, "services", "{ " + served + " }");
-  if (marking == Marking::conntrack) text += conntrack_text;
+  if (config.l2tp.external_lookup == config::ExternalLookup::conntrack) text += conntrack_text;
   return text;
 }
 

@@ -81,13 +81,6 @@ Clock look_at_clock(const std::string& config_path) {
   return out;
 }
 
-std::vector<nft::Service> services_of(const config::Config& config) {
-  std::vector<nft::Service> out;
-  for (const auto& s : config.services)
-    out.push_back({.protocol = s.protocol == config::Service::Protocol::tcp ? "tcp" : "udp", .port = s.port});
-  return out;
-}
-
 bool is_there(const std::string& listing) { return listing.find("\"table\"") != std::string::npos; }
 
 }  // namespace
@@ -122,12 +115,7 @@ base::Result<Tables> look_at_tables(const config::Config& config) {
   if (!all) return tl::unexpected(all.error());
   if (const auto ours = output_of({"/bin/sh", "-c", list}); ours && is_there(*ours)) out.ours = *ours;
   // As nft itself writes what it has read: in a network of nobody.
-  auto shipped = output_of(
-      {"/bin/sh", "-c", "nft -f - && " + list},
-      nft::ruleset(config.marks.mask, config.marks.alias, services_of(config),
-                   config.l2tp.external_lookup == config::ExternalLookup::conntrack ? nft::Marking::conntrack
-                                                                                    : nft::Marking::daemon),
-      Network::empty);
+  auto shipped = output_of({"/bin/sh", "-c", "nft -f - && " + list}, nft::ruleset(config), Network::empty);
   if (!shipped) return tl::unexpected(shipped.error());
   out.shipped = std::move(*shipped);
   auto others = firewall_of_nft(*all);

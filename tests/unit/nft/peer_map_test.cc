@@ -103,29 +103,33 @@ TEST(Ruleset, WithTheBuiltInMarksIsTheFileItself) {
   std::ifstream file(rules);
   std::stringstream text;
   text << file.rdbuf();
-  EXPECT_EQ(nft::ruleset(0x0fffff00, *base::Prefix::parse("240.0.0.0/8")), text.str());
+  EXPECT_EQ(nft::ruleset({}), text.str());
 }
 
 TEST(Ruleset, TakesOtherMarksAndAliases) {
-  const auto text = nft::ruleset(0x00000ff0, *base::Prefix::parse("100.127.0.0/16"));
+  config::Config config;
+  config.marks.mask = 0x00000ff0;
+  config.marks.alias = *base::Prefix::parse("100.127.0.0/16");
+  const auto text = nft::ruleset(config);
   EXPECT_THAT(text, HasSubstr("\ndefine mark_mask = 0x00000ff0\n"));
   EXPECT_THAT(text, HasSubstr("\ndefine other_marks = 0xfffff00f\n"));
   EXPECT_THAT(text, HasSubstr("\ndefine alias_range = 100.127.0.0/16\n"));
 }
 
 TEST(Ruleset, TakesServicesBesideL2tp) {
-  const auto text =
-      nft::ruleset(0x0fffff00, *base::Prefix::parse("240.0.0.0/8"), {{"tcp", 8080}, {"udp", 53}});
-  EXPECT_THAT(text, HasSubstr("\ndefine services = { udp . 1701, tcp . 8080, udp . 53 }\n"));
+  config::Config config;
+  config.services = {{config::Service::Protocol::tcp, 8080}, {config::Service::Protocol::udp, 53}};
+  EXPECT_THAT(nft::ruleset(config), HasSubstr("\ndefine services = { udp . 1701, tcp . 8080, udp . 53 }\n"));
 }
 
 TEST(Ruleset, LetsConnectionTrackingMarkWhatADaemonSends) {
-  const auto prefix = *base::Prefix::parse("240.0.0.0/8");
-  const auto text = nft::ruleset(0x00000ff0, prefix, {}, nft::Marking::conntrack);
-  EXPECT_TRUE(text.starts_with(nft::ruleset(0x00000ff0, prefix)));
+  config::Config config;
+  const auto without = nft::ruleset(config);
+  config.l2tp.external_lookup = config::ExternalLookup::conntrack;
+  const auto text = nft::ruleset(config);
+  EXPECT_TRUE(text.starts_with(without));
   EXPECT_THAT(text, HasSubstr("meta mark set ct mark\n"));
-  EXPECT_THAT(nft::ruleset(0x00000ff0, prefix), Not(HasSubstr("ct mark")))
-      << "it costs every host that has it";
+  EXPECT_THAT(without, Not(HasSubstr("ct mark"))) << "it costs every host that has it";
 }
 
 TEST_F(LoadedRuleset, ALinkHasTheSegmentSizeThatFitsThroughIt) {
