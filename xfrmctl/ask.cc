@@ -1,7 +1,5 @@
 #include "xfrmctl/ask.h"
 
-#include <chrono>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -19,32 +17,6 @@ base::Result<control::Status> ask_status(const std::string& path, std::string_vi
 }
 
 }  // namespace
-
-tl::expected<Json, control::CallError> ask(const std::string& socket, std::string_view method,
-                                           const Json& parameters) {
-  auto client = control::Client::connect(socket, std::chrono::seconds(10));
-  if (!client) return tl::unexpected(control::CallError{client.error()});
-  return client->call(method, parameters);
-}
-
-base::Result<void> ask_list(const std::string& socket, std::string_view method, const char* member,
-                            const std::function<base::Result<void>(const Json&)>& take) {
-  auto client = control::Client::connect(socket, std::chrono::seconds(10));
-  if (!client) return tl::unexpected(client.error());
-  const auto done =
-      client->call_for_parts(method, Json::object(), [&](const Json& part) -> base::Result<void> {
-        const auto list = part.find(member);
-        if (list == part.end() || !list->is_array())
-          return base::fail(fmt::format("{} answers {} without a list of {}", socket, method, member));
-        for (const auto& json : *list) {
-          if (auto taken = take(json); !taken)
-            return base::fail(fmt::format("{} answers {} with a {}", socket, method, taken.error().message));
-        }
-        return {};
-      });
-  if (!done) return tl::unexpected(done.error());
-  return {};
-}
 
 base::Result<control::Status> ask_ikd_status(const std::string& run_dir) {
   return ask_status(run_dir + "/ikd", "sameroof.Ike.Status");

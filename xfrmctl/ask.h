@@ -1,7 +1,6 @@
 #pragma once
 // What the daemons answer, as values.
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,28 +12,8 @@
 
 namespace xfrmctl {
 
-/// One call on a socket of its own, given up after ten seconds.
-tl::expected<control::Json, control::CallError> ask(const std::string& socket, std::string_view method,
-                                                    const control::Json& parameters);
-
-/// Each element of a list; an error of `take` ends it.
-base::Result<void> ask_list(const std::string& socket, std::string_view method, const char* member,
-                            const std::function<base::Result<void>(const control::Json&)>& take);
-/// A list, in however many parts it comes.
-template <class Row>
-base::Result<std::vector<Row>> ask_rows(const std::string& socket, std::string_view method,
-                                        const char* member,
-                                        base::Result<Row> (*row_from)(const control::Json&)) {
-  std::vector<Row> out;
-  const auto done = ask_list(socket, method, member, [&](const control::Json& json) -> base::Result<void> {
-    auto row = row_from(json);
-    if (!row) return tl::unexpected(row.error());
-    out.push_back(std::move(*row));
-    return {};
-  });
-  if (!done) return tl::unexpected(done.error());
-  return out;
-}
+using control::ask;
+using control::ask_rows;
 
 /// `run_dir`: the folder of the control sockets.
 base::Result<control::Status> ask_ikd_status(const std::string& run_dir);

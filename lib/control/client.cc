@@ -15,7 +15,8 @@
 namespace control {
 namespace {
 constexpr std::size_t longest_answer = 256 * 1024 * 1024;
-}
+constexpr auto ask_patience = std::chrono::seconds(10);
+}  // namespace
 
 struct Client::Stream {
   std::string path;
@@ -122,6 +123,32 @@ tl::expected<void, CallError> Client::call_for_parts(
     const auto continues = answer->find("continues");
     if (continues == answer->end() || !continues->is_boolean() || !continues->get<bool>()) return {};
   }
+}
+
+tl::expected<Json, CallError> ask(const std::string& socket, std::string_view method,
+                                  const Json& parameters) {
+  auto client = Client::connect(socket, ask_patience);
+  if (!client) return tl::unexpected(CallError{client.error()});
+  return client->call(method, parameters);
+}
+
+base::Result<void> ask_list(const std::string& socket, std::string_view method, const char* member,
+                            const std::function<base::Result<void>(const Json&)>& take) {
+  auto client = Client::connect(socket, ask_patience);
+  if (!client) return tl::unexpected(client.error());
+  const auto done =
+      client->call_for_parts(method, Json::object(), [&](const Json& part) -> base::Result<void> {
+        const auto list = part.find(member);
+        if (list == part.end() || !list->is_array())
+          return base::fail(fmt::format("{} answers {} without a list of {}", socket, method, member));
+        for (const auto& json : *list) {
+          if (auto taken = take(json); !taken)
+            return base::fail(fmt::format("{} answers {} with a {}", socket, method, taken.error().message));
+        }
+        return {};
+      });
+  if (!done) return tl::unexpected(done.error());
+  return {};
 }
 
 }  // namespace control

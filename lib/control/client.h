@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -41,5 +43,26 @@ class Client {
   explicit Client(std::unique_ptr<Stream> stream);
   std::unique_ptr<Stream> stream_;
 };
+
+/// One call on a socket of its own, given up after ten seconds.
+tl::expected<Json, CallError> ask(const std::string& socket, std::string_view method, const Json& parameters);
+
+/// Each element of the list `member` that a method answers; an error of `take` ends it.
+base::Result<void> ask_list(const std::string& socket, std::string_view method, const char* member,
+                            const std::function<base::Result<void>(const Json&)>& take);
+/// A list, in however many parts it comes.
+template <class Row>
+base::Result<std::vector<Row>> ask_rows(const std::string& socket, std::string_view method,
+                                        const char* member, base::Result<Row> (*row_from)(const Json&)) {
+  std::vector<Row> out;
+  const auto done = ask_list(socket, method, member, [&](const Json& json) -> base::Result<void> {
+    auto row = row_from(json);
+    if (!row) return tl::unexpected(row.error());
+    out.push_back(std::move(*row));
+    return {};
+  });
+  if (!done) return tl::unexpected(done.error());
+  return out;
+}
 
 }  // namespace control

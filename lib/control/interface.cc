@@ -43,6 +43,7 @@ constexpr Method service_methods[] = {
 constinit const Interface service_interface = {.name = "org.varlink.service",
                                                .comment = "What every varlink service answers.",
                                                .types = {},
+                                               .shared_types = {},
                                                .methods = service_methods,
                                                .errors =
                                                    "error InterfaceNotFound (interface: string)\n"
@@ -59,7 +60,7 @@ const Method* Interface::method(std::string_view method_name) const {
 
 std::string describe(const Interface& interface) {
   std::string out = commented(interface.comment) + fmt::format("interface {}\n", interface.name);
-  if (!interface.types.empty()) out += fmt::format("\n{}", interface.types);
+  if (!interface.types.empty()) out += fmt::format("\n{}{}", interface.types, interface.shared_types);
   for (const auto& method : interface.methods) {
     std::string in;
     for (const auto& p : method.in) {

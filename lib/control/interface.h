@@ -38,7 +38,8 @@ struct Method {
 struct Interface {
   std::string_view name;  ///< "sameroof.Ike"
   std::string_view comment;
-  std::string_view types;  ///< `type` lines
+  std::string_view types;         ///< `type` lines
+  std::string_view shared_types;  ///< those that another interface has, too
   std::span<const Method> methods;
   std::string_view errors;  ///< `error` lines
 

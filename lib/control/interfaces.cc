@@ -104,6 +104,24 @@ constexpr Method l2tp_methods[] = {
      .access = Access::privileged},
 };
 
+constexpr std::string_view shared_types =
+    R"(# part: ike or l2tp. refusal: an entry in the catalogue of refusals. peer, mark: 0 where there is none.
+# address, port: l2tpd sees a peer at its alias.
+type Event (
+  time_ms: int, part: string, event: string, refusal: ?string, peer: int, mark: int, address: string,
+  port: int, user: ?string, text: string
+)
+type Attempt (
+  number: int, peer: int, mark: int, address: string, port: int, user: ?string,
+  outcome: (begun, under_way, up, failed, over), left_out: int, events: []Event
+)
+# As OpenMetrics has them: a family has samples, whose names are its own and a suffix ("_total", "_bucket").
+type Family (
+  name: string, help: string, type: (counter, gauge, histogram), samples: []Sample
+)
+type Sample (suffix: string, labels: [string]string, value: float)
+)";
+
 }  // namespace
 
 constinit const Interface ike_interface = {
@@ -128,22 +146,8 @@ type Peer (
   address: string, port: int, local_address: string, established_seconds: int,
   ike: ?IkeSa, sas: []Sa
 )
-# part: ike or l2tp. refusal: an entry in the catalogue of refusals. peer, mark: 0 where there is none.
-# address, port: l2tpd sees a peer at its alias.
-type Event (
-  time_ms: int, part: string, event: string, refusal: ?string, peer: int, mark: int, address: string,
-  port: int, user: ?string, text: string
-)
-type Attempt (
-  number: int, peer: int, mark: int, address: string, port: int, user: ?string,
-  outcome: (begun, under_way, up, failed, over), left_out: int, events: []Event
-)
-# As OpenMetrics has them: a family has samples, whose names are its own and a suffix ("_total", "_bucket").
-type Family (
-  name: string, help: string, type: (counter, gauge, histogram), samples: []Sample
-)
-type Sample (suffix: string, labels: [string]string, value: float)
 )",
+    .shared_types = shared_types,
     .methods = ike_methods,
     .errors = "error NoSuchPeer ()\nerror TooManyPeers ()\nerror TooManyStreams ()\n"};
 
@@ -162,22 +166,8 @@ type Session (
   mark: int, tunnel: int, peer_tunnel: int, session: int, peer_session: int,
   user: ?string, ppp_address: ?string, ipv6_prefix: ?string, ifname: ?string, since_seconds: int
 )
-# part: ike or l2tp. refusal: an entry in the catalogue of refusals. peer, mark: 0 where there is none.
-# address, port: l2tpd sees a peer at its alias.
-type Event (
-  time_ms: int, part: string, event: string, refusal: ?string, peer: int, mark: int, address: string,
-  port: int, user: ?string, text: string
-)
-type Attempt (
-  number: int, peer: int, mark: int, address: string, port: int, user: ?string,
-  outcome: (begun, under_way, up, failed, over), left_out: int, events: []Event
-)
-# As OpenMetrics has them: a family has samples, whose names are its own and a suffix ("_total", "_bucket").
-type Family (
-  name: string, help: string, type: (counter, gauge, histogram), samples: []Sample
-)
-type Sample (suffix: string, labels: [string]string, value: float)
 )",
+    .shared_types = shared_types,
     .methods = l2tp_methods,
     .errors = "error Refused (why: string)\nerror NoSuchUser ()\nerror TooManyStreams ()\n"};
 

@@ -40,32 +40,17 @@ std::string random_text() {
   return base::hex(bytes);
 }
 
-base::Result<control::Client> connect(const char* daemon) {
-  return control::Client::connect(fmt::format("{}/{}", run_directory, daemon), 10s);
-}
+std::string socket_of(const char* daemon) { return fmt::format("{}/{}", run_directory, daemon); }
 
 bool answers(const char* daemon, const char* method) {
-  auto client = connect(daemon);
-  return client && client->call(method, Json::object());
+  return control::ask(socket_of(daemon), method, Json::object()).has_value();
 }
 
 /// Nothing where the daemon does not answer.
 template <class Row>
 std::vector<Row> list(const char* daemon, const char* method, const char* member,
                       base::Result<Row> (*row_from)(const Json&)) {
-  std::vector<Row> out;
-  auto client = connect(daemon);
-  if (!client) return out;
-  const auto take = [&](const Json& part) -> base::Result<void> {
-    for (const auto& json : part.value(member, Json::array())) {
-      auto row = row_from(json);
-      if (!row) return tl::unexpected(row.error());
-      out.push_back(std::move(*row));
-    }
-    return {};
-  };
-  [[maybe_unused]] const auto done = client->call_for_parts(method, Json::object(), take);
-  return out;
+  return control::ask_rows(socket_of(daemon), method, member, row_from).value_or(std::vector<Row>());
 }
 
 /// One run of the test.
