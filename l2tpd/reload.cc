@@ -19,17 +19,17 @@ base::Result<void> check_reload(const config::Config& before, const config::Conf
 
 std::vector<std::string> changes(const config::Config& before, const config::Config& after) {
   std::vector<std::string> out;
-  for (const auto& user : before.users) {
-    if (after.user(user.name) == nullptr) out.push_back(fmt::format("- user {}", user.name));
-  }
+  std::map<std::string_view, const config::User*> left;
+  for (const auto& user : before.users) left.emplace(user.name, &user);
   for (const auto& user : after.users) {
-    const auto* old = before.user(user.name);
-    if (old == nullptr) {
+    const auto old = left.extract(user.name);
+    if (old.empty()) {
       out.push_back(fmt::format("+ user {}", user.name));
-    } else if (*old != user) {
+    } else if (*old.mapped() != user) {
       out.push_back(fmt::format("~ user {}", user.name));
     }
   }
+  for (const auto& [name, user] : left) out.push_back(fmt::format("- user {}", name));
   if (before.ppp != after.ppp) out.emplace_back("~ [ppp]");
   if (before.radius != after.radius) out.emplace_back("~ [radius]");
   if (before.hooks != after.hooks) out.emplace_back("~ [hooks]");

@@ -113,6 +113,12 @@ TEST_F(Shell, AReloadTakesUsersAndPoolAndLeavesTheRestToARestart) {
   EXPECT_EQ(daemon.check_reload_now().value(), (std::vector<std::string>{"~ user alice"}));
   EXPECT_EQ(config_.users[0].limits.sessions, 0u) << "it has only been looked at";
   EXPECT_EQ(daemon.reload().value(), "1 users changed");
+  next.users = {{.name = "bob", .address = {}, .limits = {}, .line = 1},
+                {.name = "carol", .address = {}, .limits = {}, .line = 2}};
+  next.ppp.pool = *base::Prefix::parse("10.99.3.0/24");
+  EXPECT_EQ(daemon.check_reload_now().value(),
+            (std::vector<std::string>{"+ user bob", "+ user carol", "- user alice", "~ [ppp]"}));
+  EXPECT_EQ(daemon.reload().value(), "2 users added, 1 users removed, [ppp] changed");
   EXPECT_TRUE(daemon.check_reload_now().value().empty());
 }
 
