@@ -138,8 +138,8 @@ void conclude(Story& story, std::uint64_t now_ms) {
 }
 
 std::string who(const Story& story) {
-  auto out = story.peer != 0 ? fmt::format("peer {} at {}:{}", story.peer, story.address, story.port)
-                             : fmt::format("{}:{}", story.address, story.port);
+  auto out = place(story.address, story.port);
+  if (story.peer != 0) out = fmt::format("peer {} at {}", story.peer, out);
   if (story.user) out += fmt::format(", user '{}'", printable(*story.user));
   return out;
 }

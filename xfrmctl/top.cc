@@ -43,7 +43,7 @@ std::vector<std::string> line_of(const TopRow& top) {
   const auto& peer = top.row.peer;
   const auto total = bytes_of(peer);
   return {fmt::format("{}", peer.peer),
-          peer.port == 0 ? peer.address : fmt::format("{}:{}", peer.address, peer.port),
+          place(peer.address, peer.port),
           top.row.session ? top.row.session->user.value_or("") : "",
           peer.identity,
           short_count(static_cast<std::uint64_t>(top.in_per_second)),
