@@ -38,7 +38,7 @@ void Engine::watch_for_silence(Peer& peer, base::Time now) {
     timers_.set(first, now + first_child_within);
 }
 
-void Engine::first_child_due(const Peer& peer, base::Time now) {
+void Engine::first_child_due(Peer& peer, base::Time now) {
   // Its first policy came with its first pair, and stays.
   if (peer.has_policy()) return;
   if (!peer.children.empty())  // under way, and may come to nothing

@@ -101,16 +101,15 @@ void Engine::send(const base::Endpoint& from, const base::Endpoint& to, ByteView
   effects_.emplace_back(Send{from, to, std::move(out)});
 }
 
-void Engine::report(EventKind kind, const Peer& peer, std::string detail, Refusal refusal) {
-  if (auto* known = peers_.find(peer.number); known != nullptr && refusal != Refusal::none)
-    known->refused = true;
+void Engine::report(EventKind kind, Peer& peer, std::string detail, Refusal refusal) {
+  peer.refused = peer.refused || refusal != Refusal::none;
   effects_.emplace_back(
       Event{kind, peer.number, peer.mark, peer.remote, peer.identity, std::move(detail), refusal});
 }
 
 void Engine::report(EventKind kind, const IsakmpSa& sa, std::string detail, Refusal refusal) {
   const auto* up = std::get_if<Up>(&sa.state);
-  const auto* peer = up == nullptr ? nullptr : peers_.find(up->peer);
+  auto* peer = up == nullptr ? nullptr : peers_.find(up->peer);
   if (peer != nullptr) return report(kind, *peer, std::move(detail), refusal);
   effects_.emplace_back(
       Event{kind, PeerNumber(0), base::Mark(0), sa.remote, {}, std::move(detail), refusal, sa.number.value});

@@ -175,7 +175,7 @@ class Engine {
   void send_answer(IsakmpSa& sa, ByteView message);
   /// To whoever the SA is with, in pieces where it understands them and one datagram would be too large.
   void send(const IsakmpSa& sa, ByteView message);
-  void report(EventKind kind, const Peer& peer, std::string detail, Refusal refusal = Refusal::none);
+  void report(EventKind kind, Peer& peer, std::string detail, Refusal refusal = Refusal::none);
   void report(EventKind kind, const IsakmpSa& sa, std::string detail, Refusal refusal = Refusal::none);
   /// How long what this event ends has taken.
   void report_after(base::Duration took, EventKind kind, const Peer& peer, SaNumber setup,
@@ -363,7 +363,7 @@ class Engine {
   void watch_for_silence(Peer& peer, base::Time now);
   base::Duration watch_interval() const;
   void dpd_due(Peer& peer);
-  void first_child_due(const Peer& peer, base::Time now);
+  void first_child_due(Peer& peer, base::Time now);
   void ask_whether_it_is_there(IsakmpSa& sa, Peer& peer);
   static bool is_there(IsakmpSa& sa, std::uint32_t sequence);
   bool answers_our_question(const IsakmpSa& sa, std::uint32_t sequence);

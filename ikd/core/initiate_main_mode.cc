@@ -80,7 +80,7 @@ void Engine::request(IsakmpSa& sa, Bytes message, base::Time now) {
 
 void Engine::resend_request(IsakmpSa& sa, base::Time now) {
   if (sa.sent == most_sent) {
-    if (const auto* peer = peers_.find(sa.rekeys); peer != nullptr)
+    if (auto* peer = peers_.find(sa.rekeys); peer != nullptr)
       report(EventKind::rekey_failed, *peer, "it does not answer our Main Mode");
     return forget_sa(sa.number, now);
   }
@@ -90,7 +90,7 @@ void Engine::resend_request(IsakmpSa& sa, base::Time now) {
 }
 
 void Engine::give_up(const IsakmpSa& sa, std::string why, base::Time now) {
-  const auto* peer = peers_.find(sa.rekeys);
+  auto* peer = peers_.find(sa.rekeys);
   if (peer != nullptr) {
     report(EventKind::rekey_failed, *peer, std::move(why));
   } else {

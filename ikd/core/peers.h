@@ -99,7 +99,7 @@ struct Peer {
   Presence entry_presence = Presence::absent;
   std::map<Service, Presence> policies;  ///< one that is not in it is absent
   bool was_up = false;
-  bool refused = false;  ///< a Quick Mode of its came to nothing, and why was reported
+  bool refused = false;  ///< something that it asked for, and why was reported
   // Its NAT gave it another place (RFC 3947 §7).
   std::optional<base::Endpoint> next_remote;  ///< where it will be believed to be next; see nat_life.cc
   base::Time moved;                           ///< the last time
