@@ -10,12 +10,12 @@
 
 namespace ikd {
 
+/// "peer 7 (…) is up: …".
+std::string sentence_for(const ike::Event& event);
+
 /// One line in the log for one event, with its fields. What strangers can cause at will is limited to a
 /// few lines a minute, and so is each peer; who never had an IPsec SA counts as a stranger. The counters
 /// know the rest.
-/// Without its time: "peer 7 (…) is up: …".
-std::string sentence_for(const ike::Event& event);
-
 class EventSentences {
  public:
   void write(const ike::Event& event, base::Time now);
