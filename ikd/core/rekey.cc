@@ -140,8 +140,12 @@ void Engine::retire(Peer& peer, xfrm::Spi in, base::Time now) {
   if (child == nullptr || child->state == ChildState::active || sa == nullptr ||
       peer.active(child->service) == nullptr)
     return;
-  if (child->state == ChildState::standby) supersede(peer, *child);
+  const bool rival = child->state == ChildState::standby;
+  if (rival) supersede(peer, *child);
   send_delete_esp(*sa, in);
+  // Nothing acknowledges a Delete. Of two rivals the peer may send on this one, and does so to its end where
+  // the Delete is lost; from a pair that has been replaced it has gone already.
+  if (rival) return;
   const TimerKey lingering{TimerKind::inbound_linger, peer.number.value, in.value};
   if (!timers_.is_set(lingering)) timers_.set(lingering, now + inbound_linger);
 }
