@@ -215,6 +215,7 @@ void FakeKernel::run(ike::InstallOutbound e, base::Time now) {
 }
 
 void FakeKernel::run(const ike::RemoveSa& e, base::Time) {
+  packets_.erase(e.sa.spi);
   if (sas_.erase(e.sa) == 1) return;
   removed_in_vain_.push_back(e.sa);
   if (excused_.erase(e.sa) == 0) complain("removes an SA that is not there: " + name_of(e.sa));

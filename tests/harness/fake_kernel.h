@@ -74,6 +74,7 @@ class FakeKernel {
   const std::map<xfrm::PolicyId, xfrm::Policy>& policies() const { return policies_; }
   const std::vector<ike::Event>& events() const { return events_; }
   std::size_t events_of(ike::EventKind kind) const;
+  void forget_events() { events_.clear(); }
   /// The words of the first event of this kind.
   std::string told(ike::EventKind kind) const;
   bool empty() const { return sas_.empty() && entries_.empty() && policies_.empty(); }
