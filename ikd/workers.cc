@@ -47,8 +47,8 @@ void Workers::submit(Job job) {
   const auto* dh = std::get_if<ike::ComputeDh>(&job);
   {
     const std::lock_guard lock(mutex_);
-    if (dh == nullptr || jobs_.size() < most_waiting_) {
-      jobs_.push_back(std::move(job));
+    if (dh == nullptr || exchanges_.size() < most_waiting_) {
+      (dh == nullptr ? proofs_ : exchanges_).push_back(std::move(job));
       more_.notify_one();
       return;
     }
@@ -72,9 +72,10 @@ void Workers::work(const std::stop_token& stop) {
     Job job;
     {
       std::unique_lock lock(mutex_);
-      if (!more_.wait(lock, stop, [this] { return !jobs_.empty(); })) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
+      if (!more_.wait(lock, stop, [this] { return !proofs_.empty() || !exchanges_.empty(); })) return;
+      auto& jobs = proofs_.empty() ? exchanges_ : proofs_;
+      job = std::move(jobs.front());
+      jobs.pop_front();
     }
     finish(perform(job));
   }
@@ -101,7 +102,7 @@ void Workers::collect(const std::function<void(ike::Completion)>& handle) {
 
 std::size_t Workers::waiting() const {
   const std::lock_guard lock(mutex_);
-  return jobs_.size();
+  return proofs_.size() + exchanges_.size();
 }
 
 }  // namespace ikd

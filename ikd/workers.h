@@ -47,7 +47,8 @@ class Workers {
   base::Fd wake_;
   mutable std::mutex mutex_;
   std::condition_variable_any more_;
-  std::deque<Job> jobs_;
+  /// What ends a negotiation goes before what begins one.
+  std::deque<Job> proofs_, exchanges_;
   std::deque<ike::Completion> results_;
   std::vector<std::jthread> threads_;
 };

@@ -12,8 +12,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t amplification = 3;   // as RFC 9000 §8.1 has it
 constexpr std::uint8_t most_answers = 24;  // three messages, each repeated as often as the most patient do
 constexpr std::size_t least_share = 8;
-/// An honest client has sent message 5 by then, its repetition included; who guesses or only burns our
-/// Diffie-Hellman has not.
+/// After our message 4 an honest client has sent message 5 by then, its repetition included; who guesses or
+/// only burns our Diffie-Hellman has not.
 constexpr auto proven_keeps_its_place = 5s;
 constexpr double refusals_a_second = 10, refusals_at_once = 50;
 
@@ -60,8 +60,9 @@ bool Admission::within_rate(const base::Prefix& prefix, base::Time now) {
   return within;
 }
 
-bool Admission::may_go(const Entry& entry, base::Time now) {
-  return !entry.proven || now - *entry.proven >= proven_keeps_its_place;
+bool Admission::may_go(SaNumber proven, base::Time now) const {
+  const auto& computed = entries_.at(proven).computed;
+  return computed && now - *computed >= proven_keeps_its_place;
 }
 
 std::optional<SaNumber> Admission::whoever_makes_room(base::Time now) const {
@@ -70,7 +71,7 @@ std::optional<SaNumber> Admission::whoever_makes_room(base::Time now) const {
   if (crowd == places_.end()) return std::nullopt;
   if (crowd->second.unproven.size() > share()) return *crowd->second.unproven.begin();
   if (!unproven_strangers_.empty()) return *unproven_strangers_.begin();
-  if (!proven_strangers_.empty() && may_go(entries_.at(*proven_strangers_.begin()), now))
+  if (!proven_strangers_.empty() && may_go(*proven_strangers_.begin(), now))
     return *proven_strangers_.begin();
   if (crowd->second.unproven.empty()) return std::nullopt;
   return *crowd->second.unproven.begin();
@@ -87,7 +88,7 @@ Admission::Decision Admission::may_begin(const base::Address& from, base::Time n
 
 void Admission::begin(SaNumber sa, const base::Address& from) {
   const auto prefix = prefix_of(from);
-  entries_[sa] = {.address = from, .prefix = prefix, .proven = {}};
+  entries_[sa] = {.address = from, .prefix = prefix};
   auto& place = places_[prefix];
   place.unproven.insert(sa);
   if (place.peers == 0) unproven_strangers_.insert(sa);
@@ -100,7 +101,7 @@ Admission::Decision Admission::may_compute(SaNumber sa, const base::Address& fro
   Decision out{.admitted = true};
   const auto full = [&](const std::set<SaNumber>& proven, std::size_t limit) {
     if (proven.size() < limit) return false;
-    if (may_go(entries_.at(*proven.begin()), now)) out.instead_of = *proven.begin();
+    if (may_go(*proven.begin(), now)) out.instead_of = *proven.begin();
     return !out.instead_of;
   };
   const auto place_of = places_.find(prefix);
@@ -111,12 +112,16 @@ Admission::Decision Admission::may_compute(SaNumber sa, const base::Address& fro
     return {};
   // Message 1 may have come from elsewhere; the place that counts is the one that was proved.
   take_out(sa, entry->second);
-  entry->second = {.address = from, .prefix = prefix, .proven = now};
+  entry->second = {.address = from, .prefix = prefix, .proven = true};
   proven_[from].insert(sa);
   auto& place = places_[prefix];
   place.proven.insert(sa);
   if (place.peers == 0) proven_strangers_.insert(sa);
   return out;
+}
+
+void Admission::computed(SaNumber sa, base::Time now) {
+  if (const auto entry = entries_.find(sa); entry != entries_.end()) entry->second.computed = now;
 }
 
 void Admission::take_out(SaNumber sa, const Entry& entry) {

@@ -47,7 +47,9 @@ class AnswerBudget {
 /// Message 1 is free and may bear any address, so an entry without message 3 makes room for another: an
 /// honest client's message 3 comes within a round trip, and the rate leaves each two seconds. Message 3
 /// proves its address and costs us Diffie-Hellman: an address holds at most a quarter of those, a prefix
-/// half, and one more for each of its peers.
+/// half, and one more for each of its peers. It may be made to leave when it has not answered our message 4
+/// in a few seconds; never while it waits for us, however long our queue is: what has been begun is finished
+/// before more is.
 class Admission {
  public:
   /// `capacity`: so many at once.
@@ -63,6 +65,8 @@ class Admission {
   /// Message 3 of a half-open one that has begun: whether its Diffie-Hellman is computed. When admitted it
   /// counts as proven from here on.
   Decision may_compute(SaNumber sa, const base::Address& from, base::Time now);
+  /// Its Diffie-Hellman is done, one way or the other: the next word is the peer's.
+  void computed(SaNumber sa, base::Time now);
   /// However it ended. Does nothing for one that is not half-open.
   void end(SaNumber sa);
 
@@ -79,7 +83,8 @@ class Admission {
   struct Entry {
     base::Address address;
     base::Prefix prefix;
-    std::optional<base::Time> proven;
+    bool proven = false;
+    std::optional<base::Time> computed = {};
   };
   /// A prefix for as long as it has entries or peers.
   struct Place {
@@ -92,7 +97,7 @@ class Admission {
   std::size_t share() const;
   bool within_rate(const base::Prefix& prefix, base::Time now);
   std::optional<SaNumber> whoever_makes_room(base::Time now) const;
-  static bool may_go(const Entry& entry, base::Time now);
+  bool may_go(SaNumber proven, base::Time now) const;
   void take_out(SaNumber sa, const Entry& entry);
   void change_peers(const base::Prefix& prefix, int by);
   void forget_if_idle(const base::Prefix& prefix);

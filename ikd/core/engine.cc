@@ -279,7 +279,7 @@ void Engine::completed(Completion completion, base::Time now) {
                 : signature_made(*sa, std::move(*made), now);
   auto& dh = std::get<DhDone>(completion);
   if (!main_mode) return quick_dh_done(*sa, waiting.exchange, std::move(dh), now);
-  return ours ? derive_skeyid(*sa, std::move(dh), now) : dh_done(*sa, std::move(dh));
+  return ours ? derive_skeyid(*sa, std::move(dh), now) : dh_done(*sa, std::move(dh), now);
 }
 
 void Engine::timeout(base::Time now) {

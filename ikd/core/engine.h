@@ -60,7 +60,7 @@ struct Settings {
   std::chrono::seconds dpd_timeout{300};  ///< silence before a peer that was asked is given up
   /// Silence before a peer is given up that cannot be asked; zero: never.
   std::chrono::seconds silence_timeout{900};
-  std::uint32_t max_half_open = 1000;
+  std::uint32_t max_half_open = 4000;
   v1::NatDetection nat_detection = v1::NatDetection::truthful;
   InnerIds inner_ids;
   std::vector<Service> services;  ///< beside L2TP
@@ -245,7 +245,7 @@ class Engine {
   /// The peer that the other side of `sa` has proved to be. Null, and the SA is gone, when no number is free.
   Peer* authenticated(IsakmpSa& sa, ByteView id_body, Authentication proven, base::Time now);
   void phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, Peer& peer, base::Time now);
-  void dh_done(IsakmpSa& sa, DhDone done);
+  void dh_done(IsakmpSa& sa, DhDone done, base::Time now);
   /// False when there is no room for it.
   bool admit(const Admission::Decision& decision, base::Time now);
   void no_longer_half_open(const IsakmpSa& sa);

@@ -177,10 +177,11 @@ void Engine::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagr
   effects_.emplace_back(ComputeDh{ticket, sa.transform.group, base::to_bytes(ke)});
 }
 
-void Engine::dh_done(IsakmpSa& sa, DhDone done) {
+void Engine::dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
   if (std::holds_alternative<AnsweringAggressive>(sa.state)) return aggressive_dh_done(sa, std::move(done));
   auto* state = std::get_if<AwaitDh>(&sa.state);
   if (state == nullptr || state->ticket != done.ticket) return;
+  admission_.computed(sa.number, now);
   if (!done.result) {
     // It stays until its time is over, and keeps its place in its address's share: else a bad value would
     // buy the next computation.

@@ -97,7 +97,7 @@ struct Ike {
   std::chrono::seconds dpd{60};               ///< silence before R-U-THERE; zero: never ask
   std::chrono::seconds dpd_timeout{300};      ///< silence before the peer is forgotten
   std::chrono::seconds silence_timeout{900};  ///< the same where it cannot be asked; zero: never
-  std::uint32_t max_half_open = 1000;
+  std::uint32_t max_half_open = 4000;
   NatDetection nat_detection = NatDetection::truthful;
   InnerIds inner_ids;
   VendorIds vendor_ids = VendorIds::all;

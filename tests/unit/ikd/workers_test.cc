@@ -65,5 +65,24 @@ TEST(Workers, AFullQueueAnswersAtOnce) {
   EXPECT_NE(done.at(1).result.error().message.find("waiting"), std::string::npos);
 }
 
+TEST(Workers, WhatEndsANegotiationDoesNotWaitForThoseThatBegin) {
+  Workers workers(1, 100, no_keys(), nobody());
+  const auto initiator = crypto::DhKey::generate(crypto::Group::modp3072);
+  ASSERT_TRUE(initiator);
+  constexpr std::size_t crowd = 40;
+  for (std::uint64_t i = 0; i < crowd; ++i)
+    workers.submit(ike::ComputeDh{ike::Ticket(i), crypto::Group::modp3072, *initiator->public_value()});
+  workers.submit(ike::TryCandidates{.ticket = ike::Ticket(crowd), .trial = {}});
+  std::vector<bool> was_proof;
+  for (int i = 0; i < 600 && was_proof.size() < crowd + 1; ++i) {
+    pollfd p{.fd = workers.fd(), .events = POLLIN, .revents = 0};
+    if (::poll(&p, 1, 100) <= 0) continue;
+    workers.collect(
+        [&](ike::Completion c) { was_proof.push_back(std::holds_alternative<ike::CandidatesTried>(c)); });
+  }
+  ASSERT_EQ(was_proof.size(), crowd + 1);
+  EXPECT_FALSE(was_proof.back());
+}
+
 }  // namespace
 }  // namespace ikd

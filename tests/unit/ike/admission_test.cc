@@ -2,7 +2,13 @@
 
 #include "ike/admission.h"
 
+#include <deque>
+#include <map>
+#include <set>
+
 #include <gmock/gmock.h>
+
+#include "ike/engine.h"
 
 namespace {
 
@@ -39,6 +45,11 @@ struct Door {
     return number;
   }
   bool compute(SaNumber sa, const Address& from, base::Time now) {
+    const bool admitted = begin_to_compute(sa, from, now);
+    if (admitted) admission.computed(sa, now);
+    return admitted;
+  }
+  bool begin_to_compute(SaNumber sa, const Address& from, base::Time now) {
     const auto decision = admission.may_compute(sa, from, now);
     if (decision.admitted && decision.instead_of) leave(*decision.instead_of);
     return decision.admitted;
@@ -220,6 +231,76 @@ TEST(Admission, WhoDoesNotFollowUpItsDiffieHellmanMakesRoomAfterFiveSeconds) {
   EXPECT_TRUE(door.compute(*late, cgnat, start + 5s));
   EXPECT_FALSE(door.inside.contains(idle[0]));
   EXPECT_TRUE(door.inside.contains(idle[1]));
+}
+
+TEST(Admission, WhoWaitsForOurDiffieHellmanIsNotMadeToLeave) {
+  Door door(40);
+  std::vector<SaNumber> waiting;
+  for (int i = 0; i < 10; ++i) {
+    waiting.push_back(*door.knock(cgnat, start));
+    EXPECT_TRUE(door.begin_to_compute(waiting.back(), cgnat, start));
+  }
+  const auto late = door.knock(cgnat, start + 20s);
+  EXPECT_FALSE(door.compute(*late, cgnat, start + 20s));
+  door.admission.computed(waiting[0], start + 20s);
+  EXPECT_FALSE(door.compute(*late, cgnat, start + 24s));
+  EXPECT_TRUE(door.compute(*late, cgnat, start + 25s));
+  EXPECT_FALSE(door.inside.contains(waiting[0]));
+  EXPECT_TRUE(door.inside.contains(waiting[1]));
+}
+
+TEST(Admission, TableOfThoseWhoWaitForUsAdmitsNobody) {
+  Door door(40);
+  for (std::uint32_t i = 0; i < 40; ++i) {
+    const auto sa = door.knock(anywhere(i), start + i * 50ms);
+    ASSERT_TRUE(sa && door.begin_to_compute(*sa, anywhere(i), start + i * 50ms)) << i;
+  }
+  EXPECT_FALSE(door.knock(other, start + 20s));
+  EXPECT_EQ(door.inside.size(), 40u);
+}
+
+/// After the gateway's restart everybody behind one NAT, or each behind its own, comes back at the same
+/// moment, to a host that takes 8 ms for each. How many are up before a client gives up.
+std::size_t served_in_a_storm(std::uint32_t clients, bool one_nat) {
+  Door door(ike::Settings{}.max_half_open);
+  const auto at = [&](std::uint32_t client) { return one_nat ? cgnat : anywhere(client); };
+  std::map<std::uint32_t, SaNumber> begun;
+  std::deque<std::pair<std::uint32_t, SaNumber>> queue;
+  std::size_t up = 0;
+  const auto serve_until = [&](base::Time& free, base::Time end) {
+    for (; !queue.empty() && free + 8ms <= end; queue.pop_front()) {
+      free += 8ms;
+      const auto [client, sa] = queue.front();
+      if (!door.inside.contains(sa)) continue;
+      door.admission.computed(sa, free);
+      door.leave(sa);
+      door.establish(at(client), 1, client + 1);
+      ++up;
+    }
+    if (queue.empty()) free = std::max(free, end);
+  };
+  auto free = start;
+  for (const auto again : {0s, 1s, 3s, 7s, 15s, 31s}) {
+    const auto now = start + again;
+    serve_until(free, now);
+    for (std::uint32_t i = 0; i < clients; ++i) {
+      if (!begun.contains(i)) {
+        const auto sa = door.knock(at(i), now);
+        if (!sa) continue;
+        begun.emplace(i, *sa);
+      } else if (!door.inside.contains(begun.at(i))) {
+        continue;  // it is up, or was forgotten and its messages mean nothing any more
+      }
+      if (door.begin_to_compute(begun.at(i), at(i), now)) queue.emplace_back(i, begun.at(i));
+    }
+  }
+  serve_until(free, start + 60s);
+  return up;
+}
+
+TEST(Admission, StormAfterARestartIsServedToTheLast) {
+  EXPECT_EQ(served_in_a_storm(2000, true), 2000u);
+  EXPECT_EQ(served_in_a_storm(2000, false), 2000u);
 }
 
 TEST(Admission, RealAddressesThatFillTheTableAreReplacedInTime) {
