@@ -48,8 +48,6 @@ base::Result<void> prepare_ipv6(const config::Ppp& ppp, Ipv6Links& links) {
   return links.open();
 }
 
-std::string mark_field(const l2tp::TunnelName& tunnel) { return fmt::format("{:#x}", tunnel.mark.value); }
-
 }  // namespace
 
 Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets, DaemonOptions options)
@@ -69,7 +67,7 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
                                    base::Clock::now());
                },
            .refused = [this](const l2tp::TunnelName& tunnel, Refusal refusal, std::string_view user,
-                             std::string_view why) { refused(tunnel, refusal, user, why); },
+                             std::string_view why) { refusals_.tell(tunnel, refusal, user, why); },
            .up = [this](const SessionRecord& session) { session_up(session); },
            .down = [this](SessionRecord& session) { session_down(session); },
            .over = [this](const SessionRecord& session, std::string_view why) { session_over(session, why); },
@@ -312,9 +310,10 @@ void Daemon::perform(const l2tp::KernelTunnelUp& up) {
 }
 
 void Daemon::fail(const l2tp::TunnelName& tunnel, const base::Error& why) {
-  base::log(Severity::error,
-            fmt::format("Tunnel {} with {} fails: {}.", tunnel.id.value, words_for(tunnel), why.message),
-            {{"MARK", mark_field(tunnel)}});
+  if (quiet_.may_write(tunnel, base::Clock::now()))
+    base::log(Severity::error,
+              fmt::format("Tunnel {} with {} fails: {}.", tunnel.id.value, words_for(tunnel), why.message),
+              {{"MARK", mark_field(tunnel)}});
   // The peer need not know our paths and errno: it hears that something is missing here.
   server_.completed(l2tp::TunnelFailed{tunnel.id, "insufficient resources"}, base::Clock::now());
 }
@@ -328,10 +327,7 @@ void Daemon::perform(const l2tp::StartSession& start) {
   note(start.tunnel, {.what = Happening::session_begun,
                       .text = fmt::format("PPP begins in session {}", start.session.id.value)});
   if (const auto started = start_session(start); !started) {
-    base::log(Severity::error,
-              fmt::format("A session of {} fails: {}.", words_for(start.tunnel), started.error().message),
-              {{"MARK", mark_field(start.tunnel)}});
-    refused(start.tunnel, Refusal::ppp_not_startable, {}, started.error().message);
+    refusals_.tell(start.tunnel, Refusal::ppp_not_startable, {}, started.error().message);
     server_.completed(
         l2tp::SessionEnded{start.tunnel.id, start.session.id,
                            l2tp::hang_up(l2tp::CallResult::no_facilities_now, "PPP cannot be started here")},
@@ -489,22 +485,11 @@ void Daemon::note(const l2tp::TunnelName& tunnel, Chronicle::Note note) {
   chronicle_.note(tunnel, std::move(note), control::unix_milliseconds());
 }
 
-void Daemon::refused(const l2tp::TunnelName& tunnel, Refusal refusal, std::string_view user,
-                     std::string_view why) {
-  metrics_.count(refusal);
-  auto text = user.empty() ? std::string(why) : fmt::format("user '{}' is refused: {}", user, why);
-  note(tunnel, {.what = Happening::refused,
-                .text = std::move(text),
-                .user = user.empty() ? std::nullopt : std::optional(std::string(user)),
-                .refusal = refusal});
-}
-
 void Daemon::perform(const l2tp::TunnelDown& down) {
-  if (const auto refusal = refusal_behind(down); refusal != Refusal::none)
-    refused(down.tunnel, refusal, {}, down.why);
+  const bool refused = refusals_.tell(down);
   note(down.tunnel, {.what = Happening::tunnel_down,
                      .text = fmt::format("tunnel {} is down: {}", down.tunnel.id.value, down.why)});
-  if (!quiet_.may_write(down.tunnel, base::Clock::now())) return;
+  if (refused || !quiet_.may_write(down.tunnel, base::Clock::now())) return;
   base::log(
       Severity::info,
       fmt::format("Tunnel {} with {} is down: {}.", down.tunnel.id.value, words_for(down.tunnel), down.why),
@@ -513,10 +498,7 @@ void Daemon::perform(const l2tp::TunnelDown& down) {
 
 void Daemon::perform(const l2tp::CallRefused& call) {
   ++counters_.refused_calls;
-  refused(call.tunnel, Refusal::call_refused, {}, call.why);
-  if (!quiet_.may_write(call.tunnel, base::Clock::now())) return;
-  base::log(Severity::notice, fmt::format("A call of {} is refused: {}.", words_for(call.tunnel), call.why),
-            {{"MARK", mark_field(call.tunnel)}});
+  refusals_.tell(call);
 }
 
 void Daemon::forget_marks_from_before(base::Time when) {

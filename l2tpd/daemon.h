@@ -20,7 +20,7 @@
 #include "l2tpd/links.h"
 #include "l2tpd/metrics.h"
 #include "l2tpd/peers_watch.h"
-#include "l2tpd/quiet.h"
+#include "l2tpd/refusals.h"
 #include "nft/peer_map.h"
 #include "nft/set_members.h"
 #include "nft/table_watch.h"
@@ -101,7 +101,6 @@ class Daemon {
   void perform(const l2tp::CallRefused& refused);
   base::Result<Configuration> loaded_anew() const;
   void note(const l2tp::TunnelName& tunnel, Chronicle::Note note);
-  void refused(const l2tp::TunnelName& tunnel, Refusal refusal, std::string_view user, std::string_view why);
   void fail(const l2tp::TunnelName& tunnel, const base::Error& why);
   base::Result<void> start_session(const l2tp::StartSession& start);
   PppdTerms terms_for(const l2tp::TunnelName& tunnel) const;
@@ -132,6 +131,10 @@ class Daemon {
   std::map<std::string, std::uint16_t> clamped_;  ///< interfaces that are up, and their MTU
   std::optional<nft::TableWatch> table_;
   std::optional<nft::SetMembers> sets_;
+  Quiet quiet_;
+  Metrics metrics_;
+  Chronicle chronicle_;
+  Refusals refusals_{metrics_, chronicle_, quiet_};
   l2tp::Server server_;
   Bindings bindings_;
   Ipv6Links ipv6_links_;
@@ -140,12 +143,9 @@ class Daemon {
   Farewells farewells_;
   std::vector<std::unique_ptr<MainSocket>> main_sockets_;
   std::map<l2tp::TunnelId, Tunnel> tunnels_;
-  Quiet quiet_;
-  Chronicle chronicle_;
   std::unique_ptr<control::Server> control_;  // after what it serves
   std::unique_ptr<PeersWatch> peers_;
   DaemonCounters counters_;
-  Metrics metrics_;
   std::string radius_file_;  ///< empty: RADIUS is not asked
   os::Source table_events_;
   os::Source timer_;

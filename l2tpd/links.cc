@@ -31,13 +31,13 @@ struct Overloaded : Handlers... {
 template <class... Handlers>
 Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
-std::string mark_field(const l2tp::TunnelName& tunnel) { return fmt::format("{:#x}", tunnel.mark.value); }
-
 }  // namespace
 
 std::string words_for(const l2tp::TunnelName& tunnel) {
   return fmt::format("peer {}{}", tunnel.remote.to_string(), tunnel.mark.value == 0 ? " (clear text)" : "");
 }
+
+std::string mark_field(const l2tp::TunnelName& tunnel) { return fmt::format("{:#x}", tunnel.mark.value); }
 
 Links::Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, Bindings& bindings,
              PppdProgram program, Calls calls)
@@ -72,6 +72,7 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
   it->channel = std::move(ours);
   it->ipv6 = terms.ipv6;
   it->since = base::Clock::now();
+  by_session_[{tunnel.id, session.id}] = &*it;
   it->readable = loop_.on_readable(it->channel.get(), [this, it] { read(*it); });
   it->exit = loop_.on_child_exit(*pid, [this, it](int status) { ended(it, status); });
   ++counters_.started;
@@ -79,15 +80,21 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
 }
 
 void Links::stop(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, std::string why) {
-  for (auto& link : links_) {
-    if (link.stopped || link.tunnel != tunnel || link.session != session) continue;
-    link.stopped = std::move(why);
-    terminate(link);
-    return;
-  }
+  const auto found = by_session_.find({tunnel.id, session.id});
+  if (found == by_session_.end()) return;
+  auto& link = *found->second;
+  if (link.tunnel != tunnel || link.session != session) return;
+  link.stopped = std::move(why);
+  terminate(link);
+}
+
+void Links::forget_session(const Link& link) {
+  const auto found = by_session_.find({link.tunnel.id, link.session.id});
+  if (found != by_session_.end() && found->second == &link) by_session_.erase(found);
 }
 
 void Links::terminate(Link& link) {
+  forget_session(link);
   ::kill(link.pid, SIGTERM);
   link.kill_timer = loop_.on_time([pid = link.pid] { ::kill(pid, SIGKILL); });
   link.kill_timer.set_time(base::Clock::now() + patience());
@@ -99,10 +106,8 @@ base::Duration Links::patience() const {
 }
 
 std::optional<LinkStatus> Links::status(l2tp::TunnelId tunnel, l2tp::SessionId session) const {
-  for (const auto& link : links_) {
-    if (!link.stopped && link.tunnel.id == tunnel && link.session.id == session) return link.status;
-  }
-  return std::nullopt;
+  const auto found = by_session_.find({tunnel, session});
+  return found == by_session_.end() ? std::nullopt : std::optional(found->second->status);
 }
 
 void Links::send(Link& link, base::ByteView packet) {
@@ -297,12 +302,6 @@ void Links::refuse(Link& link, std::string_view name, Refusal refusal, std::stri
                    std::string_view told) {
   ++counters_.refused_logins;
   link.refused = fmt::format("user '{}' refused: {}", name, reason);
-  if (quiet_.may_write(link.tunnel, base::Clock::now()))
-    base::log(Severity::notice,
-              fmt::format("User '{}' of {} refused: {}.", name, words_for(link.tunnel), reason),
-              {{"MARK", mark_field(link.tunnel)},
-               {"USER", std::string(name)},
-               {"REFUSAL", std::string(name_of(refusal))}});
   send(link, encode_no(told));
   calls_.refused(link.tunnel, refusal, name, reason);
 }
@@ -367,6 +366,7 @@ void Links::report_ipv6_down(Link& link) {
 }
 
 void Links::ended(Iterator it, int status) {
+  forget_session(*it);
   auto gone = std::move(*it);
   links_.erase(it);
   if (gone.status.address) pool_.release(*gone.status.address);
@@ -387,10 +387,6 @@ void Links::ended(Iterator it, int status) {
                           words_for(gone.tunnel), seconds.count(), why),
               {{"MARK", mark_field(gone.tunnel)}, {"USER", gone.account->name}});
   } else if (!gone.stopped && !gone.refused) {
-    if (quiet_.may_write(gone.tunnel, base::Clock::now()))
-      base::log(Severity::notice,
-                fmt::format("PPP with {} did not come up: {}.", words_for(gone.tunnel), why),
-                {{"MARK", mark_field(gone.tunnel)}});
     calls_.refused(gone.tunnel, refusal_behind(end.name), {}, why);
   }
   if (!gone.stopped) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -16,7 +17,6 @@
 #include "l2tpd/link_protocol.h"
 #include "l2tpd/pool.h"
 #include "l2tpd/pppd.h"
-#include "l2tpd/quiet.h"
 #include "l2tpd/refusal.h"
 #include "os/loop.h"
 
@@ -147,6 +147,7 @@ class Links {
   void report_ipv6_down(Link& link);
   void ended(Iterator link, int status);
   void terminate(Link& link);
+  void forget_session(const Link& link);
   void end(Link& link, std::string why);
   bool make_room(Link& newer, const Account& account);
   std::optional<std::string> unusable(const std::optional<base::Address>& given) const;
@@ -165,11 +166,13 @@ class Links {
   PrefixPool prefixes_;
   std::uint64_t records_ = 0;
   std::list<Link> links_;  ///< a link stays where it is: the loop's callbacks hold on to it
+  std::map<std::pair<l2tp::TunnelId, l2tp::SessionId>, Link*> by_session_;  ///< those that are not ending
   LinkCounters counters_;
-  Quiet quiet_;
 };
 
 /// "peer 240.0.0.1:1701", as the log names it.
 std::string words_for(const l2tp::TunnelName& tunnel);
+/// MARK of its lines there.
+std::string mark_field(const l2tp::TunnelName& tunnel);
 
 }  // namespace l2tpd

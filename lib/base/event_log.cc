@@ -10,6 +10,8 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 namespace base {
 namespace {
 
@@ -21,14 +23,6 @@ bool stderr_is_journal() {
   struct stat info {};
   if (stream == nullptr || ::fstat(STDERR_FILENO, &info) != 0) return false;
   return fmt::format("{}:{}", info.st_dev, info.st_ino) == stream;
-}
-
-std::string one_line(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return out;
 }
 
 }  // namespace
@@ -45,7 +39,9 @@ void log(Severity severity, std::string_view sentence, std::initializer_list<Log
   }
   std::vector<std::string> entries{fmt::format("MESSAGE={}", one_line(sentence)),
                                    fmt::format("PRIORITY={}", static_cast<int>(severity))};
-  for (const auto& field : fields) entries.push_back(fmt::format("{}={}", field.name, one_line(field.value)));
+  for (const auto& field : fields) {
+    if (!field.value.empty()) entries.push_back(fmt::format("{}={}", field.name, one_line(field.value)));
+  }
   std::vector<iovec> parts;
   for (auto& entry : entries) parts.push_back({.iov_base = entry.data(), .iov_len = entry.size()});
   sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));

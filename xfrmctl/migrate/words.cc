@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "ike/proposal.h"
 
 namespace migrate {
@@ -75,20 +76,6 @@ bool fits(std::string_view pattern, std::string_view text) {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-/// The octets of a character of UTF-8 (RFC 3629 §4) that begins here; 0: none does.
-std::size_t character_at(base::ByteView bytes) {
-  const auto c = bytes[0];
-  if (c < 0x80) return 1;
-  const std::size_t size = c < 0xc2 || c > 0xf4 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-  if (size == 0 || bytes.size() < size) return 0;
-  const std::uint8_t least = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-  const std::uint8_t most = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-  if (bytes[1] < least || bytes[1] > most) return 0;
-  for (std::size_t i = 2; i < size; ++i)
-    if ((bytes[i] & 0xc0) != 0x80) return 0;
-  return size;
-}
-
 std::optional<base::Secret> from_hex(std::string_view digits) {
   if (digits.size() % 2 != 0) return std::nullopt;
   auto out = base::Secret::of_size(digits.size() / 2);
@@ -122,7 +109,7 @@ std::optional<base::Secret> from_base64(std::string_view text) {
 
 bool is_text(base::ByteView bytes) {
   while (!bytes.empty()) {
-    const auto size = character_at(bytes);
+    const auto size = base::utf8_size(base::as_text(bytes));
     if (size == 0) return false;
     bytes = bytes.subspan(size);
   }

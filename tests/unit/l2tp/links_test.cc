@@ -1,162 +1,16 @@
-// Who gets in, with which address, and who has to go for it. A program that only sleeps stands in for pppd;
-// the test speaks for the plugin in it.
+// Who gets in, with which address, and who has to go for it.
 
-#include "l2tpd/links.h"
-
-#include <csignal>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <map>
-#include <optional>
-#include <set>
-
-#include <fcntl.h>
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "base/event_log.h"
+#include "pretend_pppd.h"
 
 namespace l2tpd {
 namespace {
 
-using namespace std::chrono_literals;
-using namespace std::string_literals;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-base::Address address(const char* text) { return *base::Address::parse(text); }
-
-class LinksTest : public ::testing::Test {
- protected:
-  LinksTest() {
-    base::set_log_level(base::Severity::error);
-    char folder[] = "/tmp/links.XXXXXX";
-    if (!::mkdtemp(folder)) std::abort();
-    folder_ = folder;
-    config_.ppp.local_address = address("10.99.0.1");
-    config_.ppp.pool = *base::Prefix::parse("10.99.1.0/29");
-    for (const auto* name : {"alice", "bob"}) {
-      config_.users.push_back({.name = name, .address = {}, .limits = {}, .line = 0});
-      secrets_.user.emplace(name, base::Secret::copy_of(base::as_bytes("pw")));
-    }
-    const auto program = folder_ + "/pppd";
-    std::ofstream(program) << "#!/bin/sh\n"
-                              "while [ $# -gt 0 ]; do [ $1 = pppol2tp_session_id ] && id=$2; shift; done\n"
-                              "echo $$ > "
-                           << folder_ << "/new && mv " << folder_ << "/new " << folder_ << "/$id\n"
-                           << "[ $id -lt 100 ] || trap '' TERM\n"
-                           << "exec sleep 600\n";
-    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
-    links_.emplace(
-        loop_, config_, accounts_, bindings_, PppdProgram{.path = program},
-        Links::Calls{
-            .ended = [this](const l2tp::TunnelName&, const l2tp::SessionName& session,
-                            const l2tp::Ending& ending) { told_[session.id.value] = ending.message; },
-            .refused =
-                [this](const l2tp::TunnelName&, Refusal refusal, std::string_view user, std::string_view) {
-                  refused_.push_back(std::string(name_of(refusal)) + " " + std::string(user));
-                },
-            .up = [this](const SessionRecord& s) { heard_.push_back("up " + s.ifname); },
-            .down = [this](SessionRecord& s) { heard_.push_back("down " + s.ifname); },
-            .over =
-                [this](const SessionRecord& s, std::string_view why) {
-                  heard_.push_back("over " + s.ifname + ": " + std::string(why));
-                },
-            .refitted = [this](const SessionRecord& s,
-                               std::uint16_t mtu) { heard_.push_back(s.ifname + " " + std::to_string(mtu)); },
-            .ipv6_up =
-                [this](const Ipv6Up& up, const base::Prefix& prefix) {
-                  heard_.push_back("ipv6 up " + up.ifname + ": " + prefix.to_string());
-                },
-            .ipv6_down = [this](const std::string& ifname) { heard_.push_back("ipv6 down " + ifname); }});
-  }
-  ~LinksTest() override {
-    for (const auto& [id, session] : sessions_) ::kill(session.pid, SIGKILL);
-    std::filesystem::remove_all(folder_);
-    base::set_log_level(base::Severity::info);
-  }
-
-  struct Session {
-    pid_t pid = -1;
-    base::Fd plugin;
-  };
-
-  static l2tp::TunnelName tunnel() {
-    return {.id = l2tp::TunnelId(1),
-            .peer = l2tp::TunnelId(1),
-            .mark = base::Mark(0x100),
-            .local = {address("203.0.113.1"), 1701},
-            .remote = {address("240.0.0.1"), 1701}};
-  }
-  static l2tp::SessionName name(std::uint16_t id) {
-    return {.id = l2tp::SessionId(id), .peer = l2tp::SessionId(1)};
-  }
-
-  /// Starts a pppd, and takes its end of the channel.
-  void dial(std::uint16_t id) {
-    const auto started = links_->start(tunnel(), name(id), base::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)),
-                                       {.mtu = 1398, .ipv6 = true});
-    ASSERT_TRUE(started) << started.error().message;
-    auto& session = sessions_[id];
-    for (int turns = 0; turns < 500 && session.pid < 0; ++turns) {
-      loop_.run_once(10ms);
-      std::ifstream(folder_ + "/" + std::to_string(id)) >> session.pid;
-    }
-    ASSERT_GT(session.pid, 0);
-    const base::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, session.pid, 0)));
-    session.plugin = base::Fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), 4, 0)));
-    ASSERT_TRUE(session.plugin);
-  }
-
-  /// What l2tpd answers, within a moment.
-  std::string answer(std::uint16_t id) {
-    char buffer[1024];
-    for (int turns = 0; turns < 20; ++turns) {
-      loop_.run_once(5ms);
-      const auto got = ::recv(sessions_[id].plugin.get(), buffer, sizeof buffer, MSG_DONTWAIT);
-      if (got >= 0) return {buffer, static_cast<std::size_t>(got)};
-    }
-    return "nothing";
-  }
-  std::string ask(std::uint16_t id, const std::string& question) {
-    ::send(sessions_[id].plugin.get(), question.data(), question.size(), MSG_NOSIGNAL);
-    return answer(id);
-  }
-  std::string log_in(std::uint16_t id, const std::string& user, const std::string& password = "pw") {
-    return ask(id, "P" + field(user) + field(password));
-  }
-  std::string up(std::uint16_t id, const std::string& ifname) {
-    return ask(id, "U" + field(ifname) + field("\x0a\x63\0\1"s) + field("\x0a\x63\1\1"s) + field("\5\x76"));
-  }
-  static std::string field(const std::string& text) { return static_cast<char>(text.size()) + text; }
-  static std::string lease(const char* text) {
-    const auto bytes = encode_lease({address(text)});
-    return {bytes.begin(), bytes.end()};
-  }
-  static std::string refusal(const std::string& why) { return "N" + field(why); }
-
-  void wait_for_the_end_of(std::uint16_t id) {
-    for (int turns = 0; turns < 500 && ::kill(sessions_[id].pid, 0) == 0; ++turns) loop_.run_once(10ms);
-    EXPECT_NE(::kill(sessions_[id].pid, 0), 0) << id;
-  }
-
-  os::Loop loop_;
-  std::string folder_;
-  config::Config config_;
-  config::Secrets secrets_;
-  Bindings bindings_{loop_, config_, folder_ + "/ikd"};
-  Accounts accounts_{config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows"))};
-  std::optional<Links> links_;
-  std::map<std::uint16_t, Session> sessions_;
-  std::map<std::uint16_t, std::string> told_;  ///< Calls::ended, by session
-  std::vector<std::string> heard_;
-  std::vector<std::string> refused_;
-};
+using LinksTest = PretendPppd;
 
 TEST_F(LinksTest, WhoKnowsThePasswordGetsAnAddressAndItsLimits) {
   config_.users[0].limits = {.sessions = 0, .when_full = {}, .session = 3600s, .idle = 60s};
