@@ -17,9 +17,6 @@ namespace {
 using control::Call;
 using control::Json;
 
-/// So many peers hold nobody up; more come in parts.
-constexpr std::size_t most_at_once = 1000, rows_at_once = 16;
-
 std::uint64_t seconds_since(base::Time then) {
   const auto passed = std::chrono::duration_cast<std::chrono::seconds>(base::Clock::now() - then).count();
   return passed < 0 ? 0 : static_cast<std::uint64_t>(passed);
@@ -127,28 +124,15 @@ void Daemon::tell_peer(std::optional<ike::PeerNumber> number, Call call) {
 }
 
 void Daemon::list_peers(Call call) {
-  const auto& peers = engine_.peers();
-  if (!call.takes_more()) {
-    if (peers.size() > most_at_once) return call.fail(control::too_many_peers);
-    auto rows = Json::array();
-    for (const auto& [number, peer] : peers) rows.push_back(to_json(row_of(peer)));
-    return call.reply({{"peers", std::move(rows)}});
-  }
-  const auto shared = std::make_shared<Call>(std::move(call));
-  shared->in_turns([this, shared, last = ike::PeerNumber(0)]() mutable {
-    auto rows = Json::array();
-    auto next = engine_.peers().upper_bound(last);
-    for (; next != engine_.peers().end() && rows.size() < rows_at_once; ++next) {
-      rows.push_back(to_json(row_of(next->second)));
-      last = next->first;
-    }
-    const bool more = next != engine_.peers().end();
-    if (more)
-      shared->reply_and_continue({{"peers", std::move(rows)}});
-    else
-      shared->reply({{"peers", std::move(rows)}});
-    return more;
-  });
+  // By number: who comes and goes between two parts is no matter.
+  control::reply_list(std::move(call), "peers", control::too_many_peers,
+                      [this, last = ike::PeerNumber(0)](Json& rows) mutable {
+                        const auto next = engine_.peers().upper_bound(last);
+                        if (next == engine_.peers().end()) return false;
+                        rows.push_back(to_json(row_of(next->second)));
+                        last = next->first;
+                        return true;
+                      });
 }
 
 /// News go out at once; of a peer that is still to be shown as present they only come sooner.

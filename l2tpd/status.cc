@@ -1,5 +1,7 @@
 #include "l2tpd/status.h"
 
+#include <functional>
+
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -56,21 +58,17 @@ control::Session row_of(const l2tp::Tunnel& tunnel, const l2tp::Session& session
 /// Neither waiting for SCCCN, which may never come, nor only acknowledging a StopCCN any more.
 bool stands(const l2tp::Tunnel& tunnel) { return tunnel.established_at() && !tunnel.lingering(); }
 
-Json tunnels_of(const l2tp::Server& server) {
-  auto rows = Json::array();
-  for (const auto& [id, tunnel] : server.tunnels()) {
-    if (stands(tunnel)) rows.push_back(control::to_json(row_of(tunnel)));
-  }
-  return {{"tunnels", std::move(rows)}};
-}
-
-Json sessions_of(const l2tp::Server& server, const Links& links) {
-  auto rows = Json::array();
-  for (const auto& [tunnel_id, tunnel] : server.tunnels()) {
-    for (const auto& [id, session] : tunnel.sessions())
-      rows.push_back(control::to_json(row_of(tunnel, session, links)));
-  }
-  return {{"sessions", std::move(rows)}};
+/// Tunnel by tunnel, in the order of their ids.
+void reply_list(control::Call call, const char* member, const l2tp::Server& server,
+                std::function<void(const l2tp::Tunnel&, Json&)> put) {
+  control::reply_list(std::move(call), member, control::too_many_tunnels,
+                      [&server, put = std::move(put), last = l2tp::TunnelId()](Json& rows) mutable {
+                        const auto next = server.tunnels().upper_bound(last);
+                        if (next == server.tunnels().end()) return false;
+                        put(next->second, rows);
+                        last = next->first;
+                        return true;
+                      });
 }
 
 const char* word_for(config::Cleartext cleartext) {
@@ -132,10 +130,16 @@ void serve_status(control::Server& control, const l2tp::Server& server, const Li
       "Status", [&server, &links, &router, &counters, cleartext, started](const Json&, control::Call call) {
         call.reply(control::to_json(status_of(server, links, router, counters, cleartext, started)));
       });
-  control.handle("ListTunnels",
-                 [&server](const Json&, control::Call call) { call.reply(tunnels_of(server)); });
+  control.handle("ListTunnels", [&server](const Json&, control::Call call) {
+    reply_list(std::move(call), "tunnels", server, [](const l2tp::Tunnel& tunnel, Json& rows) {
+      if (stands(tunnel)) rows.push_back(control::to_json(row_of(tunnel)));
+    });
+  });
   control.handle("ListSessions", [&server, &links](const Json&, control::Call call) {
-    call.reply(sessions_of(server, links));
+    reply_list(std::move(call), "sessions", server, [&links](const l2tp::Tunnel& tunnel, Json& rows) {
+      for (const auto& [id, session] : tunnel.sessions())
+        rows.push_back(control::to_json(row_of(tunnel, session, links)));
+    });
   });
 }
 

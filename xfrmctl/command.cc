@@ -4,12 +4,13 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "control/interface.h"
 
 namespace xfrmctl {
 
 int complain(std::string_view why, int status) {
-  fmt::print(stderr, "xfrmctl: {}\n", why);
+  fmt::print(stderr, "xfrmctl: {}\n", base::one_line(why));
   return status;
 }
 

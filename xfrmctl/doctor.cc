@@ -10,6 +10,7 @@
 #include "doctor/checks.h"
 #include "doctor/gather.h"
 #include "xfrmctl/ask.h"
+#include "xfrmctl/json_text.h"
 #include "xfrmctl/self_test.h"
 #include "xfrmctl/table.h"
 
@@ -63,7 +64,7 @@ std::string findings_json(const Findings& findings) {
   for (const auto& f : findings)
     out["findings"].push_back(
         {{"check", f.check}, {"severity", word(f.severity)}, {"sentence", f.sentence}, {"remedy", f.remedy}});
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(out);
 }
 
 int verdict_of(const Findings& findings) {

@@ -11,6 +11,7 @@
 
 #include "control/history.h"
 #include "xfrmctl/ask.h"
+#include "xfrmctl/json_text.h"
 #include "xfrmctl/table.h"
 
 namespace xfrmctl {
@@ -210,7 +211,7 @@ std::string story_json(const Story& story) {
   if (const auto* r = story.refusal; r != nullptr)
     out["refusal"] = {{"id", r->id},           {"meaning", r->meaning}, {"remedy", r->remedy},
                       {"windows", r->windows}, {"apple", r->apple},     {"android", r->android}};
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(out);
 }
 
 int run_explain(const Options& options) {

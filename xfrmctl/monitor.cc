@@ -11,6 +11,7 @@
 #include "control/rows.h"
 #include "os/loop.h"
 #include "xfrmctl/explain.h"
+#include "xfrmctl/json_text.h"
 
 namespace xfrmctl {
 namespace {
@@ -57,7 +58,7 @@ class Follower {
     if (options_.json) {
       auto shown = control::to_json(*event);
       shown["version"] = 1;
-      fmt::print("{}\n", shown.dump(-1, ' ', false, Json::error_handler_t::replace));
+      fmt::print("{}", json_line(shown));
     } else {
       fmt::print("{}", event_line(*event));
     }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "xfrmctl/json_text.h"
 #include "xfrmctl/table.h"
 
 namespace xfrmctl {
@@ -110,17 +111,18 @@ std::vector<std::string> table_line(const PeerRow& row) {
 std::vector<PeerRow> join(std::vector<control::Peer> peers, const std::vector<control::Tunnel>& tunnels,
                           const std::vector<control::Session>& sessions) {
   const auto tunnel_of = newest_by_mark(tunnels);
+  std::map<std::pair<std::uint32_t, std::uint16_t>, const control::Tunnel*> tunnel_called;
+  for (const auto& tunnel : tunnels) tunnel_called.emplace(std::pair(tunnel.mark, tunnel.tunnel), &tunnel);
   const auto session_of = newest_by_mark(sessions);
   std::ranges::sort(peers, {}, &control::Peer::peer);
   std::vector<PeerRow> rows;
   for (auto& peer : peers) {
     PeerRow row{.peer = std::move(peer), .tunnel = {}, .session = {}};
     if (const auto it = session_of.find(row.peer.mark); it != session_of.end()) row.session = *it->second;
-    const auto belongs = [&row](const control::Tunnel& t) {
-      return t.mark == row.peer.mark && row.session && t.tunnel == row.session->tunnel;
-    };
-    if (const auto it = std::ranges::find_if(tunnels, belongs); it != tunnels.end()) {
-      row.tunnel = *it;
+    const auto of_session =
+        row.session ? tunnel_called.find({row.peer.mark, row.session->tunnel}) : tunnel_called.end();
+    if (of_session != tunnel_called.end()) {
+      row.tunnel = *of_session->second;
     } else if (const auto newest = tunnel_of.find(row.peer.mark); newest != tunnel_of.end()) {
       row.tunnel = *newest->second;
     }
@@ -132,7 +134,7 @@ std::vector<PeerRow> join(std::vector<control::Peer> peers, const std::vector<co
 std::string peers_json(const std::vector<PeerRow>& rows) {
   Json out{{"version", 1}, {"peers", Json::array()}};
   for (const auto& row : rows) out["peers"].push_back(row_json(row));
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(out);
 }
 
 std::string peers_table(const std::vector<PeerRow>& rows) {

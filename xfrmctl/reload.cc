@@ -46,7 +46,7 @@ int run_reload(const Options& options) {
   if (options.dry_run) return good;
   const auto answer = ask(socket, "sameroof.L2tp.Reload", Json::object());
   if (!answer) return complain(answer.error());
-  fmt::print("l2tpd: {}\n", answer->value("changes", ""));
+  fmt::print("l2tpd: {}\n", printable(answer->value("changes", "")));
   return good;
 }
 

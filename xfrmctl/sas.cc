@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "xfrmctl/json_text.h"
 #include "xfrmctl/table.h"
 
 namespace xfrmctl {
@@ -52,7 +53,7 @@ std::string spi_text(std::uint32_t spi) { return fmt::format("{:#010x}", spi); }
 
 std::string document(const char* member, Json rows) {
   const Json out{{"version", 1}, {member, std::move(rows)}};
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(out);
 }
 
 /// Where a row belongs: the peers' first.

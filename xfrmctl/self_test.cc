@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "self_test/run.h"
 #include "self_test/sandbox.h"
+#include "xfrmctl/json_text.h"
 #include "xfrmctl/table.h"
 
 namespace xfrmctl {
@@ -30,7 +31,7 @@ std::string verdicts_json(std::span<const Verdict> verdicts) {
                              {"holds", v.holds},
                              {"sentence", v.sentence},
                              {"remedy", v.holds ? Json() : Json(v.remedy)}});
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(out);
 }
 
 int run_self_test(const Options& options) {

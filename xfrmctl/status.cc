@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "xfrmctl/json_text.h"
+
 namespace xfrmctl {
 namespace {
 
@@ -29,7 +31,7 @@ std::string status_json(const base::Result<control::Status>& ikd,
     return status ? control::to_json(*status) : control::Json(nullptr);
   };
   const control::Json out{{"version", 1}, {"ikd", or_null(ikd)}, {"l2tpd", or_null(l2tpd)}};
-  return out.dump(2, ' ', false, control::Json::error_handler_t::replace) + "\n";
+  return json_text(out);
 }
 
 }  // namespace xfrmctl

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "xfrmctl/json_text.h"
 #include "xfrmctl/table.h"
 
 namespace xfrmctl {
@@ -51,7 +52,7 @@ std::string json(const char* member, std::vector<Row> rows, const std::vector<Pe
     shown["peer_address"] = peer ? Json(peer->address) : Json(nullptr);
     shown["peer_port"] = peer ? Json(peer->port) : Json(nullptr);
   }
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(out);
 }
 
 std::string number_cell(const Peer* peer) { return peer ? fmt::format("{}", peer->peer) : std::string(); }

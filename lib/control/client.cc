@@ -77,7 +77,7 @@ base::Result<Client> Client::connect(const std::string& path, base::Duration pat
 }
 
 base::Result<void> Client::request(const Json& call, base::Time deadline) {
-  auto text = call.dump();
+  auto text = call.dump(-1, ' ', false, Json::error_handler_t::replace);  // it may bear what a user typed
   text += '\0';
   return stream_->send(text, deadline);
 }

@@ -78,11 +78,6 @@ std::vector<Attempt> History::attempts() const {
 void History::serve(Server& server) {
   server.handle("Events", [this](const Json&, Call call) { followers_.push_back(std::move(call)); });
   server.handle("Attempts", [this](const Json&, Call call) {
-    if (!call.takes_more()) {
-      auto all = Json::array();
-      for (const auto& kept : kept_) all.push_back(to_json(kept.attempt));
-      return call.reply({{"attempts", std::move(all)}});
-    }
     // By number: what is forgotten between two turns is not missed.
     const auto shared = std::make_shared<Call>(std::move(call));
     shared->in_turns([this, shared, after = std::uint64_t{0}]() mutable {

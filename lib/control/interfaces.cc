@@ -14,7 +14,7 @@ constexpr std::string_view events_out = "(event: Event)";
 constexpr std::string_view attempts_out = "(attempts: []Attempt)";
 constexpr std::string_view events_comment = "What happens from now on, one by one.";
 constexpr std::string_view attempts_comment =
-    "The last attempts to connect, the oldest first; failed ones are kept for longest.";
+    "The last attempts to connect, one by one, the oldest first; failed ones are kept for longest.";
 constexpr std::string_view metrics_out = "(families: []Family)";
 constexpr std::string_view ended_out = "(tunnels: int, sessions: int, marks: []int)";
 
@@ -49,7 +49,7 @@ constexpr Method ike_methods[] = {
      .comment = attempts_comment,
      .in = {},
      .out = attempts_out,
-     .replies = Replies::pages},
+     .replies = Replies::stream},
     {.name = "Metrics", .comment = "All counters, for monitoring systems.", .in = {}, .out = metrics_out},
     {.name = "Terminate",
      .comment = "Ends a peer: its SAs are deleted, here and there.",
@@ -65,17 +65,24 @@ constexpr Method l2tp_methods[] = {
          "cleartext: whether L2TP without IPsec is served, off, beside, or only that.",
      .in = {},
      .out = status_out},
-    {.name = "ListTunnels", .comment = "Every tunnel that stands.", .in = {}, .out = "(tunnels: []Tunnel)"},
-    {.name = "ListSessions",
-     .comment = "Every session, with the user and address PPP agreed on once it did.",
+    {.name = "ListTunnels",
+     .comment =
+         "Every tunnel that stands. More than a thousand come with \"more\" only, else TooManyTunnels.",
      .in = {},
-     .out = "(sessions: []Session)"},
+     .out = "(tunnels: []Tunnel)",
+     .replies = Replies::pages},
+    {.name = "ListSessions",
+     .comment =
+         "Every session, with the user and address PPP agreed on once it did; in parts like ListTunnels.",
+     .in = {},
+     .out = "(sessions: []Session)",
+     .replies = Replies::pages},
     {.name = "Events", .comment = events_comment, .in = {}, .out = events_out, .replies = Replies::stream},
     {.name = "Attempts",
      .comment = attempts_comment,
      .in = {},
      .out = attempts_out,
-     .replies = Replies::pages},
+     .replies = Replies::stream},
     {.name = "Metrics", .comment = "All counters, for monitoring systems.", .in = {}, .out = metrics_out},
     {.name = "Terminate",
      .comment =
@@ -129,9 +136,10 @@ constinit const Interface ike_interface = {
     .comment = "ikd: the peers that IKE authenticated, and their SAs.",
     .types = R"(# An ESP SA pair; SPIs as "0x" and eight digits, counters as the kernel has them.
 # service: what it admits at our end, "udp/1701" (L2TP) or a [[service]] of the configuration.
+# packets_lost: what the peer has numbered and has not arrived; what was sent to it may be lost unnoticed.
 type Sa (
   spi_in: string, spi_out: string, transform: string, service: string, state: (active, superseded),
-  bytes_in: int, bytes_out: int, packets_in: int, packets_out: int, age_seconds: int
+  bytes_in: int, bytes_out: int, packets_in: int, packets_out: int, packets_lost: int, age_seconds: int
 )
 # The IKE SA, absent when it ran out and the ESP SAs live on.
 type IkeSa (proposal: string, cookie_i: string, cookie_r: string)

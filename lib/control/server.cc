@@ -130,8 +130,34 @@ bool Call::takes_more() const {
 
 void Call::fail(std::string_view error) { fail(error, Json::object()); }
 
+void reply_list(Call call, const char* member, std::string_view too_many,
+                std::function<bool(Json& rows)> next) {
+  constexpr std::size_t most_at_once = 1000, rows_of_a_part = 16, steps_of_a_part = 256;
+  if (!call.takes_more()) {
+    auto rows = Json::array();
+    while (next(rows)) {
+      if (rows.size() > most_at_once) return call.fail(too_many);
+    }
+    return call.reply({{member, std::move(rows)}});
+  }
+  const auto shared = std::make_shared<Call>(std::move(call));
+  shared->in_turns([shared, member, next = std::move(next)] {
+    auto rows = Json::array();
+    bool more = true;
+    for (std::size_t i = 0; more && i < steps_of_a_part && rows.size() < rows_of_a_part; ++i)
+      more = next(rows);
+    if (more)
+      shared->reply_and_continue({{member, std::move(rows)}});
+    else
+      shared->reply({{member, std::move(rows)}});
+    return more;
+  });
+}
+
 Server::Server(os::Loop& loop, ServerOptions options, const Interface& interface)
-    : loop_(loop), options_(std::move(options)), interface_(interface) {}
+    : loop_(loop), options_(std::move(options)), interface_(interface) {
+  accept_again_ = loop_.on_time([this] { accepting_.set_io_events(EPOLLIN); });
+}
 
 base::Result<std::unique_ptr<Server>> Server::listen(os::Loop& loop, ServerOptions options,
                                                      const Interface& interface) {
@@ -157,6 +183,17 @@ void Server::handle(std::string_view method, Handler handler) {
 }
 
 void Server::accept() {
+  const auto started = base::Clock::now();
+  if (started < rest_until_) {
+    accepting_.set_io_events(0);
+    accept_again_.set_time(rest_until_);
+    return;
+  }
+  take_in();
+  rest_after(started);  // who only connects, again and again, costs as well
+}
+
+void Server::take_in() {
   base::Fd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd) {
     // Out of descriptors, the waiting client would wake the loop for ever.

@@ -54,6 +54,12 @@ class Call {
   std::weak_ptr<Connection> connection_;
 };
 
+/// Answers with the list `member`. `next` adds the rows of the next thing, if it has any, and says whether
+/// there was one. A reader that takes parts ("more") gets a few rows at a time; another gets all in one
+/// answer, or where that would hold others up the error `too_many`.
+void reply_list(Call call, const char* member, std::string_view too_many,
+                std::function<bool(Json& rows)> next);
+
 /// `parameters` holds what the method's table asks for, in the right types; integers may be negative.
 using Handler = std::function<void(const Json& parameters, Call call)>;
 
@@ -70,7 +76,8 @@ struct ServerOptions {
   std::size_t most_unread = 1024 * 1024;
   /// A client that takes none of what waits for it for so long is closed.
   base::Duration patience = std::chrono::seconds(10);
-  /// After a request nobody is served for so many times as long as it took, at most a second.
+  /// After a request, and after a client has come, nobody is served for so many times as long as it took, at
+  /// most a second.
   int rest = 4;
   uid_t privileged_uid = 0;
 };
@@ -94,6 +101,7 @@ class Server {
   friend class Connection;
   Server(os::Loop& loop, ServerOptions options, const Interface& interface);
   void accept();
+  void take_in();
   /// False when nobody can go.
   bool make_room(std::optional<uid_t> of_user);
   bool has_room_for(uid_t user);
@@ -110,6 +118,7 @@ class Server {
   std::map<std::string, Handler, std::less<>> handlers_;
   base::Fd socket_;
   os::Source accepting_;
+  os::Source accept_again_;  ///< when rest is over
   std::map<Connection*, std::shared_ptr<Connection>> connections_;
   base::Time rest_until_{};  ///< no request is served before
 };

@@ -362,6 +362,71 @@ TEST_F(Served, TextThatIsNoUtf8ArrivesAsReplacements) {
             "{\"parameters\":{\"identity\":\"\xef\xbf\xbd\xef\xbf\xbd\"}}|");
 }
 
+TEST_F(Served, WhoOnlyConnectsAgainAndAgainLeavesTimeForPackets) {
+  options_.rest = 1'000'000;  // at most a second
+  serve();
+  std::vector<base::Fd> flood;
+  for (int i = 0; i < 10; ++i) flood.push_back(connect());
+  turn(50);
+  EXPECT_EQ(server_->connections(), 1U);
+}
+
+TEST_F(Served, AThousandConnectionsWithHalfARequestEachKeepNobodyOut) {
+  serve();
+  server_->handle("Status", [](const Json&, Call call) { call.reply(Json::object()); });
+  std::vector<base::Fd> flood;
+  for (int i = 0; i < 1000; ++i) {
+    const auto& fd = flood.emplace_back(connect());
+    const std::string half = R"({"method":"sameroof.Ike.Status",)";
+    ASSERT_EQ(::send(fd.get(), half.data(), half.size(), MSG_NOSIGNAL), static_cast<ssize_t>(half.size()));
+    turn(2);
+    ASSERT_LE(server_->connections(), options_.most_connections);
+  }
+  EXPECT_EQ(ask(R"({"method":"sameroof.Ike.Status"})"), R"({"parameters":{}}|)");
+}
+
+TEST_F(Served, AReaderThatTakesAnOctetAtATimeCostsABufferAndHoldsNobodyUp) {
+  serve();
+  std::size_t made = 0;
+  server_->handle("ListPeers", [&](const Json&, Call call) {
+    reply_list(std::move(call), "peers", "sameroof.Ike.TooManyPeers", [&made](Json& rows) {
+      rows.push_back(std::string(1000, 'x'));
+      return ++made < 100'000;
+    });
+  });
+  server_->handle("Status", [](const Json&, Call call) { call.reply(Json::object()); });
+  const auto slow = connect();
+  say(slow, R"({"method":"sameroof.Ike.ListPeers","more":true})");
+  char octet = 0;
+  for (int i = 0; i < 100; ++i) {
+    turn(i == 0 ? 50 : 2);
+    ASSERT_EQ(::recv(slow.get(), &octet, 1, MSG_DONTWAIT), 1);
+  }
+  EXPECT_LT(made, 2000U) << "what the socket's buffer holds, and a part";
+  EXPECT_EQ(ask(R"({"method":"sameroof.Ike.Status"})"), R"({"parameters":{}}|)");
+}
+
+TEST_F(Served, MoreRowsThanHoldOthersUpComeInPartsOnly) {
+  serve();
+  server_->handle("ListPeers", [](const Json&, Call call) {
+    reply_list(std::move(call), "peers", "sameroof.Ike.TooManyPeers", [number = 0](Json& rows) mutable {
+      if (number == 1500) return false;
+      rows.push_back(++number);
+      return true;
+    });
+  });
+  EXPECT_EQ(ask(R"({"method":"sameroof.Ike.ListPeers"})"),
+            R"({"error":"sameroof.Ike.TooManyPeers","parameters":{}}|)");
+  const auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.ListPeers","more":true})");
+  std::string all;
+  for (int i = 0; i < 200 && !all.ends_with("1500]}}|"); ++i) all += hear(fd);
+  EXPECT_TRUE(all.starts_with(
+      R"({"continues":true,"parameters":{"peers":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}}|{"continues")"));
+  EXPECT_TRUE(all.ends_with(
+      R"(|{"parameters":{"peers":[1489,1490,1491,1492,1493,1494,1495,1496,1497,1498,1499,1500]}}|)"));
+}
+
 base::Fd bound_to(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <sys/wait.h>
@@ -402,6 +403,75 @@ TEST_F(Program, AnAttemptIsExplainedFromWhatBothDaemonsRemember) {
   const auto nobody = run("explain bob");
   EXPECT_EQ(nobody.exit_code, 4);
   EXPECT_EQ(nobody.text, "xfrmctl: no attempt is remembered of 'bob'\n");
+}
+
+/// What a client calls itself, and its user.
+constexpr const char* hostile = "a\x1b]0;owned\x07\x1b[2J\xc2\x9b\x9b\xff\"'\\\r\n\tb";
+
+/// What of it a terminal would obey, in hexadecimal.
+std::string commands_in(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    if ((octet < 0x20 && c != '\n') || octet >= 0x7f) out += fmt::format(" {:02x}", octet);
+  }
+  return out;
+}
+
+TEST_F(Program, NamesThatClientsChooseDoNotCommandATerminal) {
+  control::Peer peer;
+  peer.peer = 7, peer.mark = 0x700;
+  peer.identity = peer.authentication = peer.certificate = hostile;
+  control::Tunnel tunnel;
+  tunnel.mark = 0x700, tunnel.tunnel = 7;
+  tunnel.host_name = hostile;
+  control::Session session;
+  session.mark = 0x700, session.tunnel = 7;
+  session.user = hostile;
+  control::Event event;
+  event.part = "l2tp", event.event = "refused";
+  event.text = event.user.emplace(hostile);
+  control::Attempt attempt;
+  attempt.peer = 7, attempt.mark = 0x700;
+  attempt.outcome = "failed";
+  attempt.user = hostile;
+  attempt.events = {event};
+  const auto list = [](const char* member, const Json& row) { return Json{{member, Json::array({row})}}; };
+  const auto ikd = play("ikd", control::ike_interface,
+                        {{"ListPeers", list("peers", control::to_json(peer))},
+                         {"PeerByNumber", {{"peer", control::to_json(peer)}}},
+                         {"Attempts", list("attempts", control::to_json(attempt))},
+                         {"Terminate", Json::object()}});
+  const auto l2tpd = play("l2tpd", control::l2tp_interface,
+                          {{"ListTunnels", list("tunnels", control::to_json(tunnel))},
+                           {"ListSessions", list("sessions", control::to_json(session))},
+                           {"Attempts", {{"attempts", Json::array()}}},
+                           {"Terminate", Json::object()},
+                           {"Reload", {{"changes", hostile}}},
+                           {"CheckReload", list("changes", hostile)}});
+  const auto follow = [&event](const Json&, Call call) {
+    call.reply_and_continue({{"event", control::to_json(event)}});
+  };
+  ikd->handle("Events", follow);
+  l2tpd->handle("Events", follow);
+  for (const std::string command :
+       {"peers", "peers --json", "tunnels", "tunnels --json", "sessions", "sessions --json", "explain last",
+        "explain --json last", "monitor | head -1", "monitor --json | head -1", "top | head -4",
+        "disconnect 7", "reload", "reload --dry-run"}) {
+    const auto out = run(command);
+    EXPECT_NE(out.text.find("owned"), std::string::npos) << command << " shows it: " << out.text;
+    EXPECT_EQ(commands_in(out.text), "") << command << ": " << out.text;
+  }
+  EXPECT_EQ(Json::parse(run("sessions --json").text)["sessions"][0]["user"],
+            "a\x1b]0;owned\x07\x1b[2J\xc2\x9b\xef\xbf\xbd\xef\xbf\xbd\"'\\\r\n\tb")
+      << "a program gets all that is text";
+}
+
+TEST_F(Program, WhatIsTypedMayBeAnyOctets) {
+  const auto l2tpd = play("l2tpd", control::l2tp_interface, {{"TerminateUser", "sameroof.L2tp.NoSuchUser"}});
+  const auto out = run("disconnect $(printf 'M\\374ller')");
+  EXPECT_EQ(out.exit_code, 4) << out.text;
+  EXPECT_EQ(out.text, "xfrmctl: no session is of a user 'M?ller'\n");
 }
 
 TEST_F(Program, AReloadShowsWhatChangesAndADryRunOnlyThat) {
