@@ -112,6 +112,7 @@ control::Peer Daemon::row_of(const ike::Peer& peer) {
                        .bytes_out = out.bytes,
                        .packets_in = in.packets,
                        .packets_out = out.packets,
+                       .packets_lost = in.lost(),
                        .age_seconds = seconds_since(child->installed)});
   }
   return row;

@@ -211,8 +211,12 @@ std::optional<KernelSa> sa_from(nlmsghdr& message) {
   out.selector = selector_from(xfrmnl_sa_get_sel(parsed));
   read_algorithms(parsed, out);
   out.replay_window = static_cast<std::uint32_t>(std::max(0, xfrmnl_sa_get_replay_window(parsed)));
-  if (xfrm_replay_state_esn esn; read_attribute<xfrm_usersa_info>(message, XFRMA_REPLAY_ESN_VAL, esn))
+  if (xfrm_replay_state_esn esn; read_attribute<xfrm_usersa_info>(message, XFRMA_REPLAY_ESN_VAL, esn)) {
     out.replay_window = esn.replay_window;
+    out.newest = std::uint64_t{esn.seq_hi} << 32 | esn.seq;
+  } else if (const auto old = attribute<xfrm_usersa_info, xfrm_replay_state>(message, XFRMA_REPLAY_VAL)) {
+    out.newest = old->seq;
+  }
   read_counters(parsed, out);
   return out;
 }

@@ -45,6 +45,7 @@ struct KernelSa {
   std::uint64_t added = 0, used = 0;  ///< Unix time; `used` is 0 before the first packet
   std::optional<std::uint64_t> soft_seconds, hard_seconds, soft_bytes, hard_bytes;
   std::uint64_t outside_window = 0, replayed = 0, integrity_failed = 0;
+  std::uint64_t newest = 0;  ///< the greatest sequence number of what came in
 };
 
 struct KernelTemplate {

@@ -141,8 +141,10 @@ void monitor_options(CLI::App& command, Options& options) {
 }
 
 void top_options(CLI::App& command, Options& options) {
-  command.add_option("--sort", options.order, "by rate (throughput now), bytes (all in all) or age")
-      ->check(CLI::IsMember({"rate", "bytes", "age"}))
+  command
+      .add_option("--sort", options.order,
+                  "by rate (throughput now), bytes (all in all), age or loss (of what peers send, now)")
+      ->check(CLI::IsMember({"rate", "bytes", "age", "loss"}))
       ->capture_default_str();
   command.add_option("--interval", options.watch, "seconds between two looks, 2 by default")
       ->check(CLI::Range(1U, 3600U));
@@ -174,7 +176,8 @@ constexpr Command commands[] = {
     {"policies", "the kernel's IPsec policies and whose they are", run_policies},
     {"tunnels", "the L2TP tunnels of l2tpd and whose they are", run_tunnels},
     {"sessions", "the sessions in them: user, PPP address, interface", run_sessions},
-    {"top", "who moves how much now, again and again until it is interrupted", run_top, top_options},
+    {"top", "who moves and loses how much now, again and again until it is interrupted", run_top,
+     top_options},
     {"explain", "what happened to an attempt to connect, and what to do about it", run_explain,
      explain_options},
     {"monitor", "what happens, line by line, until it is interrupted", run_monitor, monitor_options},

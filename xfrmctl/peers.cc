@@ -57,6 +57,7 @@ Json row_json(const PeerRow& row) {
   out["bytes_out"] = sum(row.peer, &control::Sa::bytes_out);
   out["packets_in"] = sum(row.peer, &control::Sa::packets_in);
   out["packets_out"] = sum(row.peer, &control::Sa::packets_out);
+  out["packets_lost"] = sum(row.peer, &control::Sa::packets_lost);
   out["tunnel"] = row.tunnel ? Json(row.tunnel->tunnel) : Json(nullptr);
   out["peer_tunnel"] = row.tunnel ? Json(row.tunnel->peer_tunnel) : Json(nullptr);
   const auto& session = row.session;

@@ -100,6 +100,7 @@ Json sa_json(const Owned& owned, const KernelSa& sa, std::uint64_t now) {
   row["soft_bytes"] = or_null(sa.soft_bytes), row["hard_bytes"] = or_null(sa.hard_bytes);
   row["outside_window"] = sa.outside_window, row["replayed"] = sa.replayed;
   row["integrity_failed"] = sa.integrity_failed;
+  row["lost"] = sa.newest > sa.packets ? sa.newest - sa.packets : 0;
   return row;
 }
 

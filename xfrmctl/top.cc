@@ -21,16 +21,15 @@ constexpr const char *bold = "\x1b[1m", *plain = "\x1b[0m";
 constexpr Column columns_shown[] = {{"PEER", Align::right},      {"ADDRESS"},
                                     {"USER", Align::left, true}, {"IDENTITY", Align::left, true},
                                     {"IN/s", Align::right},      {"OUT/s", Align::right},
-                                    {"IN", Align::right},        {"OUT", Align::right},
-                                    {"UP", Align::right}};
+                                    {"LOSS", Align::right},      {"IN", Align::right},
+                                    {"OUT", Align::right},       {"UP", Align::right}};
 
-struct Bytes {
-  std::uint64_t in = 0, out = 0;
-};
-
-Bytes bytes_of(const control::Peer& peer) {
-  Bytes out;
-  for (const auto& sa : peer.sas) out.in += sa.bytes_in, out.out += sa.bytes_out;
+Top::Moved moved_by(const control::Peer& peer) {
+  Top::Moved out;
+  for (const auto& sa : peer.sas) {
+    out.in += sa.bytes_in, out.out += sa.bytes_out;
+    out.packets_in += sa.packets_in, out.lost += sa.packets_lost;
+  }
   return out;
 }
 
@@ -39,15 +38,29 @@ double rate(std::uint64_t before, std::uint64_t now, double seconds) {
   return now < before || seconds <= 0 ? 0 : static_cast<double>(now - before) / seconds;
 }
 
+std::optional<double> loss(const Top::Moved& before, const Top::Moved& now) {
+  if (now.packets_in < before.packets_in) return std::nullopt;
+  // What came late is no longer lost.
+  const auto lost = static_cast<double>(now.lost - std::min(before.lost, now.lost));
+  const auto sent = lost + static_cast<double>(now.packets_in - before.packets_in);
+  return sent > 0 ? std::optional(lost / sent) : std::nullopt;
+}
+
+std::string percent(const std::optional<double>& part) {
+  if (!part) return {};
+  return fmt::format(fmt::runtime(*part > 0 && *part < 0.0995 ? "{:.1f}%" : "{:.0f}%"), *part * 100);
+}
+
 std::vector<std::string> line_of(const TopRow& top) {
   const auto& peer = top.row.peer;
-  const auto total = bytes_of(peer);
+  const auto total = moved_by(peer);
   return {fmt::format("{}", peer.peer),
           place(peer.address, peer.port),
           top.row.session ? top.row.session->user.value_or("") : "",
           peer.identity,
           short_count(static_cast<std::uint64_t>(top.in_per_second)),
           short_count(static_cast<std::uint64_t>(top.out_per_second)),
+          percent(top.loss),
           short_count(total.in),
           short_count(total.out),
           short_duration(peer.established_seconds)};
@@ -60,7 +73,9 @@ winsize size_of_terminal() {
 }
 
 TopOrder order_of(const std::string& name) {
-  return name == "age" ? TopOrder::age : name == "bytes" ? TopOrder::bytes : TopOrder::rate;
+  if (name == "age") return TopOrder::age;
+  if (name == "bytes") return TopOrder::bytes;
+  return name == "loss" ? TopOrder::loss : TopOrder::rate;
 }
 
 }  // namespace
@@ -69,19 +84,23 @@ std::vector<TopRow> Top::look(std::vector<PeerRow> rows, double seconds, TopOrde
   std::vector<TopRow> out;
   std::map<std::uint32_t, Seen> now;
   for (auto& row : rows) {
-    const auto bytes = bytes_of(row.peer);
+    const auto moved = moved_by(row.peer);
     TopRow top{.row = std::move(row)};
-    const auto before = before_.find(top.row.peer.peer);
-    if (before != before_.end() && before->second.alias == top.row.peer.alias) {
-      top.in_per_second = rate(before->second.in, bytes.in, seconds);
-      top.out_per_second = rate(before->second.out, bytes.out, seconds);
+    const auto known = before_.find(top.row.peer.peer);
+    const bool seen = known != before_.end() && known->second.alias == top.row.peer.alias;
+    const auto before = seen ? known->second.moved : Moved{};
+    if (seen) {
+      top.in_per_second = rate(before.in, moved.in, seconds);
+      top.out_per_second = rate(before.out, moved.out, seconds);
     }
-    now[top.row.peer.peer] = {.alias = top.row.peer.alias, .in = bytes.in, .out = bytes.out};
+    top.loss = loss(before, moved);
+    now[top.row.peer.peer] = {.alias = top.row.peer.alias, .moved = moved};
     out.push_back(std::move(top));
   }
   before_ = std::move(now);
   const auto weight = [order](const TopRow& top) {
-    const auto total = bytes_of(top.row.peer);
+    const auto total = moved_by(top.row.peer);
+    if (order == TopOrder::loss) return top.loss.value_or(-1);
     if (order == TopOrder::age) return static_cast<double>(top.row.peer.established_seconds);
     if (order == TopOrder::bytes) return static_cast<double>(total.in + total.out);
     return top.in_per_second + top.out_per_second;

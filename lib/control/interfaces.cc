@@ -177,6 +177,8 @@ type Session (
 )",
     .shared_types = shared_types,
     .methods = l2tp_methods,
-    .errors = "error Refused (why: string)\nerror NoSuchUser ()\nerror TooManyStreams ()\n"};
+    .errors =
+        "error Refused (why: string)\nerror NoSuchUser ()\nerror TooManyTunnels ()\nerror TooManyStreams "
+        "()\n"};
 
 }  // namespace control

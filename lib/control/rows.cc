@@ -111,7 +111,8 @@ void members(Visitor& v, Row& row) {
     v("spi_in", row.spi_in), v("spi_out", row.spi_out), v("transform", row.transform);
     v("service", row.service), v("state", row.state);
     v("bytes_in", row.bytes_in), v("bytes_out", row.bytes_out);
-    v("packets_in", row.packets_in), v("packets_out", row.packets_out), v("age_seconds", row.age_seconds);
+    v("packets_in", row.packets_in), v("packets_out", row.packets_out);
+    v("packets_lost", row.packets_lost), v("age_seconds", row.age_seconds);
   } else if constexpr (std::is_same_v<T, IkeSa>) {
     v("proposal", row.proposal), v("cookie_i", row.cookie_i), v("cookie_r", row.cookie_r);
   } else if constexpr (std::is_same_v<T, Peer>) {

@@ -22,6 +22,7 @@ struct Sa {
   std::string service;          ///< what it admits at our end: "udp/1701", which is L2TP
   std::string state;            ///< "active", or "superseded" by a rekey
   std::uint64_t bytes_in = 0, bytes_out = 0, packets_in = 0, packets_out = 0;
+  std::uint64_t packets_lost = 0;  ///< on their way to us: gaps in the sequence of what came in
   std::uint64_t age_seconds = 0;
 
   bool operator==(const Sa&) const = default;

@@ -64,14 +64,22 @@ Lifetimes lifetimes_of(const xfrm_lifetime_cfg& in) {
                    .time = time_limit_of(in.hard_add_expires_seconds)}};
 }
 
-SaStatistics statistics_of(const xfrm_usersa_info& info) {
+std::uint64_t newest_of(const nl::Attributes& attributes) {
+  xfrm_replay_state_esn replay;
+  if (nl::copy_head(attributes.get(XFRMA_REPLAY_ESN_VAL), replay))
+    return std::uint64_t{replay.seq_hi} << 32 | replay.seq;
+  return attributes.get_as<xfrm_replay_state>(XFRMA_REPLAY_VAL).value_or(xfrm_replay_state{}).seq;
+}
+
+SaStatistics statistics_of(const xfrm_usersa_info& info, const nl::Attributes& attributes) {
   SaStatistics out{.bytes = info.curlft.bytes,
                    .packets = info.curlft.packets,
                    .added = time_limit_of(info.curlft.add_time).value_or(std::chrono::seconds{0}),
                    .used = time_limit_of(info.curlft.use_time),
                    .outside_window = info.stats.replay_window,
                    .replayed = info.stats.replay,
-                   .integrity_failed = info.stats.integrity_failed};
+                   .integrity_failed = info.stats.integrity_failed,
+                   .newest = newest_of(attributes)};
   return out;
 }
 
@@ -248,7 +256,7 @@ std::optional<InstalledSa> decode_sa(const nl::Message& message) {
   out.sa.replay_window = std::min<std::uint32_t>(info->replay_window, 32);
   out.sa.lifetimes = lifetimes_of(info->lft);
   read_options(out.sa, *attributes);
-  out.statistics = statistics_of(*info);
+  out.statistics = statistics_of(*info, *attributes);
   return out;
 }
 

@@ -191,6 +191,12 @@ struct SaStatistics {
   std::uint32_t outside_window = 0;
   std::uint32_t replayed = 0;
   std::uint32_t integrity_failed = 0;
+  /// The greatest sequence number of what came in; 0 where nothing has, and of outbound SAs.
+  std::uint64_t newest = 0;
+
+  /// Who sends counts from 1 without a gap (RFC 4303 §3.3.3), so this is what did not arrive, or not within
+  /// the replay window. What is only late is among it until it comes.
+  std::uint64_t lost() const { return newest > packets ? newest - packets : 0; }
 
   auto operator<=>(const SaStatistics&) const = default;
 };

@@ -7,6 +7,7 @@ import signal
 import socket
 
 from catalogue import scenario
+from checks import check_ping, ping_command
 from netns import Failure, wait_for
 from scenarios import goodbye
 from topology import GATEWAY
@@ -90,11 +91,48 @@ def disconnected(lab, gateway, client, subject):
         wait_for(lambda: words in client.host.log(log).read_text(errors="replace"), 20, f"{client.name}: '{words}' in the log of {log}")
 
 
-@scenario(only="sameroof", kernels="one")
+LOSSY = """table inet lossy {{ chain input {{ type filter hook input priority -300;
+    ip saddr {address} udp sport {port} udp dport 4500 meta length 900-1100 drop; }}; }}"""
+LOST, CAME = 5, 10
+
+
+def screen_of_top(gateway, *options):
+    """The first one, without its two lines of sums: the peers' numbers in its order, and all of it."""
+    command = f"{gateway.build}/xfrmctl/xfrmctl --run-dir /run/sameroof top {' '.join(options)} | head -n 7"
+    screen = gateway.host.run("sh", "-c", command)
+    return [int(line.split()[0]) for line in screen.splitlines()[3:]], screen
+
+
+def loss_is_seen(gateway, client):
+    """What is lost on its way from this client is counted, of it and of nobody else, and `top` shows it first."""
+    gw = gateway.host
+    row = next(peer for peer in gateway.peers() if peer["user"] == client.user)
+    gw.nft(LOSSY.format(**row))
+    client.host.run(*ping_command(client, "-c", LOST, "-W", 1, "-s", 900), check=False)
+    gw.nft("delete table inet lossy")
+    check_ping(client, count=CAME)
+    lost = {peer["peer"]: peer["packets_lost"] for peer in listed(gateway, "peers")}
+    wanted = {number: LOST if number == row["peer"] else 0 for number in lost}
+    by_kernel = {sa["peer"]: sa["lost"] for sa in listed(gateway, "sas") if sa["direction"] == "in"}
+    if lost != wanted or by_kernel != wanted:
+        raise Failure(f"{wanted} packets were lost, and xfrmctl peers says {lost}, sas {by_kernel}")
+    order, screen = screen_of_top(gateway, "--sort", "loss")
+    if order[0] != row["peer"] or set(order) != set(lost) or not re.search(rf"^ *{order[0]} .* (?!0%)[\d.]+% ", screen, re.M):
+        raise Failure(f"top was to show peer {row['peer']} first, and what it loses: {screen}")
+    if "\x1b" in screen:
+        raise Failure(f"top was to command no terminal where there is none: {screen!r}")
+    oldest = max(gateway.peers(), key=lambda peer: peer["established_seconds"])
+    by_age, screen = screen_of_top(gateway, "--sort", "age")
+    if by_age[0] != oldest["peer"]:
+        raise Failure(f"top was to show peer {oldest['peer']} first, which is the oldest: {screen}")
+
+
+@scenario(only="sameroof", kernels="one", seconds=300)
 def xfrmctl_lists(lab):
-    """Two clients of one NAT and another IPsec user: xfrmctl lists the SAs and policies that ip(8) lists, says whose they are and
-    prints no key; all lists fit their schemas. Then it disconnects both, one by its user and one by its number."""
-    clients = [lab.client(name) for name in ("a1", "a2")]
+    """Four clients and another IPsec user: xfrmctl lists the SAs and policies that ip(8) lists, says whose they are and prints
+    no key; all lists fit their schemas; packets that a client loses are counted. Then it disconnects two, one by its user and
+    one by its number."""
+    clients = [lab.client(name) for name in ("a1", "a2", "b1", "pub")]
     gw = lab.world["gw"]
     with lab.gateway() as gateway:
         gw.run("ip", "xfrm", "state", "add", *FOREIGN)
@@ -102,7 +140,7 @@ def xfrmctl_lists(lab):
         lab.dial(*clients)
         lab.prove(*clients)
         sas = listed(gateway, "sas")
-        if states_of_xfrmctl(sas) != states_of_ip(gw) or len(sas) != 5:
+        if states_of_xfrmctl(sas) != states_of_ip(gw) or len(sas) != 1 + 2 * len(clients):
             raise Failure(f"xfrmctl lists {states_of_xfrmctl(sas)} and ip(8) {states_of_ip(gw)}")
         peers = {peer["peer"]: peer for peer in listed(gateway, "peers")}
         owners = sorted((row["owner"], row["peer"] or 0, row["direction"] or "") for row in sas)
@@ -126,11 +164,14 @@ def xfrmctl_lists(lab):
         listed(gateway, "status")
         keys = re.findall(r"0x([0-9a-f]{32,})", gw.run("ip", "xfrm", "state"))
         said = "".join(gateway.xfrmctl(what, *options) for what in ("sas", "policies", "peers") for options in ((), ("--json",)))
-        if len(keys) < 6 or any(key in said for key in keys):
+        if len(keys) < 4 * len(clients) or any(key in said for key in keys):
             raise Failure("xfrmctl was to print none of the kernel's keys")
+        if any(story["outcome"] != "up" for story in (listed_object(gateway, "explain", client.user) for client in clients)):
+            raise Failure("xfrmctl explain was to say that all are up")
+        loss_is_seen(gateway, clients[2])
         goodbye(lab)  # from here on a client may still speak when its IPsec is gone
         disconnected(lab, gateway, clients[0], clients[0].user)
-        lab.prove(clients[1])
+        lab.prove(*clients[1:])
         disconnected(lab, gateway, clients[1], next(str(peer["peer"]) for peer in gateway.peers() if peer["user"] == clients[1].user))
         if "there is no peer 99" not in gateway.xfrmctl("disconnect", "99", check=False):
             raise Failure("xfrmctl was to say that there is no such peer")

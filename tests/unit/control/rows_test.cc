@@ -31,6 +31,7 @@ Peer a_peer() {
                       .bytes_out = 2,
                       .packets_in = 3,
                       .packets_out = 4,
+                      .packets_lost = 6,
                       .age_seconds = 5});
   return peer;
 }

@@ -106,6 +106,24 @@ TEST(Decode, NoTruncationOfAnSaReadsOutsideOrDecodesToAnotherIdentity) {
   }
 }
 
+TEST(Decode, WhatAnSaHasLostIsWhatItsPeerNumberedAndDidNotArrive) {
+  const auto statistics_with = [](std::uint16_t type, auto replay) {
+    auto request = xfrm::add_sa(samples::outbound());  // whose window needs no attribute of its own
+    request.attr(type, replay);
+    return xfrm::decode_sa(message_of(request)).value().statistics;
+  };
+  xfrm_replay_state_esn long_window{};
+  long_window.seq = 7;
+  long_window.seq_hi = 1;
+  EXPECT_EQ(statistics_with(XFRMA_REPLAY_ESN_VAL, long_window).newest, 0x100000007);
+  auto statistics = statistics_with(XFRMA_REPLAY_VAL, xfrm_replay_state{.oseq = 99, .seq = 12, .bitmap = 1});
+  EXPECT_EQ(statistics.newest, 12U);
+  statistics.packets = 9;
+  EXPECT_EQ(statistics.lost(), 3U);
+  statistics.newest = 0;
+  EXPECT_EQ(statistics.lost(), 0U) << "as of an outbound SA";
+}
+
 TEST(Decode, AKeyLengthBeyondItsAttributeIsRefused) {
   nl::Request request(XFRM_MSG_NEWSA);
   xfrm_usersa_info info{};

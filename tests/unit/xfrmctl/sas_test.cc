@@ -4,6 +4,7 @@
 #include "xfrmctl/sas.h"
 
 #include <gmock/gmock.h>
+#include <linux/xfrm.h>
 #include <nlohmann/json.hpp>
 
 #include "messages.h"
@@ -185,6 +186,21 @@ TEST(Sas, WhatIsNoSaOrPolicyIsNone) {
   auto& header = *reinterpret_cast<nlmsghdr*>(sa.data());
   header.nlmsg_len = sizeof(nlmsghdr) + 8;
   EXPECT_FALSE(sa_from(header));
+}
+
+TEST(Sas, WhatDidNotArriveIsCountedFromTheReplayWindow) {
+  auto sa = messages::inbound_sa(1);
+  sa.replay_window = 32;  // which needs no attribute of its own
+  auto request = xfrm::add_sa(sa);
+  xfrm_replay_state_esn replay{};
+  replay.seq = 20;
+  replay.replay_window = 128;
+  request.attr(XFRMA_REPLAY_ESN_VAL, replay);
+  auto read = sa_from_message(base::to_bytes(request.view()));
+  EXPECT_EQ(read.newest, 20U);
+  EXPECT_EQ(read.replay_window, 128U);
+  read.packets = 17;
+  EXPECT_EQ(row(sas_json({read}, Owners(nullptr), now), "sas")["lost"], 3);
 }
 
 TEST(Sas, TheTableReads) {

@@ -41,6 +41,34 @@ TEST(Top, SortsByWhatMovesNowByAllOrByAge) {
   EXPECT_EQ(rows[2].in_per_second, 0);
 }
 
+/// Of one SA: so many packets have come, and so many have not.
+PeerRow peer_losing(std::uint32_t number, std::uint64_t came, std::uint64_t lost) {
+  auto row = peer(number, came * 100, 0, 10);
+  row.peer.sas[0].packets_in = came;
+  row.peer.sas[0].packets_lost = lost;
+  return row;
+}
+
+TEST(Top, LossIsOfWhatPeersHaveSentSinceTheLookBefore) {
+  Top top;
+  const auto first =
+      top.look({peer_losing(1, 90, 10), peer_losing(2, 100, 0), peer_losing(3, 0, 0)}, 0, TopOrder::loss);
+  EXPECT_THAT(numbers(first), ElementsAre(1, 2, 3));
+  EXPECT_EQ(first[0].loss, 0.1) << "of all its SAs have seen";
+  EXPECT_EQ(first[1].loss, 0);
+  EXPECT_EQ(first[2].loss, std::nullopt) << "it has sent nothing";
+  const auto next =
+      top.look({peer_losing(1, 100, 0), peer_losing(2, 103, 1), peer_losing(3, 0, 0)}, 2, TopOrder::loss);
+  EXPECT_THAT(numbers(next), ElementsAre(2, 1, 3));
+  EXPECT_EQ(next[0].loss, 0.25);
+  EXPECT_EQ(next[1].loss, 0) << "all that was late has come";
+  const auto screen = top_screen(next, 24, 120);
+  EXPECT_THAT(screen, HasSubstr(" LOSS "));
+  EXPECT_THAT(screen, HasSubstr(" 25% "));
+  EXPECT_EQ(top.look({peer_losing(2, 5, 0)}, 2, TopOrder::loss)[0].loss, std::nullopt)
+      << "an SA has gone with what it counted";
+}
+
 TEST(Top, SasThatGoAndNumbersThatPassOnMakeNoRates) {
   Top top;
   top.look({peer(1, 9000, 0, 10), peer(2, 10, 0, 10)}, 0, TopOrder::rate);
