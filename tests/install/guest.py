@@ -164,6 +164,16 @@ class Test:
                       for pid, name in processes.items() if name == program]
             expect(labels and set(labels) == {f"{profile} (enforce)"}, f"{program} is confined as {labels}")
 
+    def self_test(self):
+        """Beside the gateway that serves them, the installed daemons serve two clients of the self-test's, who leave nothing."""
+        before = run("ip", "xfrm", "state", "count"), len(processes_by_network())
+        said = run("xfrmctl", "doctor", "--self-test")
+        expect("/usr/sbin/ikd and /usr/sbin/l2tpd run there and answer" in said, f"it was to try the installed daemons: {said}")
+        expect(said.splitlines()[-1].startswith("ok ") and "error" not in said, f"the self-test was to pass: {said}")
+        after = run("ip", "xfrm", "state", "count"), len(processes_by_network())
+        expect(before == after, f"SAs and networks were {before}, and after the self-test {after}")
+        self.prove()
+
     def reload(self):
         """Reloading the ruleset and l2tpd disturbs nobody."""
         run("systemctl", "reload", "sameroof-nft", "l2tpd")
@@ -222,7 +232,7 @@ class Test:
         expect(run("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1", "a run-time setting was changed by purging")
         expect(foreign() == self.foreign, "a foreign table or SA has changed")
 
-    STEPS = (install, refuse_broken, refuse_without_ruleset, start, sandbox, reload, firewall, restart, upgrade, confined, remove, purge)
+    STEPS = (install, refuse_broken, refuse_without_ruleset, start, sandbox, self_test, reload, firewall, restart, upgrade, confined, remove, purge)
 
 
 def main():
