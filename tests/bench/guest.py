@@ -4,7 +4,9 @@ Each line that begins with `=` is a result: a JSON object with "what" was measur
 
 import json
 import pathlib
+import subprocess
 import sys
+import time
 
 import place as at
 
@@ -51,6 +53,26 @@ def send(place, address, mark=0, port=1701):
     return done["ns"] / PACKETS
 
 
+def listing(place, gateway, size):
+    """What `xfrmctl peers` takes of the processor, and ikd for it; then what ikd has resident while ten follow what happens and
+    ten list."""
+    command = place.gw.enter + [place.build / "xfrmctl/xfrmctl", "peers", "--json"]
+    ran, resident = place.cpu_of("ikd")
+    before = at.processor_of_children()
+    peers = len(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)["peers"])
+    own = at.processor_of_children() - before
+    listed, _ = place.cpu_of("ikd")
+    followers = [subprocess.Popen(command[:-2] + ["monitor"], stdout=subprocess.DEVNULL) for _ in range(10)]
+    readers, most = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(10)], resident
+    while any(reader.poll() is None for reader in readers):
+        most = max(most, place.cpu_of("ikd")[1])
+        time.sleep(0.05)
+    for follower in followers:
+        follower.terminate()
+        follower.wait()
+    tell("list", gateway.name, size, listed=peers, xfrmctl=own, ikd=listed - ran, resident=resident, most_resident=most)
+
+
 def per_packet(place, kind, sizes, own_nats=False):
     """Of one flow among so many peers, each way, and of what goes to the same NAT without IPsec."""
     gateway = kind(place.gw, place.build)
@@ -67,6 +89,8 @@ def per_packet(place, kind, sizes, own_nats=False):
         outward = send(place, *gateway.way_to_first_peer())
         other = send(place, at.ONE_NAT, port=9)
         tell("packet", kind.name, size, behind=behind, receive=inward, send=outward, other=other)
+        if kind is at.Sameroof and not own_nats:
+            listing(place, gateway, size)
         if size == sizes[-1]:
             tell("changing", kind.name, size, behind=behind, receive=receive_among_changes(place, crowd, own_nats))
     place.clear(crowd, gateway)

@@ -84,6 +84,12 @@ def peers(results):
     return table(["behind", "peers that are there", "taking another in", "letting it go"], rows)
 
 
+def lists(results):
+    rows = [[r["peers"], f"{r['xfrmctl'] / 1e6:,.0f}", f"{r['ikd'] / 1e6:,.0f}", f"{r['resident'] / 2**20:.1f}", f"{r['most_resident'] / 2**20:.1f}"]
+            for r in of(results, "list")]
+    return table(["peers", "million instructions of xfrmctl peers --json", "of ikd for it", "ikd's MiB resident before", "at most, while ten follow and ten list"], rows)
+
+
 def storms(results):
     rows = []
     for r in of(results, "storm"):
@@ -133,6 +139,9 @@ Every number counts instructions of a guest with one processor, the kernel's amo
 ### What a setup costs the daemon
 
 {setups(results)}
+### What looking at them costs
+
+{lists(results)}
 ### Everybody at once
 
 {storms(results)}
