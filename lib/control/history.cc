@@ -51,7 +51,9 @@ void History::make_room(const std::string& address) {
   kept_.erase(least);
 }
 
-void History::note(Kept* kept, const Event& event) {
+void History::note(Kept* kept, Event event) {
+  // A name in it may be as long as a stranger likes.
+  if (event.text.size() > longest_text) event.text.replace(longest_text, std::string::npos, "...");
   std::erase_if(followers_, [](const Call& call) { return !call.alive(); });
   if (!followers_.empty()) {
     const Json told = {{"event", to_json(event)}};
@@ -66,7 +68,7 @@ void History::note(Kept* kept, const Event& event) {
     attempt.events.erase(attempt.events.begin() + static_cast<std::ptrdiff_t>(first_events));
     ++attempt.left_out;
   }
-  attempt.events.push_back(event);
+  attempt.events.push_back(std::move(event));
 }
 
 std::vector<Attempt> History::attempts() const {

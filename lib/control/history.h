@@ -22,7 +22,8 @@ class History {
     Key key = 0;
     bool closed = false;  ///< nothing more belongs to it
   };
-  static constexpr std::size_t most_events = 48;  ///< of an attempt: its first ones, and the newest
+  static constexpr std::size_t longest_text = 1000;  ///< octets of an event's sentence
+  static constexpr std::size_t most_events = 48;     ///< of an attempt: its first ones, and the newest
 
   explicit History(std::size_t most = 256, std::size_t most_of_address = 16)
       : most_(most), most_of_address_(most_of_address) {}
@@ -33,7 +34,7 @@ class History {
   /// before one that failed, of those the oldest; no address has more than its share.
   Kept& begin(Key key, const Event& first);
   /// To the attempt, if there is one, and to all who follow.
-  void note(Kept* kept, const Event& event);
+  void note(Kept* kept, Event event);
   std::vector<Attempt> attempts() const;  ///< the oldest first
 
   /// Events and Attempts; the history outlives the server.

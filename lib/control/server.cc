@@ -18,6 +18,8 @@
 namespace control {
 namespace {
 
+constexpr int deepest = 8;  ///< of a request: lists and objects within one another
+
 std::string service_error(std::string_view name) { return fmt::format("org.varlink.service.{}", name); }
 
 bool fits(const Json& value, Kind kind) {
@@ -246,9 +248,13 @@ void Server::close(Connection* connection) { connections_.erase(connection); }
 void Server::dispatch(const std::string& request, Connection& connection) {
   using CallState = Connection::CallState;
   const auto started = base::Clock::now();
-  const Json message = Json::parse(request, nullptr, false);
+  bool too_deep = false;  // to copy it, which goes down level by level
+  const Json message = Json::parse(
+      request, [&too_deep](int depth, Json::parse_event_t, Json&) { return !(too_deep |= depth > deepest); },
+      false);
   const auto named = message.is_object() ? message.find("method") : message.end();
-  if (!message.is_object() || named == message.end() || !named->is_string()) return connection.die();
+  if (too_deep || !message.is_object() || named == message.end() || !named->is_string())
+    return connection.die();
   const std::string full_name = named->get<std::string>();
   const auto dot = full_name.rfind('.');
   const std::string interface_name = full_name.substr(0, dot == std::string::npos ? 0 : dot);

@@ -54,6 +54,16 @@ TEST(History, OfALongAttemptTheBeginningAndTheEndAreKept) {
   EXPECT_EQ(kept.attempt.events.back().time_ms, 999U);
 }
 
+TEST(History, ALongNameTakesNoMoreThanItsShareOfMemory) {
+  History history;
+  auto& kept = history.begin(1, event_at(0));
+  auto event = event_at(1);
+  event.text = "its certificate (O=" + std::string(60'000, 'x') + ") is nobody's";
+  history.note(&kept, event);
+  EXPECT_EQ(kept.attempt.events[0].text.size(), History::longest_text + 3);
+  EXPECT_TRUE(kept.attempt.events[0].text.ends_with("xxx..."));
+}
+
 class FollowedHistory : public Served {};
 
 TEST_F(FollowedHistory, EventsGoToWhoFollowsAndAttemptsToWhoAsks) {

@@ -63,7 +63,13 @@ TEST_F(Served, HangsUpOnWhatIsNoRequest) {
     EXPECT_EQ(ask(nonsense), "EOF") << nonsense;
   }
   EXPECT_EQ(ask(std::string(60000, '[')), "EOF");
+  const auto deep = [](std::size_t levels) {
+    return R"({"method":"sameroof.Ike.Status","parameters":{"a":)" + std::string(levels, '[') +
+           std::string(levels, ']') + "}}";
+  };
+  EXPECT_EQ(ask(deep(30000)), "EOF");
   EXPECT_EQ(server_->connections(), 0U);
+  EXPECT_NE(ask(deep(3)), "EOF") << "which nobody forbids";
 }
 
 TEST_F(Served, HangsUpOnARequestThatIsTooLong) {
