@@ -53,7 +53,11 @@ int disconnect_user(const Options& options) {
   if (!told && told.error().name == control::no_such_user)
     return complain(fmt::format("no session is of a user '{}'", user), no_match);
   if (!told) return complain(told.error());
-  fmt::print("{} sessions of user '{}' are disconnected\n", told->value("sessions", 0), user);
+  const auto sessions = told->value("sessions", 0);
+  if (sessions == 1)
+    fmt::print("the session of user '{}' is disconnected\n", user);
+  else
+    fmt::print("{} sessions of user '{}' are disconnected\n", sessions, user);
   int status = good;
   for (const auto& mark : told->value("marks", Json::array())) {
     const auto peer = ask_peer(options.run_dir, "PeerByMark", {{"mark", mark}});

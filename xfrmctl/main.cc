@@ -1,3 +1,4 @@
+#include <cerrno>
 #include <cstdio>
 #include <ctime>
 #include <map>
@@ -6,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "xfrmctl/ask.h"
 #include "xfrmctl/command.h"
@@ -158,12 +160,26 @@ void metrics_options(CLI::App& command, Options& options) {
   command.add_flag("--openmetrics", options.openmetrics, "as OpenMetrics, not in Prometheus' own format");
 }
 
+enum class Asks {
+  daemons,
+  host  ///< and daemons only beside it, if at all
+};
+
 struct Command {
   const char* name;
   const char* help;
   int (*run)(const Options&);
   void (*add_options)(CLI::App&, Options&) = listing_options;
+  Asks asks = Asks::daemons;
 };
+
+/// Not one of the group: a socket is there, and not for us.
+bool is_locked_out(const Options& options) {
+  const auto locked = [&](const char* daemon) {
+    return ::access((options.run_dir + "/" + daemon).c_str(), R_OK | W_OK) != 0 && errno == EACCES;
+  };
+  return locked("ikd") || locked("l2tpd");
+}
 
 constexpr Command commands[] = {
     {"status", "whether both daemons answer, and how many of what they have; --json: all counters",
@@ -172,8 +188,8 @@ constexpr Command commands[] = {
      "one row per peer: number, mark, address of its NAT, identity, SPIs, bytes, L2TP, user, PPP address",
      run_peers},
     {"sas", "the kernel's SAs and whose they are: addresses, SPI, mark, algorithms, bytes; never keys",
-     run_sas},
-    {"policies", "the kernel's IPsec policies and whose they are", run_policies},
+     run_sas, listing_options, Asks::host},
+    {"policies", "the kernel's IPsec policies and whose they are", run_policies, listing_options, Asks::host},
     {"tunnels", "the L2TP tunnels of l2tpd and whose they are", run_tunnels},
     {"sessions", "the sessions in them: user, PPP address, interface", run_sessions},
     {"top", "who moves and loses how much now, again and again until it is interrupted", run_top,
@@ -188,9 +204,9 @@ constexpr Command commands[] = {
     {"reload", "l2tpd reads users, [ppp], [radius] and [hooks] again; sessions that are up stay", run_reload,
      reload_options},
     {"import", "prints the files of Libreswan or strongSwan, xl2tpd and pppd as sameroof.toml", run_import,
-     import_options},
+     import_options, Asks::host},
     {"doctor", "what is wrong with this host, in sentences, and what to do about each", run_doctor,
-     doctor_options},
+     doctor_options, Asks::host},
 };
 
 constexpr const char* footer =
@@ -232,6 +248,8 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? good : usage;
   }
   const auto& command = *by_app.at(app.get_subcommands().front());
+  if (command.asks == Asks::daemons && is_locked_out(options))
+    return complain("only root and the group sameroof may ask the daemons", forbidden);
   if (options.watch == 0 || command.add_options != listing_options) return command.run(options);
   return xfrmctl::watch(std::chrono::seconds(options.watch), [&] { return command.run(options); });
 }

@@ -327,6 +327,17 @@ TEST_F(Program, OnlyRootDisconnectsAndReloads) {
   }
 }
 
+TEST_F(Program, WhoIsNotOfTheGroupIsToldSo) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to give it up";
+  const auto ikd = play_ikd();
+  for (const std::string command : {"status", "peers", "tunnels", "sessions", "top", "explain last",
+                                    "monitor", "metrics", "disconnect 7", "reload"}) {
+    const auto out = run(command, "2>&1", "setpriv --reuid=65534 --regid=65534 --clear-groups ");
+    EXPECT_EQ(out.exit_code, 3) << command;
+    EXPECT_EQ(out.text, "xfrmctl: only root and the group sameroof may ask the daemons\n") << command;
+  }
+}
+
 TEST_F(Program, WithoutL2tpdAPeerIsDisconnectedAllTheSame) {
   const auto ikd =
       play("ikd", control::ike_interface, {{"PeerByNumber", the_peer()}, {"Terminate", Json::object()}});
