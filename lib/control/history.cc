@@ -54,7 +54,7 @@ void History::make_room(const std::string& address) {
 void History::note(Kept* kept, Event event) {
   // A name in it may be as long as a stranger likes.
   if (event.text.size() > longest_text) event.text.replace(longest_text, std::string::npos, "...");
-  std::erase_if(followers_, [](const Call& call) { return !call.alive(); });
+  forget_gone_followers();
   if (!followers_.empty()) {
     const Json told = {{"event", to_json(event)}};
     for (auto& call : followers_) call.reply_and_continue(told);
@@ -71,6 +71,10 @@ void History::note(Kept* kept, Event event) {
   attempt.events.push_back(std::move(event));
 }
 
+void History::forget_gone_followers() {
+  std::erase_if(followers_, [](const Call& call) { return !call.alive(); });
+}
+
 std::vector<Attempt> History::attempts() const {
   std::vector<Attempt> out;
   for (const auto& kept : kept_) out.push_back(kept.attempt);
@@ -78,7 +82,10 @@ std::vector<Attempt> History::attempts() const {
 }
 
 void History::serve(Server& server) {
-  server.handle("Events", [this](const Json&, Call call) { followers_.push_back(std::move(call)); });
+  server.handle("Events", [this](const Json&, Call call) {
+    forget_gone_followers();  // nothing may happen for days, while somebody comes and goes
+    followers_.push_back(std::move(call));
+  });
   server.handle("Attempts", [this](const Json&, Call call) {
     // By number: what is forgotten between two turns is not missed.
     const auto shared = std::make_shared<Call>(std::move(call));

@@ -37,11 +37,14 @@ class History {
   void note(Kept* kept, Event event);
   std::vector<Attempt> attempts() const;  ///< the oldest first
 
+  std::size_t followers() const { return followers_.size(); }
+
   /// Events and Attempts; the history outlives the server.
   void serve(Server& server);
 
  private:
   void make_room(const std::string& address);
+  void forget_gone_followers();
   std::list<Kept> kept_;  ///< the oldest first
   std::size_t most_, most_of_address_;
   std::uint64_t last_number_ = 0;

@@ -87,5 +87,13 @@ TEST_F(FollowedHistory, EventsGoToWhoFollowsAndAttemptsToWhoAsks) {
   EXPECT_TRUE(answer.ends_with(R"({"parameters":{"attempts":[]}}|)")) << answer;
 }
 
+TEST_F(FollowedHistory, WhoFollowsAndGoesAgainAndAgainLeavesNothing) {
+  History history;
+  serve();
+  history.serve(*server_);
+  for (int i = 0; i < 50; ++i) ask(R"({"method":"sameroof.Ike.Events","more":true})");
+  EXPECT_LE(history.followers(), 2U);
+}
+
 }  // namespace
 }  // namespace control
