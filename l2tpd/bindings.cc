@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr base::Duration patience = 3s;  // a client's own is ten and more
+constexpr base::Duration between_knocks = 100ms;
 
 }  // namespace
 
@@ -27,14 +28,23 @@ void Bindings::ask(base::Mark mark, OnAnswer on_answer) {
   if (!any_bound() || mark.value == 0) return on_answer(Logins());
   const auto it = questions_.emplace(questions_.end());
   it->on_answer = std::move(on_answer);
+  it->too_late = loop_.on_time([this, it] {
+    finish(it, base::fail(it->client ? "ikd does not say whose connection it is"
+                                     : "ikd cannot say whose connection it is: " + it->why));
+  });
+  it->too_late.set_time(base::Clock::now() + patience);
+  it->again = loop_.on_time([this, it, mark] { ask(it, mark); });
+  ask(it, mark);
+}
+
+void Bindings::ask(Iterator it, base::Mark mark) {
   auto client = control::AsyncClient::connect(
       loop_, path_, [this, it] { finish(it, base::fail("ikd cannot say whose connection it is")); });
-  if (!client)
-    return finish(it, base::fail("ikd cannot say whose connection it is: " + client.error().message));
+  if (!client) {  // it may have many others to answer, or be starting
+    it->why = client.error().message;
+    return it->again.set_time(base::Clock::now() + between_knocks);
+  }
   it->client = std::move(*client);
-  it->too_late =
-      loop_.on_time([this, it] { finish(it, base::fail("ikd does not say whose connection it is")); });
-  it->too_late.set_time(base::Clock::now() + patience);
   it->client->call("sameroof.Ike.PeerByMark", {{"mark", mark.value}}, control::AsyncClient::Want::one,
                    [this, it](const control::Answer& answer) {
                      const auto row = answer.parameters.find("peer");

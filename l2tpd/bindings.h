@@ -34,11 +34,13 @@ class Bindings {
  private:
   struct Question {
     std::unique_ptr<control::AsyncClient> client;
-    os::Source too_late;
+    std::string why;  ///< there is none yet
+    os::Source again, too_late;
     OnAnswer on_answer;
   };
   bool any_bound() const;
   using Iterator = std::list<Question>::iterator;
+  void ask(Iterator question, base::Mark mark);
   void finish(Iterator question, base::Result<Logins> answer);
 
   os::Loop& loop_;

@@ -71,7 +71,7 @@ Client::Client(Client&&) noexcept = default;
 Client::~Client() = default;
 
 base::Result<Client> Client::connect(const std::string& path, base::Duration patience) {
-  auto fd = connect_unix(path);
+  auto fd = connect_unix(path, patience);
   if (!fd) return tl::unexpected(fd.error());
   return Client(std::make_unique<Stream>(Stream{.path = path, .fd = std::move(*fd), .patience = patience}));
 }

@@ -18,7 +18,8 @@
 namespace control {
 namespace {
 
-constexpr int deepest = 8;  ///< of a request: lists and objects within one another
+constexpr int longest_queue = 128;  ///< of clients that are not in yet
+constexpr int deepest = 8;          ///< of a request: lists and objects within one another
 
 std::string service_error(std::string_view name) { return fmt::format("org.varlink.service.{}", name); }
 
@@ -67,7 +68,8 @@ base::Result<base::Fd> listen_at(const std::string& path) {
   ::umask(old_mask);
   if (bound < 0) return base::fail_errno(fmt::format("cannot bind the control socket {}", path), error);
   give_to_group(path);
-  if (::listen(fd.get(), 16) < 0) return base::fail_errno(fmt::format("cannot listen on {}", path), errno);
+  if (::listen(fd.get(), longest_queue) < 0)
+    return base::fail_errno(fmt::format("cannot listen on {}", path), errno);
   return fd;
 }
 
@@ -185,30 +187,30 @@ void Server::handle(std::string_view method, Handler handler) {
 }
 
 void Server::accept() {
+  // Who only connects, again and again, costs as well; but all who wait come in at once, or he would fill the
+  // queue before those who have a question.
   const auto started = base::Clock::now();
-  if (started < rest_until_) {
-    accepting_.set_io_events(0);
-    accept_again_.set_time(rest_until_);
-    return;
+  for (int i = 0; i < longest_queue && take_in(); ++i) {
   }
-  take_in();
-  rest_after(started);  // who only connects, again and again, costs as well
+  accepting_.set_io_events(0);
+  accept_again_.set_time(rest_of(started));
 }
 
-void Server::take_in() {
+bool Server::take_in() {
   base::Fd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd) {
     // Out of descriptors, the waiting client would wake the loop for ever.
     if (errno == EMFILE || errno == ENFILE) make_room(std::nullopt);
-    return;
+    return false;
   }
   ucred credentials{};
   socklen_t size = sizeof credentials;
-  if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return;
-  if (!has_room_for(credentials.uid)) return;
+  if (::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return true;
+  if (!has_room_for(credentials.uid)) return true;
   const auto connection = std::make_shared<Connection>(*this, std::move(fd), credentials.uid);
   connections_[connection.get()] = connection;
   connection->start();
+  return true;
 }
 
 /// Idle clients must not keep an operator out: the one idle for longest goes.
@@ -238,10 +240,12 @@ std::size_t Server::streams_of(uid_t user) const {
   }));
 }
 
-void Server::rest_after(base::Time started) {
+base::Time Server::rest_of(base::Time started) const {
   const auto now = base::Clock::now();
-  rest_until_ = now + std::min<base::Duration>(options_.rest * (now - started), std::chrono::seconds(1));
+  return now + std::min<base::Duration>(options_.rest * (now - started), std::chrono::seconds(1));
 }
+
+void Server::rest_after(base::Time started) { rest_until_ = rest_of(started); }
 
 void Server::close(Connection* connection) { connections_.erase(connection); }
 

@@ -76,8 +76,8 @@ struct ServerOptions {
   std::size_t most_unread = 1024 * 1024;
   /// A client that takes none of what waits for it for so long is closed.
   base::Duration patience = std::chrono::seconds(10);
-  /// After a request, and after a client has come, nobody is served for so many times as long as it took, at
-  /// most a second.
+  /// After a request nobody is served, and after clients have come no other one is taken in, for so many
+  /// times as long as it took, at most a second.
   int rest = 4;
   uid_t privileged_uid = 0;
 };
@@ -101,13 +101,15 @@ class Server {
   friend class Connection;
   Server(os::Loop& loop, ServerOptions options, const Interface& interface);
   void accept();
-  void take_in();
+  /// False where nobody waits any more.
+  bool take_in();
   /// False when nobody can go.
   bool make_room(std::optional<uid_t> of_user);
   bool has_room_for(uid_t user);
   std::size_t streams_of(uid_t user) const;
   /// Whoever has been served since `started` has had enough of the processor for a while.
   void rest_after(base::Time started);
+  base::Time rest_of(base::Time started) const;
   void dispatch(const std::string& request, Connection& connection);
   void serve_ourselves(std::string_view method, const Json& parameters, Call call);
   void close(Connection* connection);

@@ -1,22 +1,31 @@
 #include "control/unix_socket.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 namespace control {
 
 namespace {
 
 /// The error number of connect(); 0 when somebody answers.
-base::Result<int> knock(const std::string& path, base::Fd& fd) {
+base::Result<int> knock(const std::string& path, base::Fd& fd, base::Duration patience = {}) {
   const auto address = unix_address(path);
   if (!address) return tl::unexpected(address.error());
-  fd = base::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const bool waits = patience > base::Duration(0);
+  fd = base::Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (waits ? 0 : SOCK_NONBLOCK), 0));
   if (!fd) return base::fail_errno("cannot make a socket", errno);
+  if (waits) {
+    const auto whole = std::chrono::ceil<std::chrono::milliseconds>(patience).count();
+    const timeval longest{.tv_sec = whole / 1000, .tv_usec = whole % 1000 * 1000};
+    if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest) < 0)
+      return base::fail_errno("cannot make a socket", errno);
+  }
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) < 0) return errno;
   return 0;
 }
@@ -33,9 +42,9 @@ base::Result<sockaddr_un> unix_address(const std::string& path) {
   return address;
 }
 
-base::Result<base::Fd> connect_unix(const std::string& path) {
+base::Result<base::Fd> connect_unix(const std::string& path, base::Duration patience) {
   base::Fd fd;
-  const auto outcome = knock(path, fd);
+  const auto outcome = knock(path, fd, patience);
   if (!outcome) return tl::unexpected(outcome.error());
   if (*outcome != 0) return base::fail_errno(fmt::format("cannot connect to {}", path), *outcome);
   return fd;

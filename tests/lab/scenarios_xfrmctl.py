@@ -5,6 +5,7 @@ import pathlib
 import re
 import signal
 import socket
+import time
 
 from catalogue import scenario
 from checks import check_ping, ping_command
@@ -178,6 +179,74 @@ def xfrmctl_lists(lab):
         lab.hang_up(*clients)
         if lab.world.wire()["clear_out"]:
             raise Failure(f"the gateway spoke in clear text: {lab.world.wire()}")
+
+
+# A member of the group who means harm, for so many seconds: it never reads, and keeps what it can.
+HOSTILE = """
+import json, random, socket, sys, time
+METHODS = {"ikd": "Status ListPeers Monitor Events Attempts Metrics PeerByMark".split(),
+           "l2tpd": "Status ListTunnels ListSessions Events Attempts Metrics CheckReload".split()}
+NAMES = {"ikd": "sameroof.Ike", "l2tpd": "sameroof.L2tp"}
+def call(daemon, **more):
+    return json.dumps({"method": f"{NAMES[daemon]}.{random.choice(METHODS[daemon])}", **more}).encode() + b"\\0"
+def deeds(daemon):
+    yield b""
+    yield call(daemon)[:-5]
+    yield call(daemon, more=True) * 500
+    yield call(daemon) * 500
+    yield call(daemon, oneway=True) * 500
+    yield b"x" * 70000
+    yield bytes(random.randrange(256) for _ in range(2000))
+    yield b'{"method":"a.b","parameters":{"a":' + b"[" * 30000 + b"]" * 30000 + b"}}\\0"
+kept, made, end = [], 0, time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    for daemon in METHODS:
+        for deed in deeds(daemon):
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(0.05)
+            try:
+                s.connect("/run/sameroof/" + daemon)
+                made += 1
+                s.send(deed)
+            except OSError:
+                pass
+            kept.append(s)
+    while len(kept) > 300:
+        kept.pop(random.randrange(len(kept))).close()
+print(made, flush=True)
+"""
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+def resident(*processes):
+    """In KiB, all in all."""
+    return sum(int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text())[1]) for process in processes)
+
+
+@scenario(only="sameroof", kernels="one")
+def hostile_readers(lab):
+    """While a member of the group floods both control sockets, never reads and asks nonsense, clients connect and work, root is
+    answered, and neither daemon keeps memory for it."""
+    first, second = lab.client("a1"), lab.client("b1")
+    with lab.gateway() as gateway:
+        gw = gateway.host
+        gw.run("chgrp", "nogroup", "/run/sameroof/ikd", "/run/sameroof/l2tpd")
+        lab.dial(first)
+        lab.prove(first)
+        before = resident(gateway.ikd, gateway.l2tpd)
+        member = gw.spawn("member", *NOBODY, "python3", "-c", HOSTILE, 40)
+        time.sleep(3)
+        lab.dial(second)
+        lab.prove(first, second)
+        if {peer["user"] for peer in listed(gateway, "peers")} != {first.user, second.user}:
+            raise Failure(f"root was to be told of both clients: {gateway.peers()}")
+        member.wait(120)
+        if (made := int(gw.log("member").read_text() or 0)) < 100:
+            raise Failure(f"the member was to connect often, and did {made} times: {gw.log('member').read_text()}")
+        wait_for(lambda: resident(gateway.ikd, gateway.l2tpd) < before + 16384, 30,
+                 f"what {made} connections took ({resident(gateway.ikd, gateway.l2tpd) - before} KiB) given back", every=1)
+        listed(gateway, "sessions")
+        goodbye(lab, first, second)
 
 
 IN_ORDER = "for which in all default; do echo 0 > /proc/sys/net/ipv4/conf/$which/send_redirects; done"

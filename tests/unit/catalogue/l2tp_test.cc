@@ -78,6 +78,7 @@ class L2tpRefusals : public PretendPppd {
     }
     dial(1);
     log_in(1, "alice");
+    for (int turns = 0; turns < 500 && refused_.empty(); ++turns) loop_.run_once(10ms);
   }
   void radius_says(char verdict, const std::string& address) {
     dial(1);

@@ -89,6 +89,17 @@ TEST_F(BindingsTest, PeerWithoutIpsecIsBoundToNothing) {
   EXPECT_TRUE(ask(bindings, 0));
 }
 
+TEST_F(BindingsTest, AnIkdThatIsStartingIsWaitedFor) {
+  Bindings bindings(loop_, config_, folder_ + "/ikd");
+  std::optional<bool> bound;
+  bindings.ask(base::Mark(0x100), [&](const auto& answer) { bound = answer && *answer; });
+  for (int i = 0; i < 20; ++i) loop_.run_once(std::chrono::milliseconds(10));
+  EXPECT_FALSE(bound.has_value());
+  const auto server = ikd();
+  for (int i = 0; i < 300 && !bound; ++i) loop_.run_once(std::chrono::milliseconds(10));
+  EXPECT_EQ(bound, true);
+}
+
 TEST_F(BindingsTest, NobodyGetsInWhileIkdCannotSay) {
   Bindings bindings(loop_, config_, folder_ + "/ikd");
   EXPECT_FALSE(ask(bindings, 0x100)) << "there is no ikd";
