@@ -245,6 +245,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    if (app.get_subcommands().empty() && !app.remaining().empty())
+      return complain(fmt::format("there is no command '{}'; --help lists them", app.remaining().front()),
+                      usage);
     return app.exit(error) == 0 ? good : usage;
   }
   const auto& command = *by_app.at(app.get_subcommands().front());

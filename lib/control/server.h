@@ -1,6 +1,6 @@
 #pragma once
 // A varlink service on a Unix socket, for a daemon whose packets matter more: nothing here blocks, every
-// buffer is bounded, and requests get a fifth of the processor at most.
+// buffer is bounded, and requests get a fifth of the processor at most, those who come in another.
 
 #include <cstddef>
 #include <functional>

@@ -499,6 +499,7 @@ TEST_F(Program, AReloadShowsWhatChangesAndADryRunOnlyThat) {
 
 TEST_F(Program, WrongUsageExitsWithTwoAndHelpWithZero) {
   EXPECT_EQ(run("").exit_code, 2);
+  EXPECT_EQ(run("pears").text, "xfrmctl: there is no command 'pears'; --help lists them\n");
   EXPECT_EQ(run("peers --yaml").exit_code, 2);
   const auto help = run("--help");
   EXPECT_EQ(help.exit_code, 0);
