@@ -69,9 +69,8 @@ void Connection::read() {
 void Connection::next_request() {
   if (dead_) return;
   if (output_.empty() && (call_ == CallState::none || make_)) {
-    if (base::Clock::now() < server_.rest_until_) {
-      again_.set_time(server_.rest_until_);
-    } else if (make_) {
+    if (!server_.has_turn(*this)) return update_watch();
+    if (make_) {
       take_turn();
       if (dead_) return;
       again_.set_time(base::Clock::now());

@@ -30,11 +30,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   enum class CallState {
     none,
     one,     ///< its answer is due
+    parts,   ///< several answers, until all is said
     stream,  ///< any number of answers
     oneway   ///< the client wants no answer
   };
   CallState call_state() const { return call_; }
   void begin_call(CallState state) { call_ = state; }
+
+  /// What is next, when it is its turn; one request, or a part of an answer.
+  void next_request();
+  bool waits = false;  ///< in the server's queue
 
   /// Ends it: at once for all users, its memory when the current callback is over.
   void die();
@@ -43,7 +48,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void ready(std::uint32_t events);
   void read();
   void write();
-  void next_request();
   void take_turn();
   void update_watch();
 
@@ -59,7 +63,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool dead_ = false;
   base::Time last_active_;
   os::Source watch_;
-  os::Source again_;     ///< the next request, when rest is over
+  os::Source again_;     ///< the next request
   os::Source patience_;  ///< output that nobody takes
 };
 

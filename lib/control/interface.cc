@@ -67,7 +67,8 @@ std::string describe(const Interface& interface) {
       in += fmt::format("{}{}: {}", in.empty() ? "" : ", ", p.name, type_name(p.kind));
     }
     out += "\n" + commented(method.comment);
-    if (method.replies == Replies::stream) out += "# Call it with \"more\".\n";
+    if (method.replies == Replies::stream || method.replies == Replies::parts)
+      out += "# Call it with \"more\".\n";
     if (method.replies == Replies::pages) out += "# With \"more\" the list comes in parts.\n";
     if (method.access == Access::privileged) out += "# For root only.\n";
     out += fmt::format("method {}({}) -> {}\n", method.name, in, method.out);

@@ -22,6 +22,7 @@ enum class Access {
 enum class Replies {
   one,
   pages,  ///< one, or with "more" as many as it takes
+  parts,  ///< as many as it takes; the call needs "more"
   stream  ///< the call needs "more"; replies continue until either side ends it
 };
 

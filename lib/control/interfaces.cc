@@ -49,7 +49,7 @@ constexpr Method ike_methods[] = {
      .comment = attempts_comment,
      .in = {},
      .out = attempts_out,
-     .replies = Replies::stream},
+     .replies = Replies::parts},
     {.name = "Metrics", .comment = "All counters, for monitoring systems.", .in = {}, .out = metrics_out},
     {.name = "Terminate",
      .comment = "Ends a peer: its SAs are deleted, here and there.",
@@ -82,7 +82,7 @@ constexpr Method l2tp_methods[] = {
      .comment = attempts_comment,
      .in = {},
      .out = attempts_out,
-     .replies = Replies::stream},
+     .replies = Replies::parts},
     {.name = "Metrics", .comment = "All counters, for monitoring systems.", .in = {}, .out = metrics_out},
     {.name = "Terminate",
      .comment =

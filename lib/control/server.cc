@@ -129,7 +129,8 @@ void Call::in_turns(std::function<bool()> make) {
 
 bool Call::takes_more() const {
   const auto connection = connection_.lock();
-  return connection && connection->call_state() == Connection::CallState::stream;
+  return connection && (connection->call_state() == Connection::CallState::parts ||
+                        connection->call_state() == Connection::CallState::stream);
 }
 
 void Call::fail(std::string_view error) { fail(error, Json::object()); }
@@ -161,6 +162,7 @@ void reply_list(Call call, const char* member, std::string_view too_many,
 Server::Server(os::Loop& loop, ServerOptions options, const Interface& interface)
     : loop_(loop), options_(std::move(options)), interface_(interface) {
   accept_again_ = loop_.on_time([this] { accepting_.set_io_events(EPOLLIN); });
+  turn_ = loop_.on_time([this] { next_turn(); });
 }
 
 base::Result<std::unique_ptr<Server>> Server::listen(os::Loop& loop, ServerOptions options,
@@ -240,6 +242,28 @@ std::size_t Server::streams_of(uid_t user) const {
   }));
 }
 
+bool Server::has_turn(Connection& connection) {
+  if (turn_of_ == &connection || (waiting_.empty() && base::Clock::now() >= rest_until_)) return true;
+  if (!connection.waits) waiting_.push_back(connection.weak_from_this());
+  connection.waits = true;
+  turn_.set_time(rest_until_);
+  return false;
+}
+
+void Server::next_turn() {
+  while (!waiting_.empty()) {
+    const auto connection = waiting_.front().lock();
+    waiting_.pop_front();
+    if (!connection || connection->dead()) continue;
+    connection->waits = false;
+    turn_of_ = connection.get();
+    connection->next_request();
+    turn_of_ = nullptr;
+    break;
+  }
+  if (!waiting_.empty()) turn_.set_time(rest_until_);
+}
+
 base::Time Server::rest_of(base::Time started) const {
   const auto now = base::Clock::now();
   return now + std::min<base::Duration>(options_.rest * (now - started), std::chrono::seconds(1));
@@ -271,11 +295,13 @@ void Server::dispatch(const std::string& request, Connection& connection) {
   const Interface& interface = ours ? service_interface : interface_;
   const Method* method = interface.method(name);
   const bool more = flag(message, "more");
-  const bool streams =
-      method && (method->replies == Replies::stream || (method->replies == Replies::pages && more));
+  const bool streams = method && method->replies == Replies::stream;
+  const bool in_parts =
+      method && (method->replies == Replies::parts || (method->replies == Replies::pages && more));
   const bool too_many = streams && streams_of(connection.uid()) >= options_.most_streams_of_user;
   connection.begin_call(flag(message, "oneway") ? CallState::oneway
                         : streams               ? CallState::stream
+                        : in_parts              ? CallState::parts
                                                 : CallState::one);
   Call call(connection.weak_from_this());
   if (interface_name != interface.name) {
@@ -288,7 +314,7 @@ void Server::dispatch(const std::string& request, Connection& connection) {
     call.fail(service_error("InvalidParameter"), {{"parameter", parameter->name}});
   } else if (too_many) {
     call.fail(fmt::format("{}.TooManyStreams", interface.name));
-  } else if (streams && !more) {
+  } else if ((streams || in_parts) && !more) {
     call.fail(service_error("ExpectedMore"));
   } else if (ours) {
     serve_ourselves(name, parameters, std::move(call));

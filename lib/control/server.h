@@ -3,6 +3,7 @@
 // buffer is bounded, and requests get a fifth of the processor at most, those who come in another.
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -108,6 +109,9 @@ class Server {
   bool has_room_for(uid_t user);
   std::size_t streams_of(uid_t user) const;
   /// Whoever has been served since `started` has had enough of the processor for a while.
+  /// Whether it may go on; if not it is called when it may, after those who have waited for longer.
+  bool has_turn(Connection& connection);
+  void next_turn();
   void rest_after(base::Time started);
   base::Time rest_of(base::Time started) const;
   void dispatch(const std::string& request, Connection& connection);
@@ -122,7 +126,10 @@ class Server {
   os::Source accepting_;
   os::Source accept_again_;  ///< when rest is over
   std::map<Connection*, std::shared_ptr<Connection>> connections_;
-  base::Time rest_until_{};  ///< no request is served before
+  base::Time rest_until_{};                        ///< no request is served before
+  std::deque<std::weak_ptr<Connection>> waiting_;  ///< for then, in the order they came
+  const Connection* turn_of_ = nullptr;
+  os::Source turn_;
 };
 
 }  // namespace control

@@ -281,6 +281,51 @@ TEST_F(Served, AUserHasOnlySoManyStreamsAndOneThatEndsMakesRoom) {
   EXPECT_EQ(streams.size(), 3U);
 }
 
+TEST_F(Served, WhoFollowsAsMuchAsHeMayCanListAllTheSame) {
+  options_.most_streams_of_user = 2;
+  serve();
+  std::vector<Call> streams;
+  server_->handle("Monitor", [&](const Json&, Call call) { streams.push_back(std::move(call)); });
+  server_->handle("ListPeers", [](const Json&, Call call) {
+    reply_list(std::move(call), "peers", "sameroof.Ike.TooManyPeers", [](Json&) { return false; });
+  });
+  const auto first = connect(), second = connect();
+  for (const auto* fd : {&first, &second}) say(*fd, R"({"method":"sameroof.Ike.Monitor","more":true})");
+  turn();
+  ASSERT_EQ(streams.size(), 2U);
+  EXPECT_EQ(ask(R"({"method":"sameroof.Ike.ListPeers","more":true})"), R"({"parameters":{"peers":[]}}|)");
+}
+
+TEST_F(Served, ReadersOfLongListsTakeTurns) {
+  options_.rest = 4;
+  serve();
+  std::vector<std::size_t> made;
+  server_->handle("ListPeers", [&made](const Json&, Call call) {
+    const auto shared = std::make_shared<Call>(std::move(call));
+    shared->in_turns([shared, &made, reader = made.size()] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));  // all that one turn has
+      shared->reply_and_continue(Json::object());
+      ++made[reader];
+      return true;
+    });
+    made.push_back(0);
+  });
+  std::vector<base::Fd> readers;
+  for (int i = 0; i < 5; ++i) {
+    readers.push_back(connect());
+    say(readers.back(), R"({"method":"sameroof.Ike.ListPeers","more":true})");
+  }
+  const auto end = base::Clock::now() + std::chrono::seconds(20);
+  std::size_t all = 0;
+  while ((made.size() < 5 || all < 50) && base::Clock::now() < end) {
+    turn(1);
+    all = 0;
+    for (const auto each : made) all += each;
+  }
+  ASSERT_EQ(made.size(), 5U);
+  EXPECT_GE(*std::ranges::min_element(made), 5U);
+}
+
 TEST_F(Served, NoUserKeepsThePrivilegedOneOut) {
   options_.privileged_uid = ::getuid() + 1;
   options_.most_connections_of_user = 2;
