@@ -56,6 +56,8 @@ void give_to_group(const std::string& path) {
   }
 }
 
+}  // namespace
+
 base::Result<base::Fd> listen_at(const std::string& path) {
   if (auto free = remove_stale_socket(path); !free) return tl::unexpected(free.error());
   const auto address = unix_address(path);
@@ -72,8 +74,6 @@ base::Result<base::Fd> listen_at(const std::string& path) {
     return base::fail_errno(fmt::format("cannot listen on {}", path), errno);
   return fd;
 }
-
-}  // namespace
 
 Call::Call(std::weak_ptr<Connection> connection) : connection_(std::move(connection)) {}
 
@@ -169,15 +169,23 @@ base::Result<std::unique_ptr<Server>> Server::listen(os::Loop& loop, ServerOptio
                                                      const Interface& interface) {
   auto fd = listen_at(options.path);
   if (!fd) return tl::unexpected(fd.error());
+  const auto path = options.path;
+  auto server = serve(loop, std::move(*fd), std::move(options), interface);
+  server->path_ = path;
+  return server;
+}
+
+std::unique_ptr<Server> Server::serve(os::Loop& loop, base::Fd socket, ServerOptions options,
+                                      const Interface& interface) {
   std::unique_ptr<Server> server(new Server(loop, std::move(options), interface));
-  server->socket_ = std::move(*fd);
+  server->socket_ = std::move(socket);
   server->accepting_ = loop.on_readable(server->socket_.get(), [self = server.get()] { self->accept(); });
   return server;
 }
 
 Server::~Server() {
   while (!connections_.empty()) connections_.begin()->second->die();
-  if (socket_) ::unlink(options_.path.c_str());
+  if (!path_.empty()) ::unlink(path_.c_str());
 }
 
 void Server::handle(std::string_view method, Handler handler) {

@@ -83,11 +83,18 @@ struct ServerOptions {
   uid_t privileged_uid = 0;
 };
 
+/// A socket with mode 0660, group sameroof where there is one. Replaces one that a dead process left; refuses
+/// one that somebody answers on.
+base::Result<base::Fd> listen_at(const std::string& path);
+
 class Server {
  public:
   /// Replaces a socket that a dead process left; refuses one that somebody answers on.
   static base::Result<std::unique_ptr<Server>> listen(os::Loop& loop, ServerOptions options,
                                                       const Interface& interface);
+  /// On a socket of listen_at(), which whoever made it removes; options.path is not looked at.
+  static std::unique_ptr<Server> serve(os::Loop& loop, base::Fd socket, ServerOptions options,
+                                       const Interface& interface);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   /// Closes every connection and removes the socket.
@@ -123,6 +130,7 @@ class Server {
   const Interface& interface_;
   std::map<std::string, Handler, std::less<>> handlers_;
   base::Fd socket_;
+  std::string path_;  ///< of our own socket
   os::Source accepting_;
   os::Source accept_again_;  ///< when rest is over
   std::map<Connection*, std::shared_ptr<Connection>> connections_;

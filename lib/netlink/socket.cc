@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <sys/socket.h>
@@ -68,6 +69,15 @@ base::Result<Socket> Socket::open(int protocol) {
   ::setsockopt(socket->fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   return socket;
 }
+
+base::Result<Socket> Socket::adopt_events(base::Fd fd) {
+  Handle socket(mnl_socket_fdopen(fd.get()));
+  if (!socket) return base::fail_errno("taking over a netlink socket", errno);
+  (void)fd.release();
+  return Socket(std::move(socket));
+}
+
+base::Fd Socket::duplicate() const { return base::Fd(::fcntl(fd(), F_DUPFD_CLOEXEC, 0)); }
 
 base::Result<Socket> Socket::open_events(int protocol, std::initializer_list<unsigned> groups) {
   auto socket = create(protocol, SOCK_NONBLOCK);

@@ -44,6 +44,11 @@ class Socket {
   /// For events only: non-blocking, member of `groups` (XFRMNLGRP_…), with a large receive buffer.
   static base::Result<Socket> open_events(int protocol, std::initializer_list<unsigned> groups);
 
+  /// An events socket that another process opened.
+  static base::Result<Socket> adopt_events(base::Fd fd);
+  /// A copy of the descriptor, for another process.
+  base::Fd duplicate() const;
+
   /// Sends one request and waits for its acknowledgement. `what` starts the sentence of a failure.
   Result<void> transact(Request& request, std::string_view what);
   /// A request with answers (a GET, or a dump with NLM_F_DUMP): each is given to `handle`, whose view

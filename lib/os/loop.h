@@ -65,6 +65,8 @@ class Loop {
   static void notify(const char* state);
   /// Answers the service manager's watchdog where the unit asks for it.
   void serve_watchdog();
+  /// How long the service manager waits for WATCHDOG=1; zero: for ever.
+  static std::uint64_t watchdog_microseconds();
 
  private:
   struct Unref {

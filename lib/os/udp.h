@@ -43,6 +43,9 @@ struct UdpOptions {
 class UdpSocket {
  public:
   static base::Result<UdpSocket> open(const UdpOptions& options);
+  /// One that another process opened, bound to this port.
+  static UdpSocket adopt(base::Fd fd, std::uint16_t port) { return {std::move(fd), port}; }
+  base::Fd release() { return std::move(fd_); }
 
   /// Bound to `local`, connected to `peer`, every datagram with `mark` (SO_MARK, CAP_NET_ADMIN),
   /// without checksum or DF: the socket that is handed to the kernel's L2TP (kernel.md §3).

@@ -102,6 +102,12 @@ base::Result<EventSource> EventSource::open() {
   return EventSource(std::move(*socket));
 }
 
+base::Result<EventSource> EventSource::adopt(base::Fd fd) {
+  auto socket = nl::Socket::adopt_events(std::move(fd));
+  if (!socket) return tl::unexpected(socket.error());
+  return EventSource(std::move(*socket));
+}
+
 nl::Socket::Events EventSource::receive(const std::function<void(const Event&)>& handle) {
   return socket_.receive([&](const nl::Message& message) {
     if (const auto event = decode_event(message)) handle(*event);

@@ -43,6 +43,9 @@ class Kernel {
 class EventSource {
  public:
   static base::Result<EventSource> open();
+  /// One that another process opened: who has it needs no capability.
+  static base::Result<EventSource> adopt(base::Fd fd);
+  base::Fd duplicate() const { return socket_.duplicate(); }
   int fd() const { return socket_.fd(); }
   /// `lost`: compare dump_sas() with what is believed.
   nl::Socket::Events receive(const std::function<void(const Event&)>& handle);
