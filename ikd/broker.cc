@@ -178,10 +178,13 @@ base::Result<void> Broker::move(const ike::MovePeer& request) {
   return out;
 }
 
-base::Result<xfrm::SaStatistics> Broker::statistics(const xfrm::SaId& id) {
-  auto out = kernel_.statistics(id);
-  if (!out) return nl::as_base(std::move(out.error()));
-  return *out;
+std::vector<xfrm::SaStatistics> Broker::count(const std::vector<xfrm::SaId>& sas) {
+  std::vector<xfrm::SaStatistics> out;
+  for (const auto& id : sas) {
+    const auto there = kernel_.get(id);
+    out.push_back(there && range_.holds(there->sa) ? there->statistics : xfrm::SaStatistics{});
+  }
+  return out;
 }
 
 base::Result<Traffic> Broker::traffic() {
@@ -194,12 +197,12 @@ base::Result<Traffic> Broker::traffic() {
   return out;
 }
 
-base::Result<std::vector<xfrm::SaId>> Broker::inbound_sas() {
-  auto sas = kernel_.dump_sas();
-  if (!sas) return nl::as_base(std::move(sas.error()));
+base::Result<std::vector<xfrm::SaId>> Broker::absent(const std::vector<xfrm::SaId>& sas) {
   std::vector<xfrm::SaId> out;
-  for (const auto& [sa, statistics] : *sas) {
-    if (sa.set_mark && range_.holds(sa)) out.push_back(xfrm::id_of(sa));
+  for (const auto& id : sas) {
+    const auto there = kernel_.get(id);
+    if (!there && !is_absent(there.error())) return nl::as_base(there.error());
+    if (!there || !range_.holds(there->sa)) out.push_back(id);
   }
   return out;
 }

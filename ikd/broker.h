@@ -1,7 +1,6 @@
 #pragma once
 // The privileged half of ikd: long-term keys, the kernel's SAs and policies, nft's peer maps. It never
 // sees a packet from the network and refuses whatever lies outside its own marks, reqids and aliases.
-// Today it lives in the daemon's process; its calls are those a process of its own would serve.
 
 #include <map>
 #include <memory>
@@ -37,11 +36,12 @@ class Broker {
   /// What can be moved is, even where something else fails.
   base::Result<void> move(const ike::MovePeer& request);
 
-  base::Result<xfrm::SaStatistics> statistics(const xfrm::SaId& id);
+  /// In this order; zero for one that is not there, or not ours.
+  std::vector<xfrm::SaStatistics> count(const std::vector<xfrm::SaId>& sas);
   /// What all our SAs have carried, from the peers and to them.
   base::Result<Traffic> traffic();
-  /// Our inbound SAs that the kernel has.
-  base::Result<std::vector<xfrm::SaId>> inbound_sas();
+  /// Which of these the kernel does not have, or has for somebody else.
+  base::Result<std::vector<xfrm::SaId>> absent(const std::vector<xfrm::SaId>& sas);
   /// What l2tpd does for itself where it serves port 1701: whether clear text may come, and, for a daemon
   /// that names no tunnels to nft, no latch.
   base::Result<void> open_l2tp_port(config::Cleartext cleartext);

@@ -76,7 +76,7 @@ base::Result<void> load_own(const Config& config, Credentials& out) {
 
 }  // namespace
 
-base::Result<Credentials> load_credentials(const Config& config) {
+base::Result<Credentials> load_authorities(const Config& config) {
   Credentials out{.verifier = pki::Verifier(config.ike.revocation_required ? pki::Revocation::required
                                                                            : pki::Revocation::if_known),
                   .own = {},
@@ -84,13 +84,14 @@ base::Result<Credentials> load_credentials(const Config& config) {
                   .doubts = {}};
   if (auto ok = load_trust(config, out); !ok) return tl::unexpected(ok.error());
   if (auto ok = load_classes(config, out); !ok) return tl::unexpected(ok.error());
-  if (auto ok = load_own(config, out); !ok) return tl::unexpected(ok.error());
   return out;
 }
 
-void describe_to(ike::Settings& settings, const Credentials& credentials) {
-  settings.trusted_names = credentials.trusted_names;
-  for (const auto& own : credentials.own) settings.certificates.push_back(own.certificate);
+base::Result<Credentials> load_credentials(const Config& config) {
+  auto out = load_authorities(config);
+  if (!out) return out;
+  if (auto ok = load_own(config, *out); !ok) return tl::unexpected(ok.error());
+  return out;
 }
 
 }  // namespace ikd

@@ -20,7 +20,7 @@ struct Credentials {
 
 /// A file that cannot be read, a broken one, a bad pattern: an error with the line that names it.
 base::Result<Credentials> load_credentials(const config::Config& config);
-/// What the core gets to know of them.
-void describe_to(ike::Settings& settings, const Credentials& credentials);
+/// The same without any key of ours, and without our certificates.
+base::Result<Credentials> load_authorities(const config::Config& config);
 
 }  // namespace ikd

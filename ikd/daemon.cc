@@ -2,87 +2,96 @@
 
 #include <algorithm>
 #include <csignal>
-#include <set>
-#include <thread>
+#include <cstdlib>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/event_log.h"
 #include "control/interfaces.h"
 #include "crypto/prf.h"
 #include "ikd/credentials.h"
 #include "ikd/settings.h"
+#include "os/sandbox.h"
 
 namespace ikd {
 namespace {
 
-constexpr std::size_t datagrams_a_turn = 64;
 constexpr std::size_t most_waiting_exchanges = 4096;
 
 base::Time now() { return base::Clock::now(); }
 
 }  // namespace
 
-Daemon::Daemon(const config::Config& config, ike::Settings settings, Broker broker, pki::Verifier verifier)
+Daemon::Daemon(const config::Config& config, ike::Settings settings, os::Channel broker,
+               pki::Verifier verifier, std::vector<KeyService> keys)
     : l2tp_(config.l2tp),
       engine_(std::move(settings), crypto::random_bytes),
       broker_(std::move(broker)),
       verifier_(std::move(verifier)),
-      workers_(std::max(1u, std::thread::hardware_concurrency()), most_waiting_exchanges, broker_.keys(),
-               verifier_),
+      workers_(std::move(keys), most_waiting_exchanges, verifier_),
       started_(now()) {}
 
-base::Result<std::unique_ptr<Daemon>> Daemon::start(const config::Config& config, config::Secrets secrets,
-                                                    const DaemonOptions& options) {
+std::optional<Daemon::Belongings> Daemon::sorted(const Hello& hello, std::vector<base::Fd> descriptors) {
+  if (descriptors.size() != hello.listeners.size() + 3 + hello.workers) return std::nullopt;
+  auto next = std::make_move_iterator(descriptors.begin());
+  const auto after_listeners = next + static_cast<std::ptrdiff_t>(hello.listeners.size());
+  Belongings out{
+      .listeners = {next, after_listeners}, .events = {}, .control = {}, .notices = {}, .keys = {}};
+  next = after_listeners;
+  out.events = *next++;
+  out.control = *next++;
+  out.notices = os::Channel(*next++);
+  for (; next.base() != descriptors.end(); ++next) out.keys.push_back(keys_behind(os::Channel(*next)));
+  return out;
+}
+
+base::Result<std::unique_ptr<Daemon>> Daemon::start(const config::Config& config, os::Channel channel) {
   auto settings = settings_from(config);
   if (!settings) return tl::unexpected(settings.error());
-  auto credentials = load_credentials(config);
-  if (!credentials) return tl::unexpected(credentials.error());
-  describe_to(*settings, *credentials);
-  for (const auto& doubt : credentials->doubts) base::log(base::Severity::notice, doubt);
-  auto broker = Broker::open(config, Keys(config.ike, std::move(secrets), std::move(credentials->own)));
-  if (!broker) return tl::unexpected(broker.error());
-  std::unique_ptr<Daemon> daemon(
-      new Daemon(config, std::move(*settings), std::move(*broker), std::move(credentials->verifier)));
-  if (auto opened = daemon->open_sockets(config); !opened) return tl::unexpected(opened.error());
-  if (auto opened = daemon->open_control(options); !opened) return tl::unexpected(opened.error());
-  // Only now: whoever has the ports and the control socket is the one whose predecessor has ended.
-  if (auto clean = daemon->broker_.clean_up(); !clean) return tl::unexpected(clean.error());
-  if (config.l2tp.lns == config::Lns::external) {
-    if (auto open = daemon->broker_.open_l2tp_port(config.l2tp.cleartext); !open)
-      return tl::unexpected(open.error());
-  }
+  auto authorities = load_authorities(config);
+  if (!authorities) return tl::unexpected(authorities.error());
+  settings->trusted_names = std::move(authorities->trusted_names);
+  auto message = channel.receive();
+  auto hello = message ? decode_hello(message->bytes.view()) : std::nullopt;
+  auto belongings = hello ? sorted(*hello, std::move(message->descriptors)) : std::nullopt;
+  if (!belongings) return base::fail("the broker has gone, or is of another version");
+  settings->certificates = std::move(hello->certificates);
+  std::unique_ptr<Daemon> daemon(new Daemon(config, std::move(*settings), std::move(channel),
+                                            std::move(authorities->verifier), std::move(belongings->keys)));
+  if (auto watched = daemon->watch(std::move(*belongings), *hello); !watched)
+    return tl::unexpected(watched.error());
+  // What a library does once at its first use, also to write a line into the log, may need more than is left
+  // afterwards.
+  crypto::prepare();
+  base::log(base::Severity::info,
+            fmt::format("process {} reads the packets, and gives up every privilege", ::getpid()));
+  if (auto confined = os::confine({.user = hello->user, .group = hello->group}); !confined)
+    return tl::unexpected(confined.error());
   return daemon;
 }
 
-base::Result<void> Daemon::open_sockets(const config::Config& config) {
-  for (const auto& address : config.ike.listen) {
-    for (const auto port : {ike::ike_port, ike::natt_port}) {
-      const os::UdpOptions options{
-          .local = {address, port},
-          .encapsulation = port == ike::natt_port ? os::Encapsulation::esp_in_udp : os::Encapsulation::none,
-          .ipsec_bypass = true};
-      auto socket = os::UdpSocket::open(options);
-      if (!socket) return tl::unexpected(socket.error());
-      auto listener = std::make_unique<Listener>(Listener{options.local, std::move(*socket), {}});
-      listener->source =
-          loop_.on_readable(listener->socket.fd(), [this, l = listener.get()] { receive(l->socket); });
-      listeners_.push_back(std::move(listener));
-    }
+void Daemon::listen(const Hello& hello, std::vector<base::Fd> sockets) {
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    const auto& local = hello.listeners[i];
+    auto listener = std::make_unique<Listener>(
+        Listener{local, os::UdpSocket::adopt(std::move(sockets[i]), local.port), {}});
+    listener->source =
+        loop_.on_readable(listener->socket.fd(), [this, l = listener.get()] { receive(l->socket); });
+    listeners_.push_back(std::move(listener));
   }
-  auto events = xfrm::EventSource::open();
+}
+
+base::Result<void> Daemon::watch(Belongings belongings, const Hello& hello) {
+  listen(hello, std::move(belongings.listeners));
+  auto events = xfrm::EventSource::adopt(std::move(belongings.events));
   if (!events) return tl::unexpected(events.error());
   events_ = std::move(*events);
   sources_.push_back(loop_.on_readable(events_->fd(), [this] { kernel_events(); }));
-  std::set<std::string> ours{"alias", "home"};
-  if (l2tp_.lns == config::Lns::external) ours.insert({"latched", "cleartext"});  // else l2tpd's
-  auto table = nft::TableWatch::open(std::move(ours));
-  if (!table) return tl::unexpected(table.error());
-  table_ = std::move(*table);
-  sources_.push_back(loop_.on_readable(table_->fd(), [this] {
-    if (table_->disturbed()) fill_maps();
-  }));
+  notices_ = std::move(belongings.notices);
+  sources_.push_back(loop_.on_readable(notices_.fd(), [this] { take_notice(); }));
   sources_.push_back(loop_.on_readable(workers_.fd(), [this] {
     workers_.collect([this](ike::Completion done) { engine_.completed(std::move(done), now()); });
     drain();
@@ -91,47 +100,41 @@ base::Result<void> Daemon::open_sockets(const config::Config& config) {
     engine_.timeout(now());
     drain();
   });
-  // Its default action would end the daemon and leave every SA behind.
-  sources_.push_back(loop_.on_signal(SIGHUP, [] {
-    base::log(base::Severity::notice, "SIGHUP changes nothing: the configuration is read at the start only");
-  }));
+  alive_interval_ = std::chrono::microseconds(hello.watchdog_us);
+  alive_timer_ = loop_.on_time([this] { be_alive(); });
+  sources_.push_back(loop_.on_signal(SIGHUP, [] {}));
   for (const int signal : {SIGTERM, SIGINT}) sources_.push_back(loop_.on_signal(signal, [this] { stop(); }));
-  return {};
-}
-
-base::Result<void> Daemon::open_control(const DaemonOptions& options) {
-  auto server = control::Server::listen(
-      loop_, {.path = options.run_directory + "/ikd", .product = "ikd", .version = SAMEROOF_VERSION},
-      control::ike_interface);
-  if (!server) return tl::unexpected(server.error());
-  control_ = std::move(*server);
+  control_ = control::Server::serve(loop_, std::move(belongings.control),
+                                    {.path = {}, .product = "ikd", .version = SAMEROOF_VERSION},
+                                    control::ike_interface);
   serve_control();
   return {};
 }
 
 void Daemon::run() {
-  os::Loop::notify("READY=1");
-  base::log(base::Severity::info, "ikd is ready");
-  loop_.serve_watchdog();
+  broker_.ready();
+  if (alive_interval_.count() > 0) be_alive();
   loop_.run();
 }
 
-void Daemon::stop() {
-  os::Loop::notify("STOPPING=1");
-  engine_.shut_down(now());
-  drain();
-  const auto complain = [](const base::Result<void>& done) {
-    if (!done) base::log(base::Severity::error, done.error().message);
-  };
-  complain(broker_.clean_up());
-  if (l2tp_.lns == config::Lns::external) complain(broker_.open_l2tp_port(config::Cleartext::off));
-  loop_.stop();
+void Daemon::be_alive() {
+  broker_.alive();
+  alive_timer_.set_time(now() + alive_interval_);
 }
 
-void Daemon::receive(os::UdpSocket& socket) {
-  socket.receive(datagrams_a_turn,
-                 [this](const os::Datagram& d) { engine_.input(d.from, d.to, d.bytes, now()); });
+void Daemon::take_notice() {
+  const auto message = notices_.receive();
+  // The broker has ended without a word: nobody could carry out what a goodbye asks for.
+  if (!message) std::_Exit(1);
+  const auto what = message->bytes.view().front();
+  if (what == static_cast<std::uint8_t>(Notice::ruleset_changed)) fill_maps();
+  if (what == static_cast<std::uint8_t>(Notice::end)) stop();
+}
+
+void Daemon::stop() {
+  engine_.shut_down(now());
   drain();
+  loop_.stop();
 }
 
 void Daemon::kernel_events() {
@@ -145,16 +148,13 @@ void Daemon::kernel_events() {
 }
 
 void Daemon::compare_with_kernel() {
-  const auto installed = broker_.inbound_sas();
-  if (!installed) return base::log(base::Severity::error, installed.error().message);
-  const std::set<xfrm::SaId> there(installed->begin(), installed->end());
-  std::vector<xfrm::SaId> missing;
+  std::vector<xfrm::SaId> ours;
   for (const auto& [number, peer] : engine_.peers()) {
-    for (const auto& child : peer.children) {
-      if (const auto id = peer.inbound_id(child.in); !there.contains(id)) missing.push_back(id);
-    }
+    for (const auto& child : peer.children) ours.push_back(peer.inbound_id(child.in));
   }
-  for (const auto& id : missing) engine_.expired(id, now());
+  const auto missing = broker_.absent(ours);
+  if (!missing) return base::log(base::Severity::error, missing.error().message);
+  for (const auto& id : *missing) engine_.expired(id, now());
 }
 
 void Daemon::fill_maps() {
@@ -166,9 +166,8 @@ void Daemon::fill_maps() {
   for (const auto& [number, peer] : engine_.peers()) {
     if (peer.entry_presence == ike::Presence::present) peers.push_back(peer.entry());
   }
-  auto filled = broker_.fill_maps(peers);
-  if (filled && l2tp_.lns == config::Lns::external) filled = broker_.open_l2tp_port(l2tp_.cleartext);
-  if (!filled) return base::log(base::Severity::error, filled.error().message);
+  if (auto filled = broker_.fill_maps(peers); !filled)
+    return base::log(base::Severity::error, filled.error().message);
   base::log(
       base::Severity::notice,
       fmt::format("Somebody has changed table inet sameroof: its maps have all {} peers.", peers.size()));
@@ -207,15 +206,17 @@ void Daemon::perform(ike::VerifyCertificate& request) { workers_.submit(std::mov
 void Daemon::perform(ike::Sign& request) { workers_.submit(std::move(request)); }
 
 void Daemon::perform(ike::InstallInbound& request) {
-  engine_.completed(ike::Installed{request.ticket, broker_.install(request)}, now());
+  const auto ticket = request.ticket;
+  engine_.completed(ike::Installed{ticket, broker_.install(std::move(request))}, now());
 }
 
 void Daemon::perform(ike::InstallOutbound& request) {
-  engine_.completed(ike::Installed{request.ticket, broker_.install(request)}, now());
+  const auto ticket = request.ticket;
+  engine_.completed(ike::Installed{ticket, broker_.install(std::move(request))}, now());
 }
 
 void Daemon::perform(ike::RemoveSa& request) {
-  if (const auto carried = broker_.remove(request)) {
+  if (const auto carried = broker_.remove(std::move(request))) {
     metrics_.count_gone(*carried);
   } else {
     ++removal_failures_;
@@ -224,14 +225,14 @@ void Daemon::perform(ike::RemoveSa& request) {
 }
 
 void Daemon::perform(ike::MovePeer& request) {
-  if (auto moved = broker_.move(request); !moved) {
+  if (auto moved = broker_.move(std::move(request)); !moved) {
     ++move_failures_;
     base::log(base::Severity::error, moved.error().message);
   }
 }
 
 void Daemon::perform(ike::RemovePeer& request) {
-  if (auto removed = broker_.remove(request); !removed) {
+  if (auto removed = broker_.remove(std::move(request)); !removed) {
     ++removal_failures_;
     base::log(base::Severity::error, removed.error().message);
   }
@@ -239,14 +240,12 @@ void Daemon::perform(ike::RemovePeer& request) {
 
 void Daemon::perform(ike::CountInbound& request) {
   ike::InboundCounted counted{.peer = request.peer, .packets = 0};
-  for (const auto& sa : request.sas)
-    counted.packets += broker_.statistics(sa).value_or(xfrm::SaStatistics{}).packets;
+  for (const auto& sa : broker_.count(std::move(request.sas))) counted.packets += sa.packets;
   engine_.completed(counted, now());
 }
 
 void Daemon::perform(ike::LookForTraffic& request) {
-  const auto seen = broker_.statistics(request.sa).value_or(xfrm::SaStatistics{});
-  engine_.completed(ike::TrafficSeen{request.ticket, seen.packets}, now());
+  engine_.completed(ike::TrafficSeen{request.ticket, broker_.count({request.sa}).front().packets}, now());
 }
 
 void Daemon::perform(ike::Event& event) {

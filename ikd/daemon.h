@@ -1,5 +1,6 @@
 #pragma once
-// The IKE daemon: the core between sockets, workers, the broker and the control socket.
+// The process that parses packets: the core between sockets, workers, the broker and the control socket. It
+// has no long-term key and no capability.
 
 #include <memory>
 #include <string>
@@ -8,35 +9,41 @@
 #include "config/config.h"
 #include "control/rows.h"
 #include "control/server.h"
-#include "ikd/broker.h"
+#include "ikd/broker_client.h"
 #include "ikd/chronicle.h"
 #include "ikd/event_sentences.h"
 #include "ikd/metrics.h"
 #include "ikd/workers.h"
 #include "ike/engine.h"
-#include "nft/table_watch.h"
 #include "os/loop.h"
 #include "os/udp.h"
 #include "xfrm/kernel.h"
 
 namespace ikd {
 
-struct DaemonOptions {
-  std::string run_directory = "/run/sameroof";
-};
-
 class Daemon {
  public:
-  /// Opens everything; what cannot be had is an error in words.
-  static base::Result<std::unique_ptr<Daemon>> start(const config::Config& config, config::Secrets secrets,
-                                                     const DaemonOptions& options);
-  /// Until SIGTERM or SIGINT; then every peer is told and everything of ours is removed.
+  /// Takes over what the broker sends through `channel`, and gives up every privilege; what cannot be is an
+  /// error in words.
+  static base::Result<std::unique_ptr<Daemon>> start(const config::Config& config, os::Channel channel);
+  /// Until the broker, SIGTERM or SIGINT says so; then every peer is told.
   void run();
 
  private:
-  Daemon(const config::Config& config, ike::Settings settings, Broker broker, pki::Verifier verifier);
-  base::Result<void> open_sockets(const config::Config& config);
-  base::Result<void> open_control(const DaemonOptions& options);
+  /// What the broker handed over, in this order.
+  struct Belongings {
+    std::vector<base::Fd> listeners;
+    base::Fd events, control;
+    os::Channel notices;
+    std::vector<KeyService> keys;
+  };
+  static std::optional<Belongings> sorted(const Hello& hello, std::vector<base::Fd> descriptors);
+  Daemon(const config::Config& config, ike::Settings settings, os::Channel broker, pki::Verifier verifier,
+         std::vector<KeyService> keys);
+  void listen(const Hello& hello, std::vector<base::Fd> sockets);
+  base::Result<void> watch(Belongings belongings, const Hello& hello);
+  void take_notice();
+  void be_alive();
   void receive(os::UdpSocket& socket);
   void kernel_events();
   void compare_with_kernel();
@@ -72,7 +79,7 @@ class Daemon {
   const config::L2tp l2tp_;
   os::Loop loop_;
   ike::Engine engine_;
-  Broker broker_;
+  BrokerClient broker_;
   pki::Verifier verifier_;
   Workers workers_;
   EventSentences sentences_;
@@ -85,9 +92,10 @@ class Daemon {
   };
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::optional<xfrm::EventSource> events_;
-  std::optional<nft::TableWatch> table_;
+  os::Channel notices_;
   std::vector<os::Source> sources_;
-  os::Source timer_;
+  os::Source timer_, alive_timer_;
+  base::Duration alive_interval_{0};
   std::unique_ptr<control::Server> control_;
   std::vector<std::shared_ptr<control::Call>> monitors_;
   std::uint64_t send_failures_ = 0, removal_failures_ = 0, move_failures_ = 0;

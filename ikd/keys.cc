@@ -1,10 +1,18 @@
 #include "ikd/keys.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "crypto/prf.h"
 #include "ike/v1/keymat.h"
 
 namespace ikd {
+namespace {
+
+constexpr auto hashes = {crypto::Hash::md5, crypto::Hash::sha1, crypto::Hash::sha2_256,
+                         crypto::Hash::sha2_384, crypto::Hash::sha2_512};
+
+}  // namespace
 
 Keys::Keys(const config::Ike& ike, config::Secrets secrets, std::vector<pki::OwnIdentity> own)
     : own_(std::move(own)) {
@@ -39,6 +47,9 @@ ike::SkeyidsDone Keys::derive(const ike::DeriveSkeyids& request) const {
 
 ike::Signed Keys::sign(const ike::Sign& request) const {
   if (request.certificate >= own_.size()) return {request.ticket, base::fail("there is no such certificate")};
+  // With RSA what is no hash could be the DigestInfo of something else than IKE, such as a certificate.
+  if (std::ranges::none_of(hashes, [&](auto h) { return crypto::hash_size(h) == request.hash.size(); }))
+    return {request.ticket, base::fail("this is no hash")};
   const auto& own = own_[request.certificate];
   return {request.ticket, own.key.sign(own.certificate.method, request.hash)};
 }

@@ -1,6 +1,7 @@
 #pragma once
 // The gateway's long-term secrets, on the broker's side: what leaves it is derived for one exchange.
 
+#include <functional>
 #include <vector>
 
 #include "config/config.h"
@@ -8,6 +9,12 @@
 #include "pki/own_certificate.h"
 
 namespace ikd {
+
+/// Where a worker thread asks for what needs a long-term key.
+struct KeyService {
+  std::function<ike::SkeyidsDone(const ike::DeriveSkeyids&)> derive;
+  std::function<ike::Signed(const ike::Sign&)> sign;
+};
 
 /// Never changes; any thread may ask it.
 class Keys {

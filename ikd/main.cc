@@ -1,11 +1,15 @@
 // ikd: the IKE daemon of Sameroof.
 
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include <CLI/CLI.hpp>
+#include <fcntl.h>
 
 #include "base/event_log.h"
+#include "ikd/broker_process.h"
 #include "ikd/credentials.h"
 #include "ikd/daemon.h"
 #include "ikd/settings.h"
@@ -18,13 +22,25 @@ constexpr int bad_configuration = 2;  // systemd's EXIT_INVALIDARGUMENT
 struct Arguments {
   std::string config = "/etc/sameroof/sameroof.toml";
   std::string secrets = "/etc/sameroof/secrets.toml";
-  ikd::DaemonOptions options;
+  ikd::BrokerOptions broker;
+  int packets = -1;
   bool ruleset = false, check = false, verbose = false;
 };
 
 int complain(const base::Error& error, int status) {
   base::log(base::Severity::error, error.message);
   return status;
+}
+
+/// The other process: all that it has comes through this descriptor.
+int parse_packets(const config::Config& config, int channel) {
+  ::fcntl(channel, F_SETFD, FD_CLOEXEC);
+  auto daemon = ikd::Daemon::start(config, os::Channel(base::Fd(channel)));
+  if (!daemon) return complain(daemon.error(), 1);
+  (*daemon)->run();
+  daemon->reset();
+  // What libraries and sanitizers do at the end may need more than this process has left.
+  std::_Exit(0);
 }
 
 int run(const Arguments& arguments) {
@@ -35,6 +51,7 @@ int run(const Arguments& arguments) {
     const auto text = nft::ruleset(*config);
     return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? 0 : 1;
   }
+  if (arguments.packets >= 0) return parse_packets(*config, arguments.packets);
   auto secrets = config::load_secrets(arguments.secrets);
   if (!secrets) return complain(secrets.error(), bad_configuration);
   if (auto fits = config::check(*config, *secrets); !fits) return complain(fits.error(), bad_configuration);
@@ -46,10 +63,12 @@ int run(const Arguments& arguments) {
   if (config->l2tp.cleartext == config::Cleartext::only)
     return complain(config::complaint(*config, 0, "l2tp.cleartext", "\"only\" leaves nothing for ikd to do"),
                     bad_configuration);
-  auto daemon = ikd::Daemon::start(*config, std::move(*secrets), arguments.options);
-  if (!daemon) return complain(daemon.error(), 1);
-  (*daemon)->run();
-  return 0;
+  auto options = arguments.broker;
+  options.command = {std::filesystem::read_symlink("/proc/self/exe"), "--config", arguments.config};
+  if (arguments.verbose) options.command.push_back("--verbose");
+  auto broker = ikd::BrokerProcess::start(*config, std::move(*secrets), options);
+  if (!broker) return complain(broker.error(), 1);
+  return (*broker)->run() ? 0 : 1;
 }
 
 }  // namespace
@@ -61,10 +80,13 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", SAMEROOF_VERSION);
   app.add_option("--config", arguments.config, "the configuration")->capture_default_str();
   app.add_option("--secrets", arguments.secrets, "the secrets beside it")->capture_default_str();
-  app.add_option("--run-dir", arguments.options.run_directory, "where the control socket is made")
+  app.add_option("--run-dir", arguments.broker.run_directory, "where the control socket is made")
       ->capture_default_str();
+  app.add_option("--launcher", arguments.broker.launcher,
+                 "the socket behind which a service manager starts the process that reads packets");
   app.add_flag("--check", arguments.check, "read the configuration, complain or not, and exit");
   app.add_flag("--ruleset", arguments.ruleset, "print the nftables ruleset for the configuration and exit");
+  app.add_option("--packets", arguments.packets)->group("");  // how ikd starts its other process
   app.add_flag("--verbose", arguments.verbose, "log what is of interest to developers");
   CLI11_PARSE(app, argc, argv);
   try {

@@ -10,8 +10,18 @@ base::Prefix host(const base::Address& address) {
   return {address, static_cast<std::uint8_t>(address.bytes().size() * 8)};
 }
 
+/// As long as a key of ESP ever is: what no netlink attribute holds could be read as further attributes.
+constexpr std::size_t longest_key = 64;
+
+/// The kernel is told one family for both.
+bool alike(const base::Address& a, const base::Address& b) { return a.family() == b.family(); }
+
 /// Tunnel mode would let a peer send from any address.
-bool plain(const xfrm::Sa& sa) { return sa.mode == xfrm::Mode::transport && sa.spi.value >= 256; }
+bool plain(const xfrm::Sa& sa) {
+  return sa.mode == xfrm::Mode::transport && sa.spi.value >= 256 && alike(sa.source, sa.destination) &&
+         sa.transform.encryption_key.size() <= longest_key &&
+         sa.transform.integrity_key.size() <= longest_key;
+}
 
 /// What is sent to an IPv6 address finds a peer's SA and policy by the mark alone.
 bool found_by(const std::optional<xfrm::MaskedMark>& mark, const base::Address& destination) {
@@ -92,6 +102,7 @@ bool Range::policy_of(ike::PeerNumber number, const xfrm::PolicyId& policy) cons
   return policy.direction == xfrm::Direction::out && policy.mark == numbering_.lookup_mark_of(number) &&
          found_by(policy.mark, destination) &&
          policy.selector.source == host(policy.selector.source.network) &&
+         alike(policy.selector.source.network, destination) &&
          policy.selector.destination == host(numbering_.alias_of(number, destination)) &&
          serves(policy.selector.protocol, policy.selector.source_port);
 }

@@ -97,12 +97,18 @@ control::Peer Daemon::row_of(const ike::Peer& peer) {
                              .cookie_i = base::hex(sa->initiator),
                              .cookie_r = base::hex(sa->responder)};
   }
-  for (auto child = peer.children.rbegin(); child != peer.children.rend(); ++child) {
+  std::vector<xfrm::SaId> ids;
+  for (const auto& child : peer.children) {
+    ids.push_back(peer.inbound_id(child.in));
+    ids.push_back(peer.outbound_id(child.out));
+  }
+  const auto counted = broker_.count(std::move(ids));
+  for (std::size_t at = peer.children.size(); at-- > 0;) {
+    const auto* child = &peer.children[at];
     if (child->state == ike::ChildState::answering || child->state == ike::ChildState::installing) continue;
-    const auto in = broker_.statistics(peer.inbound_id(child->in)).value_or(xfrm::SaStatistics{});
     const bool active = child->state == ike::ChildState::active;
-    const auto out = active ? broker_.statistics(peer.outbound_id(child->out)).value_or(xfrm::SaStatistics{})
-                            : xfrm::SaStatistics{};
+    const auto& in = counted[2 * at];
+    const auto out = active ? counted[2 * at + 1] : xfrm::SaStatistics{};
     row.sas.push_back({.spi_in = fmt::format("{:#010x}", child->in.value),
                        .spi_out = fmt::format("{:#010x}", child->out.value),
                        .transform = to_string(child->suite),

@@ -23,8 +23,8 @@ ike::DhDone run(ike::ComputeDh& request) {
 
 }  // namespace
 
-Workers::Workers(unsigned threads, std::size_t most_waiting, const Keys& keys, const pki::Verifier& verifier)
-    : keys_(keys),
+Workers::Workers(std::vector<KeyService> keys, std::size_t most_waiting, const pki::Verifier& verifier)
+    : keys_(std::move(keys)),
       verifier_(verifier),
       most_waiting_(most_waiting),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -33,8 +33,8 @@ Workers::Workers(unsigned threads, std::size_t most_waiting, const Keys& keys, c
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (unsigned i = 0; i < threads; ++i)
-    threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+  for (const auto& service : keys_)
+    threads_.emplace_back([this, &service](const std::stop_token& stop) { work(stop, service); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
@@ -56,18 +56,18 @@ void Workers::submit(Job job) {
   finish(ike::DhDone{dh->ticket, base::fail("too many key exchanges are waiting")});
 }
 
-ike::Completion Workers::perform(Job& job) const {
+ike::Completion Workers::perform(Job& job, const KeyService& keys) const {
   if (const auto* make = std::get_if<ike::MakeKeyPair>(&job)) return run(*make);
   if (auto* dh = std::get_if<ike::ComputeDh>(&job)) return run(*dh);
-  if (const auto* derive = std::get_if<ike::DeriveSkeyids>(&job)) return keys_.derive(*derive);
-  if (const auto* sign = std::get_if<ike::Sign>(&job)) return keys_.sign(*sign);
+  if (const auto* derive = std::get_if<ike::DeriveSkeyids>(&job)) return keys.derive(*derive);
+  if (const auto* sign = std::get_if<ike::Sign>(&job)) return keys.sign(*sign);
   if (const auto* verify = std::get_if<ike::VerifyCertificate>(&job))
     return ike::CertificateVerified{verify->ticket, verifier_.verify(*verify)};
   auto& attempt = std::get<ike::TryCandidates>(job);
   return ike::CandidatesTried{attempt.ticket, ike::first_fitting(attempt.trial)};
 }
 
-void Workers::work(const std::stop_token& stop) {
+void Workers::work(const std::stop_token& stop, const KeyService& keys) {
   while (!stop.stop_requested()) {
     Job job;
     {
@@ -77,7 +77,7 @@ void Workers::work(const std::stop_token& stop) {
       job = std::move(jobs.front());
       jobs.pop_front();
     }
-    finish(perform(job));
+    finish(perform(job, keys));
   }
 }
 

@@ -22,9 +22,10 @@ using Job = std::variant<ike::MakeKeyPair, ike::ComputeDh, ike::DeriveSkeyids, i
 
 class Workers {
  public:
-  /// `keys` and `verifier` outlive it. `most_waiting`: with so many jobs in the queue another key exchange is
-  /// answered with an error at once; of the other jobs a negotiation has one at a time.
-  Workers(unsigned threads, std::size_t most_waiting, const Keys& keys, const pki::Verifier& verifier);
+  /// A thread for each of `keys`. `verifier` outlives it. `most_waiting`: with so many jobs in the queue
+  /// another key exchange is answered with an error at once; of the other jobs a negotiation has one at a
+  /// time.
+  Workers(std::vector<KeyService> keys, std::size_t most_waiting, const pki::Verifier& verifier);
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
   ~Workers();
@@ -37,11 +38,11 @@ class Workers {
   std::size_t waiting() const;
 
  private:
-  void work(const std::stop_token& stop);
-  ike::Completion perform(Job& job) const;
+  void work(const std::stop_token& stop, const KeyService& keys);
+  ike::Completion perform(Job& job, const KeyService& keys) const;
   void finish(ike::Completion done);
 
-  const Keys& keys_;
+  const std::vector<KeyService> keys_;
   const pki::Verifier& verifier_;
   std::size_t most_waiting_;
   base::Fd wake_;

@@ -68,6 +68,14 @@ base::Secret prf(Hash hash, base::ByteView key, std::initializer_list<base::Byte
   return out;
 }
 
+void prepare() {
+  OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_CIPHERS | OPENSSL_INIT_ADD_ALL_DIGESTS |
+                          OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
+                      nullptr);
+  std::uint8_t some[1];
+  random_bytes(some);
+}
+
 void random_bytes(std::span<std::uint8_t> out) {
   if (RAND_bytes(out.data(), static_cast<int>(out.size())) != 1) std::abort();
 }

@@ -17,6 +17,8 @@ base::Bytes digest(Hash hash, std::initializer_list<base::ByteView> parts);
 /// HMAC-hash(key, concatenated parts). An empty key is allowed by HMAC.
 base::Secret prf(Hash hash, base::ByteView key, std::initializer_list<base::ByteView> parts);
 
+/// What OpenSSL does at its first use: its configuration, its algorithms.
+void prepare();
 /// Fills `out` with random bytes for keys, nonces and cookies; aborts when the system has none.
 void random_bytes(std::span<std::uint8_t> out);
 

@@ -80,7 +80,7 @@ Findings check_port(const HostFacts& facts, const Service& service) {
         {"ports", Severity::error, fmt::format("nobody listens on UDP {}", service.port),
          service.program.empty()
              ? std::string("start the daemon that serves L2TP")
-             : fmt::format("start {0}, or see why it has ended: journalctl -u {0}", service.program)});
+             : fmt::format("start {0}, or see why it has ended: journalctl -u '{0}*'", service.program)});
   return out;
 }
 

@@ -1,12 +1,14 @@
 // What connecting a peer costs: the core of ikd with its worker threads as the daemon has them, from message
-// 1 of Main Mode to the pair of SAs. Without sockets, without the kernel (it agrees at once) and without the
-// broker's process: what that does is done by the workers here.
+// 1 of Main Mode to the pair of SAs. Without sockets and without the kernel (it agrees at once); with the
+// keys in the same process, and with a process of its own that has the keys and checks what is installed, as
+// the broker does.
 //
 // Clients would cost as much as the gateway. So each measurement is rehearsed first, with scripted clients,
 // and then performed with what those said: all of the gateway's work is done again, but of its Diffie-Hellman
 // the results are replaced by those of the rehearsal, which the recorded messages fit. Time and CPU are those
-// of the whole process. Run it in the release preset, on an idle machine.
+// of all processes. Run it in the release preset, on an idle machine.
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -18,10 +20,13 @@
 
 #include <malloc.h>
 #include <poll.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "harness/initiator.h"
+#include "ikd/broker_client.h"
+#include "ikd/range.h"
 #include "ikd/workers.h"
 #include "ike/engine.h"
 
@@ -33,9 +38,9 @@ using base::Endpoint;
 
 constexpr std::size_t crowd = 32;  // clients at once
 
-double cpu_seconds() {
+double cpu_seconds(clockid_t clock = CLOCK_PROCESS_CPUTIME_ID) {
   timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  clock_gettime(clock, &t);
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
@@ -57,6 +62,89 @@ ikd::Keys make_keys(std::size_t psks) {
     secrets.psk[name].push_back(base::Secret::copy_of(base::as_bytes(secret)));
   }
   return {ike, std::move(secrets)};
+}
+
+/// The keys and the range in a process of their own, asked as ikd asks its broker. The kernel agrees at once.
+class BrokerBeside {
+ public:
+  BrokerBeside(const ikd::Keys& keys, unsigned threads) {
+    std::vector<os::Channel> theirs(threads + 1);
+    for (auto& channel : theirs) {
+      auto [ours, other] = os::Channel::pair().value();
+      channel = std::move(ours);
+      ours_.push_back(std::move(other));
+    }
+    child_ = ::fork();
+    if (child_ == 0) {
+      ours_.clear();
+      serve(keys, theirs);
+      ::_exit(0);
+    }
+    clock_getcpuclockid(child_, &clock_);
+    client_.emplace(std::move(ours_.back()));
+    ours_.pop_back();
+    for (auto& channel : ours_) services_.push_back(ikd::keys_behind(std::move(channel)));
+  }
+  BrokerBeside(const BrokerBeside&) = delete;
+  BrokerBeside& operator=(const BrokerBeside&) = delete;
+  ~BrokerBeside() {
+    client_.reset();
+    services_.clear();
+    ::waitpid(child_, nullptr, 0);
+  }
+
+  std::vector<ikd::KeyService> services() {
+    std::vector<ikd::KeyService> out;
+    for (const auto& service : services_)
+      out.push_back({.derive =
+                         [this, &service](const ike::DeriveSkeyids& r) {
+                           ++round_trips;
+                           return service.derive(r);
+                         },
+                     .sign = service.sign});
+    return out;
+  }
+  template <class Request>
+  base::Result<void> install(Request request) {
+    ++round_trips;
+    return client_->install(std::move(request));
+  }
+  double cpu() const { return cpu_seconds(clock_); }
+  std::atomic<std::uint64_t> round_trips = 0;
+
+ private:
+  static ikd::Answer answer(const ikd::Keys& keys, const ikd::Range& range, const ikd::Request& request) {
+    if (const auto* derive = std::get_if<ike::DeriveSkeyids>(&request)) return keys.derive(*derive);
+    const auto* in = std::get_if<ike::InstallInbound>(&request);
+    const auto* out = std::get_if<ike::InstallOutbound>(&request);
+    const bool admitted = (in != nullptr && range.admits(*in)) || (out != nullptr && range.admits(*out));
+    if (!admitted) return ikd::Outcome{base::fail("not in the range")};
+    return ikd::Outcome{};
+  }
+  static void serve(const ikd::Keys& keys, std::vector<os::Channel>& channels) {
+    const ikd::Range range(ike::Settings{}.numbering, {});
+    std::vector<std::jthread> threads;
+    for (auto& channel : channels)
+      threads.emplace_back([&keys, &range, &channel] {
+        while (const auto message = channel.receive()) {
+          const auto request = ikd::decode_request(message->bytes.view());
+          if (!request || !channel.send(ikd::encode(answer(keys, range, *request)).view())) return;
+        }
+      });
+  }
+
+  pid_t child_ = -1;
+  clockid_t clock_{};
+  std::vector<os::Channel> ours_;
+  std::optional<ikd::BrokerClient> client_;
+  std::vector<ikd::KeyService> services_;
+};
+
+/// Keys in this process, for each of `threads`.
+std::vector<ikd::KeyService> keys_within(const ikd::Keys& keys, unsigned threads) {
+  const ikd::KeyService service{.derive = [&keys](const ike::DeriveSkeyids& r) { return keys.derive(r); },
+                                .sign = [&keys](const ike::Sign& r) { return keys.sign(r); }};
+  return std::vector(threads, service);
 }
 
 using Results = std::map<ike::Ticket, crypto::DhResult>;
@@ -97,8 +185,8 @@ class Rehearsal {
 /// Leaves it to the daemon's worker threads. A pretended Diffie-Hellman is not computed at all.
 class Performance {
  public:
-  Performance(unsigned threads, harness::Dh dh, const ikd::Keys& keys, const Results& results)
-      : dh_(dh), results_(results), workers_(threads, 1000, keys, verifier_) {}
+  Performance(harness::Dh dh, std::vector<ikd::KeyService> keys, const Results& results)
+      : dh_(dh), results_(results), workers_(std::move(keys), 1000, verifier_) {}
 
   bool busy() const { return !order_.empty(); }
   void start(ikd::Job job) {
@@ -154,7 +242,8 @@ struct Datagram {
 template <class Crew>
 class Gateway {
  public:
-  explicit Gateway(Crew& crew) : crew_(crew), engine_(ike::Settings{}, harness::seeded_random(1)) {}
+  explicit Gateway(Crew& crew, BrokerBeside* broker = nullptr)
+      : crew_(crew), broker_(broker), engine_(ike::Settings{}, harness::seeded_random(1)) {}
 
   void input(const Datagram& d, base::Time now) {
     engine_.input(d.from, d.to, d.bytes, now);
@@ -185,15 +274,22 @@ class Gateway {
         crew_.start(std::move(*keys));
       } else if (auto* attempt = std::get_if<ike::TryCandidates>(&*effect)) {
         crew_.start(std::move(*attempt));
-      } else if (const auto* in = std::get_if<ike::InstallInbound>(&*effect)) {
-        engine_.completed(ike::Installed{in->ticket, {}}, now);
-      } else if (const auto* out = std::get_if<ike::InstallOutbound>(&*effect)) {
-        engine_.completed(ike::Installed{out->ticket, {}}, now);
+      } else if (auto* in = std::get_if<ike::InstallInbound>(&*effect)) {
+        install(std::move(*in), now);
+      } else if (auto* out = std::get_if<ike::InstallOutbound>(&*effect)) {
+        install(std::move(*out), now);
       }
     }
   }
+  template <class Request>
+  void install(Request request, base::Time now) {
+    ike::Installed done{request.ticket, {}};
+    if (broker_ != nullptr) done.result = broker_->install(std::move(request));
+    engine_.completed(std::move(done), now);
+  }
 
   Crew& crew_;
+  BrokerBeside* broker_;
   ike::Engine engine_;
   std::deque<ike::Send> sends_;
 };
@@ -264,6 +360,8 @@ bool connect(Gateway<Crew>& gateway, std::uint32_t first, std::size_t count, std
   return std::ranges::all_of(clients, [](const Client& c) { return c.content(); });
 }
 
+enum class Processes { one, two };
+
 /// A gateway that many connect to, ready to be performed.
 struct Play {
   harness::Dh dh;
@@ -285,30 +383,39 @@ struct Play {
   }
 
   struct Cost {
-    double wall, cpu;  ///< seconds a setup
+    double wall, cpu;    ///< seconds a setup
+    double round_trips;  ///< to the broker
   };
-  Cost perform(unsigned threads) {
-    Performance crew(threads, dh, keys, results);
-    Gateway gateway(crew);
+  Cost perform(unsigned threads, Processes processes) {
+    std::optional<BrokerBeside> broker;
+    if (processes == Processes::two) broker.emplace(keys, threads);
+    Performance crew(dh, broker ? broker->services() : keys_within(keys, threads), results);
+    Gateway gateway(crew, broker ? &*broker : nullptr);
+    const auto all_cpu = [&] { return cpu_seconds() + (broker ? broker->cpu() : 0); };
     const auto begun = std::chrono::steady_clock::now();
-    const double cpu = cpu_seconds();
+    const double cpu = all_cpu();
     for (const auto& turn : turns) {
       for (const auto& d : turn.said) gateway.input(d, turn.now);
       gateway.settle(turn.now);
       gateway.sends().clear();
     }
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begun;
-    const double spent = cpu_seconds() - cpu;
+    const double spent = all_cpu() - cpu;
     ok = ok && gateway.engine().counters().quick_modes == setups;
-    return {passed.count() / setups, spent / setups};
+    return {passed.count() / setups, spent / setups,
+            broker ? static_cast<double>(broker->round_trips) / setups : 0};
   }
 };
 
 bool measure(const char* title, std::string_view transform, std::uint32_t setups) {
   Play play(transform, harness::Dh::real, 1, setups);
-  for (const unsigned threads : {1u, 2u}) {
-    const auto cost = play.perform(threads);
-    std::printf("%-9s  %7u  %8.0f /s  %7.3f ms\n", title, threads, 1 / cost.wall, cost.cpu * 1e3);
+  for (const auto processes : {Processes::one, Processes::two}) {
+    for (const unsigned threads : {1u, 2u}) {
+      const auto cost = play.perform(threads, processes);
+      std::printf("%-9s  %9s  %7u  %8.0f /s  %7.3f ms  %11.1f\n", title,
+                  processes == Processes::one ? "one" : "two", threads, 1 / cost.wall, cost.cpu * 1e3,
+                  cost.round_trips);
+    }
   }
   return play.ok;
 }
@@ -316,9 +423,12 @@ bool measure(const char* title, std::string_view transform, std::uint32_t setups
 /// Pre-shared keys on one listener, the fitting one the last, at addresses without a past.
 bool measure_psks(std::size_t psks, std::uint32_t setups) {
   Play play("aes256-sha256-modp2048", harness::Dh::pretended, psks, setups);
-  const auto cost = play.perform(1);
-  std::printf("%6zu candidates  %9.3f ms  %7.2f us a candidate\n", psks, cost.cpu * 1e3,
-              cost.cpu * 1e6 / static_cast<double>(psks));
+  for (const auto processes : {Processes::one, Processes::two}) {
+    const auto cost = play.perform(1, processes);
+    std::printf("%6zu candidates  %9s  %9.3f ms  %7.2f us a candidate  %6.1f round trips\n", psks,
+                processes == Processes::one ? "one" : "two", cost.cpu * 1e3,
+                cost.cpu * 1e6 / static_cast<double>(psks), cost.round_trips);
+  }
   return play.ok;
 }
 
@@ -352,7 +462,8 @@ int main(int argc, char** argv) {
   std::printf("Memory of established peers\n");
   bool ok = measure_memory(1000) && measure_memory(10000);
   std::printf("\nMain Mode and Quick Mode as responder, %u setups, %zu at once\n", setups, crowd);
-  std::printf("%-9s  %7s  %11s  %10s\n", "group", "workers", "setups", "CPU each");
+  std::printf("%-9s  %9s  %7s  %11s  %10s  %11s\n", "group", "processes", "workers", "setups", "CPU each",
+              "round trips");
   ok = ok && measure("MODP2048", "aes256-sha256-modp2048", setups) &&
        measure("ECP256", "aes256-sha256-ecp256", setups) &&
        measure("X25519", "aes256-sha256-curve25519", setups);

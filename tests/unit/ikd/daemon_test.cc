@@ -1,85 +1,88 @@
-// The daemon between a real kernel and its files, in a network namespace of its own; skipped where there is
-// no XFRM or nftables.
-
-#include "ikd/daemon.h"
+// ikd as it runs, both its processes, between a real kernel and its files.
 
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
 #include <thread>
 
 #include <gmock/gmock.h>
-#include <sched.h>
 #include <unistd.h>
+
+#include "ikd/broker_process.h"
+#include "in_a_kernel.h"
 
 namespace ikd {
 namespace {
 
 using testing::HasSubstr;
 
-class InAKernel : public testing::Test {
+class Ikd : public InAKernel {
  protected:
-  void SetUp() override {
-    if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs CAP_SYS_ADMIN";
-    if (auto kernel = xfrm::Kernel::open(); !kernel || !kernel->dump_sas()) GTEST_SKIP() << "no XFRM here";
-    if (std::system("ip link set lo up && nft -f " SAMEROOF_SOURCE_DIR "/nft/sameroof.nft") != 0)
-      GTEST_SKIP() << "no nftables here";
-    auto config = config::parse(
-        "[[ike.psk]]\nname = \"lab\"\n[ppp]\nlocal_address = \"10.99.0.1\"\npool = \"10.99.1.0/24\"\n",
-        "sameroof.toml");
-    ASSERT_TRUE(config) << config.error().message;
-    config_ = std::move(*config);
-    std::string name = testing::TempDir() + "ikdXXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    directory_ = name;
-  }
-  void TearDown() override {
-    if (!directory_.empty()) std::filesystem::remove_all(directory_);
-  }
-  base::Result<std::unique_ptr<Daemon>> start(const std::string& below = "") {
+  base::Result<std::unique_ptr<BrokerProcess>> start(const std::string& below = "") {
     const auto run_directory = directory_ + below;
     std::filesystem::create_directories(run_directory);
-    config::Secrets secrets;
-    secrets.psk["lab"].push_back(base::Secret::copy_of(base::as_bytes("swordfish")));
-    return Daemon::start(config_, std::move(secrets), {.run_directory = run_directory});
+    return BrokerProcess::start(config_, secrets(),
+                                {.run_directory = run_directory, .command = {IKD, "--config", file()}});
   }
-  /// Whether the map still knows this peer: another home for its alias is refused then.
-  static bool there(const base::Address& alias) {
-    auto map = nft::PeerMap::open();
-    return map && !map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xc6336409));
+  /// The process that the broker started, once it is confined.
+  static std::string status_of_the_other() {
+    for (int i = 0; i < 200; ++i) {
+      for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        std::ifstream file(entry.path() / "status");
+        const std::string status(std::istreambuf_iterator<char>(file), {});
+        if (status.find("Name:\tikd\n") != status.npos && status.find("Seccomp:\t2") != status.npos &&
+            status.find("State:\tZ") == status.npos &&
+            status.find("PPid:\t" + std::to_string(::getpid()) + "\n") != status.npos)
+          return status;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return {};
   }
-
-  config::Config config_;
-  std::string directory_;
 };
 
-const auto alias = base::Address::v4(0xf0000007);
-
-TEST_F(InAKernel, SecondDaemonTakesNothingFromTheFirst) {
+TEST_F(Ikd, SecondDaemonTakesNothingFromTheFirst) {
   auto first = start();
   ASSERT_TRUE(first) << first.error().message;
-  auto map = nft::PeerMap::open();
-  ASSERT_TRUE(map);
-  ASSERT_TRUE(map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xc6336401)));
+  leave_a_peer();
   const auto second = start();
   ASSERT_FALSE(second);
-  EXPECT_TRUE(there(alias)) << "the same configuration twice";
+  EXPECT_TRUE(there()) << "the same configuration twice";
   const auto elsewhere = start("/elsewhere");
   ASSERT_FALSE(elsewhere);
   EXPECT_THAT(elsewhere.error().message, HasSubstr("500"));
-  EXPECT_TRUE(there(alias)) << "another control socket, the same ports";
+  EXPECT_TRUE(there()) << "another control socket, the same ports";
 }
 
-TEST_F(InAKernel, WhatAnEarlierRunLeftIsGoneOnceTheNextIsUp) {
-  auto map = nft::PeerMap::open();
-  ASSERT_TRUE(map);
-  ASSERT_TRUE(map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xc6336401)));
-  auto daemon = start();
-  ASSERT_TRUE(daemon) << daemon.error().message;
-  EXPECT_FALSE(there(alias));
+TEST_F(Ikd, WhatAnEarlierRunLeftIsGoneOnceTheNextIsUp) {
+  leave_a_peer();
+  auto broker = start();
+  ASSERT_TRUE(broker) << broker.error().message;
+  EXPECT_FALSE(there());
 }
 
-TEST_F(InAKernel, AnotherL2tpDaemonFindsItsPortWithoutALatchAndOpenAsConfigured) {
+TEST_F(Ikd, TheProcessThatReadsPacketsHasNoPrivilege) {
+  auto broker = start();
+  ASSERT_TRUE(broker) << broker.error().message;
+  const auto status = status_of_the_other();
+  ASSERT_FALSE(status.empty());
+  for (const auto* nothing : {"CapInh", "CapPrm", "CapEff", "CapAmb"})
+    EXPECT_THAT(status, HasSubstr(std::string(nothing) + ":\t0000000000000000\n"));
+  EXPECT_THAT(status, HasSubstr("NoNewPrivs:\t1\n"));
+  EXPECT_THAT(status, testing::Not(HasSubstr("Uid:\t0")));
+}
+
+TEST_F(Ikd, EndsAndCleansUpWhenTheProcessThatReadsPacketsIsKilled) {
+  auto broker = start();
+  ASSERT_TRUE(broker) << broker.error().message;
+  const auto status = status_of_the_other();
+  const auto at = status.find("\nPid:\t");
+  ASSERT_NE(at, status.npos);
+  leave_a_peer();
+  ASSERT_EQ(::kill(std::atoi(status.c_str() + at + 6), SIGKILL), 0);
+  EXPECT_FALSE((*broker)->run());
+  EXPECT_FALSE(there());
+}
+
+TEST_F(Ikd, AnotherL2tpDaemonFindsItsPortWithoutALatchAndOpenAsConfigured) {
   auto map = nft::PeerMap::open();
   ASSERT_TRUE(map);
   // As an l2tpd leaves it that was killed.
@@ -90,26 +93,26 @@ TEST_F(InAKernel, AnotherL2tpDaemonFindsItsPortWithoutALatchAndOpenAsConfigured)
     return std::system(command.c_str()) == 0;
   };
   {
-    auto daemon = start();
-    ASSERT_TRUE(daemon) << daemon.error().message;
+    auto broker = start();
+    ASSERT_TRUE(broker) << broker.error().message;
     EXPECT_TRUE(listed("latched")) << "l2tpd's own affair where it serves";
+    ASSERT_EQ(::raise(SIGTERM), 0);
+    ASSERT_TRUE((*broker)->run());
   }
-  config_.l2tp.lns = config::Lns::external;
-  config_.l2tp.cleartext = config::Cleartext::beside;
-  auto daemon = start();
-  ASSERT_TRUE(daemon) << daemon.error().message;
+  configure("lns = \"external\"\ncleartext = \"beside\"\n");
+  auto broker = start();
+  ASSERT_TRUE(broker) << broker.error().message;
   EXPECT_FALSE(listed("latched") || listed("tids") || listed("tidsl"));
   EXPECT_TRUE(listed("cleartext"));
   ASSERT_EQ(::raise(SIGTERM), 0);
-  (*daemon)->run();
+  EXPECT_TRUE((*broker)->run());
   EXPECT_FALSE(listed("cleartext"));
 }
 
-TEST_F(InAKernel, AnotherL2tpDaemonsClearTextSurvivesARulesetThatSomebodyLoadsAgain) {
-  config_.l2tp.lns = config::Lns::external;
-  config_.l2tp.cleartext = config::Cleartext::beside;
-  auto daemon = start();
-  ASSERT_TRUE(daemon) << daemon.error().message;
+TEST_F(Ikd, AnotherL2tpDaemonsClearTextSurvivesARulesetThatSomebodyLoadsAgain) {
+  configure("lns = \"external\"\ncleartext = \"beside\"\n");
+  auto broker = start();
+  ASSERT_TRUE(broker) << broker.error().message;
   ASSERT_EQ(std::system("nft flush ruleset && nft -f " SAMEROOF_SOURCE_DIR "/nft/sameroof.nft"), 0);
   bool allowed = false;
   std::thread looks([&allowed] {
@@ -119,17 +122,17 @@ TEST_F(InAKernel, AnotherL2tpDaemonsClearTextSurvivesARulesetThatSomebodyLoadsAg
     }
     ::kill(::getpid(), SIGTERM);
   });
-  (*daemon)->run();
+  EXPECT_TRUE((*broker)->run());
   looks.join();
   EXPECT_TRUE(allowed);
 }
 
-TEST_F(InAKernel, HangupDoesNotEndItAndTermDoes) {
-  auto daemon = start();
-  ASSERT_TRUE(daemon) << daemon.error().message;
+TEST_F(Ikd, HangupDoesNotEndItAndTermDoes) {
+  auto broker = start();
+  ASSERT_TRUE(broker) << broker.error().message;
   ASSERT_EQ(::raise(SIGHUP), 0);  // blocked by now, as in every daemon that is up
   ASSERT_EQ(::raise(SIGTERM), 0);
-  (*daemon)->run();
+  EXPECT_TRUE((*broker)->run());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "harness/authority.h"
 #include "ike/v1/keymat.h"
 
 namespace ikd {
@@ -76,6 +77,24 @@ TEST(Keys, BatchesTogetherAreAllOfThem) {
   EXPECT_EQ(total, 1002u);
   EXPECT_EQ(batches, 4u);
   EXPECT_TRUE(all.derive(request(elsewhere, {}, 99999)).candidates.empty());
+}
+
+TEST(Keys, SignsHashesAndNothingElse) {
+  const auto gateway = harness::TestIdentity::self_signed({.subject = "CN=gw", .key = harness::KeyKind::rsa});
+  const auto chain = gateway.pem(), key = gateway.key_pem();
+  std::vector<pki::OwnIdentity> own;
+  own.push_back(std::move(
+      pki::own_identity({"gw.pem", base::as_bytes(chain)}, {"gw.key", base::as_bytes(key)}, "").value()));
+  const Keys all({}, {}, std::move(own));
+  const auto signs = [&](std::size_t certificate, std::size_t size) {
+    return all.sign({.ticket = {}, .certificate = certificate, .hash = base::Bytes(size)})
+        .signature.has_value();
+  };
+  for (const std::size_t hash : {16, 20, 32, 48, 64}) EXPECT_TRUE(signs(0, hash)) << hash;
+  constexpr std::size_t sha256_digest_info = 51;
+  EXPECT_FALSE(signs(0, sha256_digest_info)) << "that would be a signature over anything";
+  EXPECT_FALSE(signs(0, 0));
+  EXPECT_FALSE(signs(1, 20)) << "no such certificate";
 }
 
 }  // namespace

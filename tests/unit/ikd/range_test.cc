@@ -100,6 +100,23 @@ TEST(Range, RefusesAnInboundSaThatIsNotThePeersOwn) {
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.sa.selector.destination_port.reset(); }));
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.new_entry = entry(8); }));
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.new_entry->home = gateway; }));
+  const auto v6 = *Address::parse("2001:db8::1");
+  EXPECT_FALSE(admitted(inbound(), [&](In& r) {
+    r.sa.destination = v6;
+    r.sa.selector.destination = host(v6);
+  })) << "half of another family";
+}
+
+TEST(Range, RefusesAKeyThatWouldReachBeyondItsAttribute) {
+  using In = ike::InstallInbound;
+  const auto with_key = [](std::size_t size) {
+    return [size](In& r) { r.sa.transform.encryption_key = base::Secret::of_size(size); };
+  };
+  EXPECT_TRUE(admitted(inbound(), with_key(36)));
+  EXPECT_FALSE(admitted(inbound(), with_key(65)));
+  EXPECT_FALSE(admitted(inbound(), with_key(65536)));
+  EXPECT_FALSE(
+      admitted(inbound(), [](In& r) { r.sa.transform.integrity_key = base::Secret::of_size(65536); }));
 }
 
 TEST(Range, RefusesAnOutboundSaOrPolicyThatTakesOthersPackets) {

@@ -12,10 +12,8 @@ const pki::Verifier& nobody() {
   static const pki::Verifier none(pki::Revocation::if_known);
   return none;
 }
-const Keys& no_keys() {
-  static const Keys none(config::Ike{}, config::Secrets{});
-  return none;
-}
+/// As many as threads; nothing here asks them.
+std::vector<KeyService> no_keys(std::size_t threads) { return std::vector<KeyService>(threads); }
 
 std::map<std::uint64_t, ike::DhDone> wait_for(Workers& workers, std::size_t count) {
   std::map<std::uint64_t, ike::DhDone> done;
@@ -32,7 +30,7 @@ std::map<std::uint64_t, ike::DhDone> wait_for(Workers& workers, std::size_t coun
 }
 
 TEST(Workers, BothSidesArriveAtTheSameSecret) {
-  Workers workers(2, 100, no_keys(), nobody());
+  Workers workers(no_keys(2), 100, nobody());
   const auto initiator = crypto::DhKey::generate(crypto::Group::ecp256);
   ASSERT_TRUE(initiator);
   workers.submit(ike::ComputeDh{ike::Ticket(7), crypto::Group::ecp256, *initiator->public_value()});
@@ -45,7 +43,7 @@ TEST(Workers, BothSidesArriveAtTheSameSecret) {
 }
 
 TEST(Workers, AnInvalidValueIsAnErrorOfItsOwnTicketOnly) {
-  Workers workers(1, 100, no_keys(), nobody());
+  Workers workers(no_keys(1), 100, nobody());
   const auto initiator = crypto::DhKey::generate(crypto::Group::curve25519);
   ASSERT_TRUE(initiator);
   workers.submit(ike::ComputeDh{ike::Ticket(1), crypto::Group::modp2048, base::Bytes(256)});
@@ -57,7 +55,7 @@ TEST(Workers, AnInvalidValueIsAnErrorOfItsOwnTicketOnly) {
 }
 
 TEST(Workers, AFullQueueAnswersAtOnce) {
-  Workers workers(1, 0, no_keys(), nobody());
+  Workers workers(no_keys(1), 0, nobody());
   workers.submit(ike::ComputeDh{ike::Ticket(1), crypto::Group::modp2048, {}});
   const auto done = wait_for(workers, 1);
   ASSERT_TRUE(done.contains(1));
@@ -66,7 +64,7 @@ TEST(Workers, AFullQueueAnswersAtOnce) {
 }
 
 TEST(Workers, WhatEndsANegotiationDoesNotWaitForThoseThatBegin) {
-  Workers workers(1, 100, no_keys(), nobody());
+  Workers workers(no_keys(1), 100, nobody());
   const auto initiator = crypto::DhKey::generate(crypto::Group::modp3072);
   ASSERT_TRUE(initiator);
   constexpr std::size_t crowd = 40;

@@ -1,0 +1,44 @@
+#pragma once
+// The broker as the process that parses packets sees it: each call asks and waits for the answer. Should the
+// broker have gone, this process ends there and then.
+
+#include <optional>
+#include <vector>
+
+#include "ikd/protocol.h"
+#include "ikd/workers.h"
+#include "os/channel.h"
+
+namespace ikd {
+
+class BrokerClient {
+ public:
+  explicit BrokerClient(os::Channel channel) : channel_(std::move(channel)) {}
+
+  /// All or nothing.
+  base::Result<void> install(ike::InstallInbound&& request) { return outcome(std::move(request)); }
+  base::Result<void> install(ike::InstallOutbound&& request) { return outcome(std::move(request)); }
+  /// What is not there any more is as good as removed. Of an SA: what it has carried.
+  base::Result<Traffic> remove(ike::RemoveSa&& request);
+  base::Result<void> remove(ike::RemovePeer&& request) { return outcome(std::move(request)); }
+  /// What can be moved is, even where something else fails.
+  base::Result<void> move(ike::MovePeer&& request) { return outcome(std::move(request)); }
+  bool ruleset_loaded();
+  base::Result<void> fill_maps(const std::vector<ike::PeerEntry>& peers);
+  /// In this order; zero for one that is not there.
+  std::vector<xfrm::SaStatistics> count(std::vector<xfrm::SaId> sas);
+  base::Result<std::vector<xfrm::SaId>> absent(const std::vector<xfrm::SaId>& sas);
+  /// What all our SAs have carried, from the peers and to them.
+  base::Result<Traffic> traffic();
+  void ready() { (void)outcome(Ready{}); }
+  void alive() { (void)outcome(Alive{}); }
+
+ private:
+  base::Result<void> outcome(Request request);
+  os::Channel channel_;
+};
+
+/// A worker thread's own way to the long-term keys.
+KeyService keys_behind(os::Channel channel);
+
+}  // namespace ikd

@@ -1,0 +1,289 @@
+#include "ikd/broker_process.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <set>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/event_log.h"
+#include "control/server.h"
+#include "ikd/credentials.h"
+#include "os/udp.h"
+#include "xfrm/kernel.h"
+
+namespace ikd {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto long_goodbye = 10s, short_goodbye = 1s;
+constexpr unsigned most_workers = 64;
+constexpr int first_free = 3;  // descriptor of the other process
+
+/// Nobody else's, as the package makes it. Where there is none, the user whom nothing belongs to.
+void give_user(Hello& hello) {
+  const auto* own = ::getpwnam("sameroof-ikd");
+  const auto* user = own != nullptr ? own : ::getpwnam("nobody");
+  hello.user = user == nullptr ? 65534 : user->pw_uid;
+  hello.group = user == nullptr ? 65534 : user->pw_gid;
+}
+
+base::Result<std::vector<base::Fd>> open_listeners(const config::Config& config, Hello& hello) {
+  std::vector<base::Fd> out;
+  for (const auto& address : config.ike.listen) {
+    for (const auto port : {ike::ike_port, ike::natt_port}) {
+      const os::UdpOptions options{
+          .local = {address, port},
+          .encapsulation = port == ike::natt_port ? os::Encapsulation::esp_in_udp : os::Encapsulation::none,
+          .ipsec_bypass = true};
+      auto socket = os::UdpSocket::open(options);
+      if (!socket) return tl::unexpected(socket.error());
+      hello.listeners.push_back(options.local);
+      out.push_back(socket->release());
+    }
+  }
+  return out;
+}
+
+void complain(const base::Result<void>& done) {
+  if (!done) base::log(base::Severity::error, done.error().message);
+}
+
+}  // namespace
+
+BrokerProcess::BrokerProcess(const config::Config& config, std::string control_path, Broker broker,
+                             nft::TableWatch table)
+    : l2tp_(config.l2tp),
+      control_path_(std::move(control_path)),
+      broker_(std::move(broker)),
+      table_(std::move(table)) {}
+
+BrokerProcess::~BrokerProcess() {
+  // Wakes the threads; their channels' other ends may live on in a process that does not end.
+  for (auto& channel : key_channels_) channel.shut();
+  key_threads_.clear();
+  ::unlink(control_path_.c_str());
+}
+
+base::Result<std::unique_ptr<BrokerProcess>> BrokerProcess::start(const config::Config& config,
+                                                                  config::Secrets secrets,
+                                                                  const BrokerOptions& options) {
+  auto credentials = load_credentials(config);
+  if (!credentials) return tl::unexpected(credentials.error());
+  for (const auto& doubt : credentials->doubts) base::log(base::Severity::notice, doubt);
+  Hello hello{.listeners = {},
+              .certificates = {},
+              .workers = std::clamp(std::thread::hardware_concurrency(), 1u, most_workers),
+              .user = 0,
+              .group = 0,
+              .watchdog_us = os::Loop::watchdog_microseconds() / 2};
+  for (const auto& own : credentials->own) hello.certificates.push_back(own.certificate);
+  give_user(hello);
+  auto broker = Broker::open(config, Keys(config.ike, std::move(secrets), std::move(credentials->own)));
+  if (!broker) return tl::unexpected(broker.error());
+  auto sockets = open_listeners(config, hello);
+  if (!sockets) return tl::unexpected(sockets.error());
+  auto events = xfrm::EventSource::open();
+  if (!events) return tl::unexpected(events.error());
+  std::set<std::string> watched{"alias", "home"};
+  if (config.l2tp.lns == config::Lns::external) watched.insert({"latched", "cleartext"});  // else l2tpd's
+  auto table = nft::TableWatch::open(std::move(watched));
+  if (!table) return tl::unexpected(table.error());
+  const auto path = options.run_directory + "/ikd";
+  auto control = control::listen_at(path);
+  if (!control) return tl::unexpected(control.error());
+  std::unique_ptr<BrokerProcess> process(
+      new BrokerProcess(config, path, std::move(*broker), std::move(*table)));
+  sockets->push_back(events->duplicate());
+  sockets->push_back(std::move(*control));
+  // Only now: whoever has the ports and the control socket is the one whose predecessor has ended.
+  if (auto clean = process->broker_.clean_up(); !clean) return tl::unexpected(clean.error());
+  if (config.l2tp.lns == config::Lns::external) {
+    if (auto open = process->broker_.open_l2tp_port(config.l2tp.cleartext); !open)
+      return tl::unexpected(open.error());
+  }
+  if (auto begun = process->begin(options, std::move(hello), std::move(*sockets)); !begun)
+    return tl::unexpected(begun.error());
+  process->watch();
+  return process;
+}
+
+base::Result<void> BrokerProcess::begin(const BrokerOptions& options, Hello hello,
+                                        std::vector<base::Fd> sockets) {
+  const auto keep_one = [&](os::Channel& ours) -> base::Result<void> {
+    auto pair = os::Channel::pair();
+    if (!pair) return tl::unexpected(pair.error());
+    ours = std::move(pair->first);
+    sockets.push_back(pair->second.release());
+    return {};
+  };
+  if (auto made = keep_one(notices_); !made) return made;
+  for (std::uint32_t i = 0; i < hello.workers; ++i) {
+    if (auto made = keep_one(key_channels_.emplace_back()); !made) return made;
+  }
+  if (options.launcher.empty()) {
+    if (auto spawned = spawn(options.command); !spawned) return spawned;
+  } else {
+    auto connected = os::Channel::connect(options.launcher);
+    if (!connected) return tl::unexpected(connected.error());
+    requests_ = std::move(*connected);
+  }
+  std::vector<int> descriptors;
+  for (const auto& socket : sockets) descriptors.push_back(socket.get());
+  if (!requests_.send(encode(hello).view(), descriptors))
+    return base::fail_errno("cannot hand over the sockets", errno);
+  return {};
+}
+
+base::Result<void> BrokerProcess::spawn(const std::vector<std::string>& command) {
+  auto pair = os::Channel::pair();
+  if (!pair) return tl::unexpected(pair.error());
+  requests_ = std::move(pair->first);
+  auto arguments = command;
+  arguments.push_back(fmt::format("--packets={}", first_free));
+  std::vector<char*> argv;
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, pair->second.fd(), first_free);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  const int error = ::posix_spawn(&child_, argv[0], &actions, &attributes, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) return base::fail_errno("cannot start " + command.front(), error);
+  return {};
+}
+
+void BrokerProcess::watch() {
+  request_source_ = loop_.on_readable(requests_.fd(), [this] { serve_request(); });
+  sources_.push_back(loop_.on_readable(table_.fd(), [this] {
+    if (!table_.disturbed()) return;
+    if (l2tp_.lns == config::Lns::external && broker_.ruleset_loaded())
+      complain(broker_.open_l2tp_port(l2tp_.cleartext));
+    notice(Notice::ruleset_changed);
+  }));
+  if (child_ > 0) sources_.push_back(loop_.on_child_exit(child_, [this](int status) { ended(status); }));
+  // Its default action would end the daemon and leave every SA behind.
+  sources_.push_back(loop_.on_signal(SIGHUP, [] {
+    base::log(base::Severity::notice, "SIGHUP changes nothing: the configuration is read at the start only");
+  }));
+  for (const int signal : {SIGTERM, SIGINT}) sources_.push_back(loop_.on_signal(signal, [this] { stop(); }));
+  // The kernel ends it with this process (os::confine()), or the service manager does.
+  patience_ = loop_.on_time([this] { ended(false, "does not end"); });
+  // They inherit that signals are the loop's.
+  for (auto& channel : key_channels_) key_threads_.emplace_back([this, &channel] { serve_keys(channel); });
+}
+
+bool BrokerProcess::run() {
+  loop_.run();
+  return well_;
+}
+
+void BrokerProcess::notice(Notice what) {
+  const auto byte = static_cast<std::uint8_t>(what);
+  (void)notices_.send({&byte, 1});
+}
+
+void BrokerProcess::stop() {
+  if (std::exchange(asked_to_end_, true)) return;
+  os::Loop::notify("STOPPING=1");
+  notice(Notice::end);
+  patience_.set_time(base::Clock::now() + long_goodbye);
+}
+
+void BrokerProcess::ended(int status) {
+  const bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  ended(well, WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status))
+                                  : fmt::format("ended with status {}", WEXITSTATUS(status)));
+}
+
+void BrokerProcess::ended(bool well, const std::string& how) {
+  well_ = asked_to_end_ && well;
+  if (!well_) base::log(base::Severity::error, "the process that reads packets " + how);
+  finish();
+}
+
+void BrokerProcess::abandon() {
+  request_source_ = {};
+  requests_.shut();
+  for (auto& channel : key_channels_) channel.shut();
+  patience_.set_time(base::Clock::now() + short_goodbye);
+}
+
+void BrokerProcess::finish() {
+  complain(broker_.clean_up());
+  if (l2tp_.lns == config::Lns::external) complain(broker_.open_l2tp_port(config::Cleartext::off));
+  loop_.stop();
+}
+
+void BrokerProcess::serve_keys(os::Channel& channel) {
+  while (const auto message = channel.receive()) {
+    const auto request = decode_request(message->bytes.view());
+    std::optional<Answer> answer;
+    if (const auto* derive = request ? std::get_if<ike::DeriveSkeyids>(&*request) : nullptr)
+      answer = broker_.keys().derive(*derive);
+    if (const auto* sign = request ? std::get_if<ike::Sign>(&*request) : nullptr)
+      answer = broker_.keys().sign(*sign);
+    if (!answer || !channel.send(encode(*answer).view())) break;
+  }
+  channel.shut();
+}
+
+void BrokerProcess::serve_request() {
+  const auto message = requests_.receive();
+  const auto request = message ? decode_request(message->bytes.view()) : std::nullopt;
+  const auto answer = request ? perform(*request) : std::nullopt;
+  if (answer && requests_.send(encode(*answer).view())) return;
+  abandon();
+  // How a child has ended is about to be known.
+  if (message) base::log(base::Severity::error, "the process that reads packets is not what it was");
+  if (child_ < 0) ended(!message, "has gone");
+}
+
+namespace {
+
+Answer perform(Broker& broker, const ike::InstallInbound& r) { return Outcome{broker.install(r)}; }
+Answer perform(Broker& broker, const ike::InstallOutbound& r) { return Outcome{broker.install(r)}; }
+Answer perform(Broker& broker, const ike::RemoveSa& r) { return Removed{broker.remove(r)}; }
+Answer perform(Broker& broker, const ike::RemovePeer& r) { return Outcome{broker.remove(r)}; }
+Answer perform(Broker& broker, const ike::MovePeer& r) { return Outcome{broker.move(r)}; }
+Answer perform(Broker& broker, const FillMaps& r) { return Outcome{broker.fill_maps(r.peers)}; }
+Answer perform(Broker& broker, const IsRulesetLoaded&) { return RulesetLoaded{broker.ruleset_loaded()}; }
+Answer perform(Broker& broker, const FindAbsent& r) { return Absent{broker.absent(r.sas)}; }
+Answer perform(Broker& broker, const Count& r) { return Counted{broker.count(r.sas)}; }
+Answer perform(Broker& broker, const MeasureTraffic&) { return AllTraffic{broker.traffic()}; }
+Answer perform(Broker&, const Ready&) {
+  os::Loop::notify("READY=1");
+  base::log(base::Severity::info, "ikd is ready");
+  return Outcome{};
+}
+Answer perform(Broker&, const Alive&) {
+  os::Loop::notify("WATCHDOG=1");
+  return Outcome{};
+}
+// Keys have channels of their own.
+std::optional<Answer> perform(Broker&, const ike::DeriveSkeyids&) { return std::nullopt; }
+std::optional<Answer> perform(Broker&, const ike::Sign&) { return std::nullopt; }
+
+}  // namespace
+
+std::optional<Answer> BrokerProcess::perform(const Request& request) {
+  return std::visit([this](const auto& r) -> std::optional<Answer> { return ikd::perform(broker_, r); },
+                    request);
+}
+
+}  // namespace ikd

@@ -1,0 +1,75 @@
+#pragma once
+// The privileged process of ikd: opens the sockets, starts the process that parses packets, and does for it
+// what needs a key or a capability. It never sees a packet from the network.
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ikd/broker.h"
+#include "ikd/protocol.h"
+#include "nft/table_watch.h"
+#include "os/channel.h"
+#include "os/loop.h"
+
+namespace ikd {
+
+struct BrokerOptions {
+  std::string run_directory = "/run/sameroof";
+  /// The program and arguments of the other process; `--packets=FD` is added.
+  std::vector<std::string> command;
+  /// Where a service manager waits that starts it with the connection as FD; empty: it is a child of this
+  /// one.
+  std::string launcher = {};
+};
+
+class BrokerProcess {
+ public:
+  /// Opens everything and starts the other process; what cannot be had is an error in words.
+  static base::Result<std::unique_ptr<BrokerProcess>> start(const config::Config& config,
+                                                            config::Secrets secrets,
+                                                            const BrokerOptions& options);
+  BrokerProcess(const BrokerProcess&) = delete;
+  BrokerProcess& operator=(const BrokerProcess&) = delete;
+  ~BrokerProcess();
+
+  /// Until SIGTERM or SIGINT, or until the other process ends; then everything of ours is removed. True when
+  /// that was asked for, and went well.
+  bool run();
+
+ private:
+  BrokerProcess(const config::Config& config, std::string control_path, Broker broker, nft::TableWatch table);
+  /// Answers the requests for long-term keys that come through one channel.
+  void serve_keys(os::Channel& channel);
+  /// Starts the other process, and hands over what it needs.
+  base::Result<void> begin(const BrokerOptions& options, Hello hello, std::vector<base::Fd> sockets);
+  base::Result<void> spawn(const std::vector<std::string>& command);
+  void watch();
+  void serve_request();
+  /// None for what the process never asks here.
+  std::optional<Answer> perform(const Request& request);
+  void notice(Notice what);
+  void stop();
+  void ended(int status);
+  void ended(bool well, const std::string& how);
+  /// Nothing more is done for the other process, which is to end.
+  void abandon();
+  void finish();
+
+  const config::L2tp l2tp_;
+  const std::string control_path_;
+  os::Loop loop_;
+  Broker broker_;
+  nft::TableWatch table_;
+  os::Channel requests_, notices_;
+  std::vector<std::jthread> key_threads_;
+  std::vector<os::Channel> key_channels_;
+  pid_t child_ = -1;  ///< unless a launcher has started it
+  std::vector<os::Source> sources_;
+  os::Source request_source_;
+  os::Source patience_;  ///< with the other process's end
+  bool asked_to_end_ = false, well_ = false;
+};
+
+}  // namespace ikd

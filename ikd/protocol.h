@@ -1,0 +1,88 @@
+#pragma once
+// What passes between the process that parses packets and the broker: one message a request, one an answer.
+// Neither side trusts the other's bytes.
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "ikd/metrics.h"
+#include "ike/effect.h"
+#include "xfrm/types.h"
+
+namespace ikd {
+
+/// How the process begins, with these descriptors: the sockets in the order of `listeners`, the kernel's
+/// events, the control socket, the broker's notices, and a channel to the keys for each worker thread.
+struct Hello {
+  std::vector<base::Endpoint> listeners;
+  std::vector<ike::OwnCertificate> certificates;
+  std::uint32_t workers = 1;
+  std::uint32_t user = 0, group = 0;  ///< whose this process is from then on
+  std::uint64_t watchdog_us = 0;      ///< says Alive so often; zero: never
+};
+
+// Requests beside those that the core makes.
+
+/// After the maps may have lost elements: these peers live.
+struct FillMaps {
+  std::vector<ike::PeerEntry> peers;
+};
+struct IsRulesetLoaded {};
+struct Count {
+  std::vector<xfrm::SaId> sas;
+};
+/// Which of these the kernel does not have.
+struct FindAbsent {
+  std::vector<xfrm::SaId> sas;
+};
+/// What all our SAs have carried.
+struct MeasureTraffic {};
+/// Datagrams are read from now on.
+struct Ready {};
+struct Alive {};
+
+using Request = std::variant<ike::InstallInbound, ike::InstallOutbound, ike::RemoveSa, ike::RemovePeer,
+                             ike::MovePeer, FillMaps, IsRulesetLoaded, Count, FindAbsent, MeasureTraffic,
+                             Ready, Alive, ike::DeriveSkeyids, ike::Sign>;
+
+struct Outcome {
+  base::Result<void> result;
+};
+/// Of RemoveSa.
+struct Removed {
+  base::Result<Traffic> carried;
+};
+struct RulesetLoaded {
+  bool loaded = false;
+};
+/// In the order of the request; zero for an SA that is not there.
+struct Counted {
+  std::vector<xfrm::SaStatistics> statistics;
+};
+struct Absent {
+  base::Result<std::vector<xfrm::SaId>> sas;
+};
+struct AllTraffic {
+  base::Result<Traffic> traffic;
+};
+using Answer =
+    std::variant<Outcome, Removed, RulesetLoaded, Counted, Absent, AllTraffic, ike::SkeyidsDone, ike::Signed>;
+
+/// What the broker says by itself, a byte each.
+enum class Notice : std::uint8_t {
+  end = 1,             ///< tell the peers, and end
+  ruleset_changed = 2  ///< by somebody else
+};
+
+base::Secret encode(const Hello& hello);
+base::Secret encode(const Request& request);
+base::Secret encode(const Answer& answer);
+/// None for what is no such message, to the last byte.
+std::optional<Hello> decode_hello(base::ByteView bytes);
+std::optional<Request> decode_request(base::ByteView bytes);
+std::optional<Answer> decode_answer(base::ByteView bytes);
+
+}  // namespace ikd

@@ -1,0 +1,66 @@
+#pragma once
+// A network namespace of a test's own with IPsec and our ruleset, and files for ikd; skipped where the kernel
+// has none of it.
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include "config/config.h"
+#include "nft/peer_map.h"
+#include "xfrm/kernel.h"
+
+namespace ikd {
+
+class InAKernel : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs CAP_SYS_ADMIN";
+    if (auto kernel = xfrm::Kernel::open(); !kernel || !kernel->dump_sas()) GTEST_SKIP() << "no XFRM here";
+    if (std::system("ip link set lo up && nft -f " SAMEROOF_SOURCE_DIR "/nft/sameroof.nft") != 0)
+      GTEST_SKIP() << "no nftables here";
+    std::string name = testing::TempDir() + "ikdXXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    directory_ = name;
+    configure("");
+  }
+  void TearDown() override {
+    if (!directory_.empty()) std::filesystem::remove_all(directory_);
+  }
+  /// `l2tp`: lines of that table.
+  void configure(const std::string& l2tp) {
+    const auto text = "[[ike.psk]]\nname = \"lab\"\n[l2tp]\n" + l2tp +
+                      "[ppp]\nlocal_address = \"10.99.0.1\"\npool = \"10.99.1.0/24\"\n";
+    std::ofstream(file()) << text;
+    auto config = config::parse(text, "sameroof.toml");
+    ASSERT_TRUE(config) << config.error().message;
+    config_ = std::move(*config);
+  }
+  std::string file() const { return directory_ + "/sameroof.toml"; }
+  static config::Secrets secrets() {
+    config::Secrets out;
+    out.psk["lab"].push_back(base::Secret::copy_of(base::as_bytes("swordfish")));
+    return out;
+  }
+  /// A peer that somebody left in the maps.
+  void leave_a_peer() {
+    auto map = nft::PeerMap::open();
+    ASSERT_TRUE(map);
+    ASSERT_TRUE(map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xc6336401)));
+  }
+  /// Whether the map still knows it: another home for its alias is refused then.
+  bool there() const {
+    auto map = nft::PeerMap::open();
+    return map && !map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xc6336409));
+  }
+
+  const base::Address alias = base::Address::v4(0xf0000007);
+  config::Config config_;
+  std::string directory_;
+};
+
+}  // namespace ikd
