@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -50,7 +51,21 @@ def active():
 
 
 def complaints():
-    return run("journalctl", "-q", "-b", "-p", "warning", "-o", "cat", *(f"-u{unit}" for unit in UNITS), check=False)
+    return run("journalctl", "-q", "-b", "-p", "warning", "-o", "cat", *(f"-u{unit}" for unit in (*UNITS, "ikd-packets@*")), check=False)
+
+
+def main_pid(unit):
+    return run("systemctl", "show", "-P", "MainPID", unit).strip()
+
+
+def packet_units():
+    listed = run("systemctl", "list-units", "--plain", "--no-legend", "--state=active", "ikd-packets@*").splitlines()
+    return [line.split()[0] for line in listed]
+
+
+def processes_of_ikd():
+    """The one with the keys, and those that read packets."""
+    return [main_pid(unit) for unit in ("ikd.service", *packet_units())]
 
 
 def foreign():
@@ -64,7 +79,8 @@ def files():
         for folder, _, names in os.walk(top):
             found.update(os.path.join(folder, name) for name in names)
     own = ("/var/lib/dpkg/", "/var/lib/systemd/", "/var/lib/apt/", "/lib/modules/", "/usr/lib/modules/", "/run/systemd/")
-    kept = ("/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/.pwd.lock")  # the group stays, as Debian has it
+    kept = ("/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/passwd", "/etc/passwd-", "/etc/shadow", "/etc/shadow-",
+            "/etc/.pwd.lock")  # user and group stay, as Debian has it
     return {name for name in found if not name.startswith(own) and name not in kept and "__pycache__" not in name}
 
 
@@ -163,6 +179,21 @@ class Test:
             labels = [pathlib.Path(f"/proc/{pid}/attr/current").read_text().strip("\0\n")
                       for pid, name in processes.items() if name == program]
             expect(labels and set(labels) == {f"{profile} (enforce)"}, f"{program} is confined as {labels}")
+        self.packets()
+
+    def packets(self):
+        """The process that reads packets is nobody that matters, in a network of its own."""
+        (unit,) = packet_units()
+        run("systemd-analyze", "security", "--no-pager", "--threshold=10", unit)
+        proc = pathlib.Path("/proc", main_pid(unit))
+        label = (proc / "attr/current").read_text().strip("\0\n")
+        expect(label == "ikd-packets (enforce)", f"it is confined as {label}")
+        status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines())
+        uid = run("id", "-u", "sameroof-ikd").strip()
+        expect(set(status["Uid"].split()) == {uid}, f"it is user {status['Uid']}")
+        expect(int(status["CapBnd"], 16) == 0 and int(status["CapEff"], 16) == 0, "it has capabilities")
+        expect(status["Seccomp"] == "2" and status["NoNewPrivs"] == "1", "it is not confined")
+        expect((proc / "ns/net").stat().st_ino != self.gw.net_inode, "it has the host's network")
 
     def self_test(self):
         """Beside the gateway that serves them, the installed daemons serve two clients of the self-test's, who leave nothing."""
@@ -198,6 +229,17 @@ class Test:
         expect(active() == list(UNITS), f"of the units only {active()} run: {complaints()}")
         self.dial()
 
+    def casualty(self):
+        """Whichever process of ikd is killed, the other ends too; systemd starts both again, and the clients come back."""
+        for victim in range(2):
+            before = processes_of_ikd()
+            expect(len(before) == 2, f"ikd was to be two processes: {before}")
+            os.kill(int(before[victim]), signal.SIGKILL)
+            wait_for(lambda: len({*before, *processes_of_ikd()}) == 4 and active() == list(UNITS), 60, "two new processes of ikd", every=1)
+            expect(not any(pathlib.Path("/proc", pid).exists() for pid in before), "a process outlived the other")
+        self.hang_up()
+        self.dial()
+
     def upgrade(self):
         """Installed again over itself: the edited files stay, the units run, and clients connect."""
         before = (ETC / "sameroof.toml").read_text(), (ETC / "secrets.toml").read_text()
@@ -211,7 +253,7 @@ class Test:
     def confined(self):
         """In all this AppArmor had nothing to refuse."""
         refused = [line for line in run("journalctl", "-q", "-b", "-o", "cat").splitlines()
-                   if 'apparmor="DENIED"' in line and re.search(r'profile="(ikd|l2tpd)["/]', line)]
+                   if 'apparmor="DENIED"' in line and re.search(r'profile="(ikd|ikd-packets|l2tpd)["/]', line)]
         expect(not refused, "\n".join(refused))
 
     def remove(self):
@@ -232,7 +274,8 @@ class Test:
         expect(run("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1", "a run-time setting was changed by purging")
         expect(foreign() == self.foreign, "a foreign table or SA has changed")
 
-    STEPS = (install, refuse_broken, refuse_without_ruleset, start, sandbox, self_test, reload, firewall, restart, upgrade, confined, remove, purge)
+    STEPS = (install, refuse_broken, refuse_without_ruleset, start, sandbox, self_test, reload, firewall, restart, casualty, upgrade, confined,
+             remove, purge)
 
 
 def main():
