@@ -158,6 +158,15 @@ def processes_by_network():
     return found
 
 
+def status_of(pid):
+    """What the kernel says of a process, by name."""
+    return dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+
+
+def children(pid):
+    return [int(child) for task in pathlib.Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+
+
 def keep_syslog():
     """Takes what daemons send to syslog; without a listener they write on the console."""
     pathlib.Path("/dev/log").unlink(missing_ok=True)

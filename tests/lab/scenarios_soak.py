@@ -1,15 +1,13 @@
 """A soak: clients come and go for minutes, and the daemons look afterwards as they did before."""
 
 import os
-import pathlib
 import random
-import re
 import threading
 import time
 
 import checks
 from catalogue import scenario
-from netns import Failure, each, wait_for
+from netns import Failure, children, each, status_of, wait_for
 
 SITES = ("a1", "a2", "b1", "pub")
 LONGEST = 1200             # seconds; a slow machine may need them for the numbers below
@@ -22,13 +20,13 @@ DPD = {"dpd_seconds": 4, "dpd_timeout_seconds": 12}
 LATE_PACKETS_A_CALL = 4
 
 
-def open_files(process):
-    return len(os.listdir(f"/proc/{process.pid}/fd"))
+def open_files(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def private_kb(process):
+def private_kb(pid):
     """A daemon's own memory: what it shares with others (its program, libraries) is not counted."""
-    return int(re.search(r"RssAnon:\s+(\d+)", pathlib.Path(f"/proc/{process.pid}/status").read_text())[1])
+    return int(status_of(pid)["RssAnon"].split()[0])
 
 
 class Caller:
@@ -80,7 +78,8 @@ def soak(lab):
     callers = [Caller(lab, name, random.Random(dice.random()), failed) for name in SITES]
     started, errors_before = time.monotonic(), checks.xfrm_errors(gw)
     with lab.gateway(settings={"ike": DPD, "marks": {"quarantine_seconds": 20}}) as gateway:
-        daemons = {"ikd": gateway.ikd, "l2tpd": gateway.l2tpd}
+        (packets,) = children(gateway.ikd.pid)
+        daemons = {"ikd": gateway.ikd.pid, "ikd's process that reads packets": packets, "l2tpd": gateway.l2tpd.pid}
         elements = gateway.map_elements()
         nothing = gateway.traces(elements)  # all zero
         time.sleep(3)  # l2tpd follows ikd from now on: a connection that stays
