@@ -1,0 +1,67 @@
+"""What is full or late costs a newcomer its connection, with a reason, and those who are connected nothing."""
+
+import re
+import signal
+
+from catalogue import scenario
+from netns import wait_for
+from radius_server import RadiusServer
+from scenarios import goodbye
+from scenarios_explain import explained, fails
+from scenarios_radius import BY_RADIUS
+from scenarios_rekey import no_ping_lost
+from topology import NAT_A
+
+
+def room_for_two(ruleset):
+    return re.sub(r"(\tmap alias \{\n)", r"\1\t\tsize 2\n", ruleset)
+
+
+def third_is_refused(lab, refusal, words, **options):
+    """Two clients are connected and a third is refused with these words of the catalogue; nothing of it stays."""
+    settled = [lab.client("a1"), lab.client("b1")]
+    with lab.gateway(**options) as gateway:
+        lab.dial(*settled)
+        lab.prove(*settled)
+        before = gateway.traces()
+        with no_ping_lost(lab, *settled):
+            third = lab.client("a2")
+            fails("a third client", lambda: third.start_ipsec(20))
+            explained(gateway, NAT_A, refusal, words)
+            third.hang_up()
+        lab.check_listing(*settled)
+        wait_for(lambda: gateway.traces() == before, 30, f"what the third left is gone; before there was {before}")
+        goodbye(lab, *settled)
+
+
+@scenario(only="sameroof", kernels="one", seconds=240)
+def no_mark_is_left(lab):
+    """Two addresses for peers, and both are taken."""
+    third_is_refused(lab, "no_mark_left", "marks.alias", settings={"marks": {"alias": "240.0.0.0/30"}})
+
+
+@scenario(only="sameroof", kernels="one", seconds=240)
+def map_is_full(lab):
+    """nftables takes no third element into the map."""
+    third_is_refused(lab, "kernel_refused", "the kernel", edit_ruleset=room_for_two)
+
+
+@scenario(only="sameroof", kernels="one", seconds=300)
+def radius_is_slow(lab):
+    """FreeRADIUS answers nobody for a while: who logs in meanwhile waits and is refused in the end, with a reason; who is logged
+    in notices nothing; and once it answers again the one who was refused gets in."""
+    settled, waits = lab.client("a1"), lab.client("a2")
+    with RadiusServer(lab.world["inside"], {"a1": [], "a2": []}) as radius, lab.gateway(settings=BY_RADIUS) as gateway:
+        lab.dial(settled)
+        lab.prove(settled)
+        with no_ping_lost(lab, settled):
+            radius.process.send_signal(signal.SIGSTOP)
+            try:
+                fails("who RADIUS knows nothing of yet", lambda: waits.up(90))
+                explained(gateway, "a2", "radius_refused", "RADIUS")
+            finally:
+                radius.process.send_signal(signal.SIGCONT)
+            waits.hang_up()
+            waits.up(90)
+        lab.prove(settled, waits)
+        goodbye(lab, settled, waits)
