@@ -219,8 +219,9 @@ void BrokerProcess::ended(bool well, const std::string& how) {
 
 void BrokerProcess::abandon() {
   request_source_ = {};
-  requests_.shut();
+  // The keys first: whoever sees that it is refused must have none of them any more.
   for (auto& channel : key_channels_) channel.shut();
+  requests_.shut();
   patience_.set_time(base::Clock::now() + short_goodbye);
 }
 

@@ -159,10 +159,10 @@ TEST_F(BrokerBeside, DerivesSkeyidsAndNeverTellsASecret) {
 }
 
 TEST_F(BrokerBeside, DoesNothingMoreForWhoSaysWhatNobodyWouldSay) {
+  leave_a_peer();
   ASSERT_TRUE(requests_.send(base::as_bytes("let me in")));
   EXPECT_FALSE(requests_.receive());
   EXPECT_FALSE(ask<ike::SkeyidsDone>(keys_, sample::derive()));
-  leave_a_peer();
   // It does not even end: nobody waits for it.
   EXPECT_FALSE(running_.get());
   EXPECT_FALSE(there()) << "everything of ours is removed";
