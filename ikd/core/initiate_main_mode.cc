@@ -281,8 +281,8 @@ Peer* Engine::peer_reached(IsakmpSa& sa, ByteView id_body, Authentication proven
     // A certificate may have been renewed under the same subject; with a pre-shared key both are empty.
     if (same_identity(peer->key.identity, id_body) && peer->key.certificate == proven.certificate)
       return peer;
-    report(EventKind::rekey_failed, *peer,
-           "where it was answers " + (proven.certificate.empty() ? v1::describe(*id) : proven.certificate));
+    const auto who = proven.certificate.empty() ? v1::describe(*id) : proven.certificate;
+    report(EventKind::rekey_failed, *peer, "where it was answers " + who);
     return nullptr;
   }
   return authenticated(sa, id_body, std::move(proven), now);

@@ -74,7 +74,7 @@ class Script {
       }
       if (i == 4) {
         s.aggressive = true;
-        s.identity = named("branch");
+        s.identity = named(is(no_dpd) ? "stranger" : "branch");
         if (is(minimal)) s.nonce = 4;
         if (is(many_psks)) s.psk = "nobody's";
       }

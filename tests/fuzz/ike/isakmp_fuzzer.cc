@@ -90,7 +90,7 @@ void certificate_body(const v1::Payload& p, const v1::Chain& chain) {
   }
 }
 
-void body_of(const v1::Payload& p) {
+void body_of(const v1::Payload& p, const v1::Chain& chain) {
   switch (p.type) {
     case v1::PayloadType::sa: return sa_body(p.body);
     case v1::PayloadType::notification:
@@ -117,7 +117,7 @@ void body_of(const v1::Payload& p) {
     case v1::PayloadType::proposal: return;
     case v1::PayloadType::transform: return;
     case v1::PayloadType::key_exchange: return;
-    case v1::PayloadType::certificate: return;
+    case v1::PayloadType::certificate: return certificate_body(p, chain);
     case v1::PayloadType::certificate_request: return;
     case v1::PayloadType::hash: return;
     case v1::PayloadType::signature: return;
@@ -145,13 +145,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   wire::Writer chained;
   v1::put_chain(chained, chain->payloads);
   require(base::equal(chained.view(), body.first(chain->size)));
-  for (const auto& p : chain->payloads) {
-    if (p.type == v1::PayloadType::certificate) {
-      certificate_body(p, *chain);
-    } else {
-      body_of(p);
-    }
-  }
+  for (const auto& p : chain->payloads) body_of(p, *chain);
   for (const auto& row : v1::exchange_table) v1::legal(row.step, *chain);
   v1::understands_fragments(*chain);
   if (const auto* sa = chain->find(v1::PayloadType::sa)) {
