@@ -19,7 +19,9 @@ Traffic carried_by(const xfrm::InstalledSa& installed) {
   return installed.sa.set_mark ? Traffic{.in = bytes, .out = 0} : Traffic{.in = 0, .out = bytes};
 }
 
-base::Result<void> too_many() { return base::fail("one peer asks for too many SAs"); }
+base::Result<void> too_many(const char* what) {
+  return base::fail(std::string("one peer asks for too many ") + what);
+}
 
 bool is_absent(const nl::Error& error) { return error.number == ESRCH || error.number == ENOENT; }
 
@@ -68,9 +70,14 @@ bool Broker::room_for_another(xfrm::Reqid peer) {
   return !full();
 }
 
+bool Broker::room_for_policy(xfrm::Reqid peer) const {
+  const auto found = policies_.find(peer);
+  return found == policies_.end() || found->second.size() < range_.most_policies();
+}
+
 base::Result<void> Broker::install(const ike::InstallInbound& request) {
   if (!range_.admits(request)) return outside_our_range();
-  if (!room_for_another(request.sa.reqid)) return too_many();
+  if (!room_for_another(request.sa.reqid)) return too_many("SAs");
   if (request.new_entry) {
     if (auto added = add_to_maps(*request.new_entry); !added) return nl::as_base(std::move(added.error()));
   }
@@ -85,15 +92,20 @@ base::Result<void> Broker::install(const ike::InstallInbound& request) {
 
 base::Result<void> Broker::install(const ike::InstallOutbound& request) {
   if (!range_.admits(request)) return outside_our_range();
-  if (!room_for_another(request.sa.reqid)) return too_many();
+  const auto peer = request.sa.reqid;
+  if (!room_for_another(peer)) return too_many("SAs");
+  if (request.new_policy && !room_for_policy(peer)) return too_many("policies");
   if (auto installed = kernel_.install(request.sa); !installed)
     return nl::as_base(std::move(installed.error()));
-  installed_[request.sa.reqid].push_back(xfrm::id_of(request.sa));
+  installed_[peer].push_back(xfrm::id_of(request.sa));
   if (!request.new_policy) return {};
   // A kept one may bear the same name.
   (void)remove_policies(std::exchange(kept_, {}));
   auto policy = kernel_.install(*request.new_policy);
-  if (policy) return {};
+  if (policy) {
+    policies_[peer].push_back(xfrm::id_of(*request.new_policy));
+    return {};
+  }
   (void)remove(ike::RemoveSa{xfrm::id_of(request.sa)});
   return nl::as_base(std::move(policy.error()));
 }
@@ -116,14 +128,17 @@ base::Result<Traffic> Broker::remove(const ike::RemoveSa& request) {
 // What is still sent to a peer that has gone meets its policy, which has no SA, or the leak guard of the
 // ruleset. Where that has been flushed the policy stays, or it would leave in clear text.
 base::Result<void> Broker::remove(const ike::RemovePeer& request) {
-  if (!range_.admits(request)) return outside_our_range();
-  forget_dropped(xfrm::Reqid(request.entry.mark.value));
+  if (!range_.admits(request.entry)) return outside_our_range();
+  const xfrm::Reqid peer(request.entry.mark.value);
+  forget_dropped(peer);
+  const auto extracted = policies_.extract(peer);
+  const auto policies = extracted ? extracted.mapped() : std::vector<xfrm::PolicyId>{};
   const auto unmapped = remove_from_maps(request.entry);
   if (unmapped != nft::Change::made && !ruleset_loaded()) {
-    kept_.insert(kept_.end(), request.policies.begin(), request.policies.end());
+    kept_.insert(kept_.end(), policies.begin(), policies.end());
     return {};
   }
-  auto out = remove_policies(request.policies);
+  auto out = remove_policies(policies);
   if (out && !unmapped) return nl::as_base(unmapped.error());
   return out;
 }

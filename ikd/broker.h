@@ -29,7 +29,10 @@ class Broker {
   base::Result<void> install(const ike::InstallOutbound& request);
   /// What it has carried. What is not there any more is as good as removed, and tells nothing.
   base::Result<Traffic> remove(const ike::RemoveSa& request);
+  /// With the policies that were installed for it.
   base::Result<void> remove(const ike::RemovePeer& request);
+  /// How many policies of gone peers wait for the ruleset.
+  std::size_t kept() const { return kept_.size(); }
   bool ruleset_loaded() { return map_.loaded().value_or(false); }
   /// After the maps may have lost elements: these peers live.
   base::Result<void> fill_maps(const std::vector<ike::PeerEntry>& peers);
@@ -62,6 +65,7 @@ class Broker {
   base::Result<void> remove_policies(const std::vector<xfrm::PolicyId>& policies);
   /// Where a peer seems to have too many, those are forgotten that the kernel has dropped meanwhile.
   bool room_for_another(xfrm::Reqid peer);
+  bool room_for_policy(xfrm::Reqid peer) const;
   void forget_dropped(xfrm::Reqid peer);
   base::Result<void> move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner);
 
@@ -70,6 +74,7 @@ class Broker {
   xfrm::Kernel kernel_;
   nft::PeerMap map_;
   std::map<xfrm::Reqid, std::vector<xfrm::SaId>> installed_;
+  std::map<xfrm::Reqid, std::vector<xfrm::PolicyId>> policies_;
   std::vector<xfrm::PolicyId> kept_;  ///< of peers that went while there was no ruleset
 };
 

@@ -47,7 +47,7 @@ auto fields(Is<ike::PeerEntry> auto& v) { return std::tie(v.mark, v.alias, v.hom
 auto fields(Is<ike::InstallInbound> auto& v) { return std::tie(v.ticket, v.sa, v.new_entry); }
 auto fields(Is<ike::InstallOutbound> auto& v) { return std::tie(v.ticket, v.sa, v.new_policy); }
 auto fields(Is<ike::RemoveSa> auto& v) { return std::tie(v.sa); }
-auto fields(Is<ike::RemovePeer> auto& v) { return std::tie(v.entry, v.policies); }
+auto fields(Is<ike::RemovePeer> auto& v) { return std::tie(v.entry); }
 auto fields(Is<ike::MovePeer> auto& v) {
   return std::tie(v.mark, v.alias, v.new_home, v.port, v.inbound, v.outbound);
 }

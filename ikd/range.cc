@@ -94,24 +94,17 @@ bool Range::admits(const ike::InstallOutbound& request) const {
       !serves(sa.selector.protocol, sa.selector.source_port))
     return false;
   return !request.new_policy ||
-         (request.new_policy->reqid == sa.reqid && policy_of(*number, xfrm::id_of(*request.new_policy)));
+         (request.new_policy->reqid == sa.reqid && policy_of(*number, *request.new_policy));
 }
 
-bool Range::policy_of(ike::PeerNumber number, const xfrm::PolicyId& policy) const {
+bool Range::policy_of(ike::PeerNumber number, const xfrm::Policy& policy) const {
   const auto& destination = policy.selector.destination.network;
   return policy.direction == xfrm::Direction::out && policy.mark == numbering_.lookup_mark_of(number) &&
          found_by(policy.mark, destination) &&
          policy.selector.source == host(policy.selector.source.network) &&
-         alike(policy.selector.source.network, destination) &&
+         alike(policy.selector.source.network, destination) && !policy.selector.destination_port &&
          policy.selector.destination == host(numbering_.alias_of(number, destination)) &&
          serves(policy.selector.protocol, policy.selector.source_port);
-}
-
-bool Range::admits(const ike::RemovePeer& request) const {
-  const auto number = numbering_.number_of(request.entry.mark);
-  return number && admits(request.entry) && std::ranges::all_of(request.policies, [&](const auto& policy) {
-           return policy_of(*number, policy);
-         });
 }
 
 bool Range::admits(const ike::MovePeer& request) const {

@@ -23,11 +23,12 @@ class Range {
   bool admits(const ike::PeerEntry& entry) const;
   bool admits(const ike::InstallInbound& request) const;
   bool admits(const ike::InstallOutbound& request) const;
-  bool admits(const ike::RemovePeer& request) const;
   bool admits(const ike::MovePeer& request) const;
 
   /// How many SAs a peer may have at once: more than it ever has.
   std::size_t most_sas() const { return sas_a_service * services_.size(); }
+  /// How many policies: one for each service.
+  std::size_t most_policies() const { return services_.size(); }
 
  private:
   static constexpr std::size_t sas_a_service = 32;
@@ -37,7 +38,7 @@ class Range {
   /// Any IPv6 address: such a peer's alias is its own.
   bool may_be_alias(const base::Address& address) const;
   bool serves(std::uint8_t protocol, const std::optional<std::uint16_t>& port) const;
-  bool policy_of(ike::PeerNumber number, const xfrm::PolicyId& policy) const;
+  bool policy_of(ike::PeerNumber number, const xfrm::Policy& policy) const;
 
   ike::Numbering numbering_;
   std::vector<ike::Service> services_;

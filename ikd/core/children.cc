@@ -190,11 +190,7 @@ void Engine::peer_maybe_gone(PeerNumber number, base::Time now) {
   timers_.cancel({TimerKind::keepalive, number.value});
   timers_.cancel({TimerKind::first_child, number.value});
   if (peer->reaching.value != 0) forget_sa(peer->reaching, now);
-  RemovePeer effect{.entry = peer->entry(), .policies = {}};
-  for (const auto& [service, presence] : peer->policies) {
-    if (presence != Presence::absent) effect.policies.push_back(xfrm::id_of(outbound_policy(*peer, service)));
-  }
-  if (peer->entry_presence != Presence::absent) effects_.emplace_back(std::move(effect));
+  if (peer->entry_presence != Presence::absent) effects_.emplace_back(RemovePeer{peer->entry()});
   report(EventKind::peer_gone, *peer, {});
   admission_.gone(number);
   peers_.remove(number, now);

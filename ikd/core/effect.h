@@ -130,7 +130,6 @@ struct MovePeer {
 /// The last of a peer: its policies and map elements.
 struct RemovePeer {
   PeerEntry entry;
-  std::vector<xfrm::PolicyId> policies;
 };
 
 /// How many packets a peer's inbound SAs have taken: a peer that sends is alive. Answered by InboundCounted.

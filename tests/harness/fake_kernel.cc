@@ -245,7 +245,7 @@ void FakeKernel::run(const ike::RemovePeer& e, base::Time) {
     if (sa.reqid.value == e.entry.mark.value) complain("removes a peer that has an SA: " + name_of(id));
   }
   entries_.erase(e.entry.mark);
-  for (const auto& policy : e.policies) policies_.erase(policy);
+  std::erase_if(policies_, [&](const auto& p) { return p.second.reqid.value == e.entry.mark.value; });
 }
 
 void FakeKernel::run(const ike::CountInbound& e, base::Time now) {

@@ -122,7 +122,7 @@ int main(int argc, char** argv) {
     for (; there > size; --there) {
       must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.inbound(there).sa)}));
       must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.outbound(there).sa)}));
-      must(broker->remove(ike::RemovePeer{peers.entry(there), {xfrm::id_of(peers.policy(there))}}));
+      must(broker->remove(ike::RemovePeer{peers.entry(there)}));
     }
     std::cout << nlohmann::json{{"peers", size}, {"in_us", in_us}, {"out_us", out.microseconds(sample)}}
               << std::endl;

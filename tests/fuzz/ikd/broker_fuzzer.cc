@@ -68,7 +68,7 @@ void perform(const ike::InstallInbound& r) {
 void perform(const ike::InstallOutbound& r) {
   if (range().admits(r)) same_for_the_kernel(r.sa);
 }
-void perform(const ike::RemovePeer& r) { (void)range().admits(r); }
+void perform(const ike::RemovePeer& r) { (void)range().admits(r.entry); }
 void perform(const ike::MovePeer& r) { (void)range().admits(r); }
 void perform(const ikd::FillMaps& r) {
   for (const auto& peer : r.peers) (void)range().admits(peer);

@@ -132,7 +132,7 @@ std::deque<Request> requests() {
   out.push_back(inbound());
   out.push_back(outbound());
   out.push_back(ike::RemoveSa{sa_id()});
-  out.push_back(ike::RemovePeer{entry(), {xfrm::id_of(policy())}});
+  out.push_back(ike::RemovePeer{entry()});
   out.push_back(move());
   out.push_back(FillMaps{{entry(), {.mark = base::Mark(0x800), .alias = outside_v6, .home = outside_v6}}});
   out.push_back(FillMaps{});

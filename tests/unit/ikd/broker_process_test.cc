@@ -114,8 +114,8 @@ TEST_F(BrokerBeside, DoesWhatIsAskedForWithinItsRange) {
   EXPECT_TRUE(
       client.fill_maps({{.mark = base::Mark(0x700), .alias = alias, .home = base::Address::v4(0xc6336401)}}));
   EXPECT_TRUE(there());
-  EXPECT_TRUE(client.remove(ike::RemovePeer{
-      {.mark = base::Mark(0x700), .alias = alias, .home = base::Address::v4(0xc6336401)}, {}}));
+  EXPECT_TRUE(client.remove(
+      ike::RemovePeer{{.mark = base::Mark(0x700), .alias = alias, .home = base::Address::v4(0xc6336401)}}));
   EXPECT_FALSE(there());
   EXPECT_EQ(
       client.absent({{.destination = alias, .spi = xfrm::Spi(0x1000), .protocol = 50, .mark = {}}})->size(),

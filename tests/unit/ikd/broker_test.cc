@@ -54,6 +54,16 @@ xfrm::Sa inbound_of(const ike::PeerEntry& entry, std::uint32_t spi) {
   return out;
 }
 
+xfrm::Sa outbound_of(const ike::PeerEntry& entry, std::uint32_t spi) {
+  auto out = inbound_of(entry, spi);
+  out.source = gateway;
+  out.destination = entry.alias;
+  out.selector = policy_of(entry).selector;
+  out.mark = policy_of(entry).mark;
+  out.set_mark.reset();
+  return out;
+}
+
 class BrokerInAKernel : public testing::Test {
  protected:
   void SetUp() override {
@@ -71,8 +81,19 @@ class BrokerInAKernel : public testing::Test {
     auto broker = Broker::open(*config, Keys(config->ike, std::move(secrets)));
     ASSERT_TRUE(broker) << broker.error().message;
     broker_.emplace(std::move(*broker));
-    for (const auto& entry : {first, second}) ASSERT_TRUE(kernel_->install(policy_of(entry)));
+    const auto probe = inbound_of(first, 0x100);
+    if (!kernel_->install(probe)) GTEST_SKIP() << "no ESP here";
+    ASSERT_TRUE(kernel_->remove(xfrm::id_of(probe)));
+    for (const auto& entry : {first, second}) ASSERT_TRUE(install_policy(entry, policy_of(entry)));
     ASSERT_TRUE(broker_->fill_maps({first, second}));
+  }
+  /// With an SA that is gone again.
+  base::Result<void> install_policy(const ike::PeerEntry& entry, const xfrm::Policy& policy) {
+    const auto id = xfrm::id_of(outbound_of(entry, 0x200));
+    auto done = broker_->install(
+        ike::InstallOutbound{.ticket = {}, .sa = outbound_of(entry, 0x200), .new_policy = policy});
+    EXPECT_TRUE(broker_->remove(ike::RemoveSa{id}));
+    return done;
   }
   static bool load() { return std::system("nft -f " SAMEROOF_SOURCE_DIR "/nft/sameroof.nft") == 0; }
   static void flush() { ASSERT_EQ(std::system("nft flush ruleset"), 0); }
@@ -89,9 +110,6 @@ class BrokerInAKernel : public testing::Test {
     auto map = nft::PeerMap::open();
     return map && !map->add_peer(entry.mark, entry.alias, base::Address::v4(0xc6336409));
   }
-  ike::RemovePeer goodbye(const ike::PeerEntry& entry) {
-    return {.entry = entry, .policies = {xfrm::id_of(policy_of(entry))}};
-  }
 
   const ike::PeerEntry first = peer(1), second = peer(2);
   std::optional<xfrm::Kernel> kernel_;
@@ -103,19 +121,25 @@ using FlushedRuleset = BrokerInAKernel;
 TEST_F(FlushedRuleset, TakesNobodysPolicyWithIt) {
   flush();
   EXPECT_FALSE(broker_->ruleset_loaded());
-  EXPECT_TRUE(broker_->remove(goodbye(first)));
+  EXPECT_TRUE(broker_->remove(ike::RemovePeer{first}));
   EXPECT_THAT(policies(), testing::UnorderedElementsAre(first.alias, second.alias))
       << "nothing else keeps what is still sent to it from leaving in clear text";
 }
 
 TEST_F(FlushedRuleset, ThatIsLoadedAgainHasTheLivingAndNothingOfTheGone) {
   flush();
-  ASSERT_TRUE(broker_->remove(goodbye(first)));
+  ASSERT_TRUE(broker_->remove(ike::RemovePeer{first}));
   ASSERT_TRUE(load());
   ASSERT_TRUE(broker_->fill_maps({second}));
   EXPECT_TRUE(there(second));
   EXPECT_FALSE(there(first));
   EXPECT_THAT(policies(), ElementsAre(second.alias));
+}
+
+TEST_F(FlushedRuleset, CollectsNoMorePoliciesThanTheGoneHad) {
+  flush();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(broker_->remove(ike::RemovePeer{first}));
+  EXPECT_EQ(broker_->kept(), 1u);
 }
 
 TEST_F(FlushedRuleset, KeepsPoliciesBeyondTheDaemonsEndAndTheNextRunRemovesThem) {
@@ -132,22 +156,12 @@ TEST_F(FlushedRuleset, KeepsPoliciesBeyondTheDaemonsEndAndTheNextRunRemovesThem)
 TEST_F(FlushedRuleset, FillingTwiceChangesNothing) {
   ASSERT_TRUE(broker_->fill_maps({first, second}));
   EXPECT_TRUE(there(first));
-  ASSERT_TRUE(broker_->remove(goodbye(first)));
+  ASSERT_TRUE(broker_->remove(ike::RemovePeer{first}));
   EXPECT_FALSE(there(first));
   EXPECT_THAT(policies(), ElementsAre(second.alias));
 }
 
-/// Policies are XFRM's own; SAs need the kernel's ESP, too.
-class BrokerAndSas : public BrokerInAKernel {
- protected:
-  void SetUp() override {
-    BrokerInAKernel::SetUp();
-    if (IsSkipped() || HasFatalFailure()) return;
-    const auto probe = inbound_of(first, 0x100);
-    if (!kernel_->install(probe)) GTEST_SKIP() << "no ESP here";
-    ASSERT_TRUE(kernel_->remove(xfrm::id_of(probe)));
-  }
-};
+using BrokerAndSas = BrokerInAKernel;
 
 TEST_F(BrokerAndSas, InstallsAndRemovesWhatIsOurs) {
   const auto id = xfrm::id_of(inbound_of(first, 0x1000));
@@ -187,6 +201,17 @@ TEST_F(BrokerAndSas, OnePeerCannotFillTheKernel) {
   // One that the kernel dropped by itself makes room, too.
   ASSERT_TRUE(kernel_->remove(xfrm::id_of(inbound_of(first, 0x3000))));
   EXPECT_TRUE(install(spi));
+}
+
+TEST_F(BrokerAndSas, OnePeerHasOnePolicyForEachService) {
+  auto another = policy_of(first);
+  another.selector.source = {base::Address::v4(0xcb007102), 32};
+  const auto refused = install_policy(first, another);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("too many policies"));
+  ASSERT_TRUE(broker_->remove(ike::RemovePeer{first}));
+  EXPECT_TRUE(install_policy(first, another)) << "the next of its number begins anew";
+  EXPECT_THAT(policies(), testing::UnorderedElementsAre(first.alias, second.alias));
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ bool admitted(Request request, Change change) {
 TEST(Range, AdmitsWhatIsOurs) {
   EXPECT_TRUE(range().admits(inbound()));
   EXPECT_TRUE(range().admits(outbound()));
-  EXPECT_TRUE(range().admits(ike::RemovePeer{entry(), {xfrm::id_of(policy())}}));
+  EXPECT_TRUE(range().admits(entry()));
   EXPECT_TRUE(range().admits(ike::MovePeer{.mark = entry().mark,
                                            .alias = entry().alias,
                                            .new_home = nat,
@@ -133,19 +133,14 @@ TEST(Range, RefusesAnOutboundSaOrPolicyThatTakesOthersPackets) {
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->selector.destination.length = 0; }));
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->selector.destination = host(nat); }));
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->selector.source_port = 22; }));
+  EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->selector.destination_port = 1701; }))
+      << "one of 65536 for the same packets";
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->direction = xfrm::Direction::in; }));
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->mark.reset(); }));
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->reqid = xfrm::Reqid(0x800); }));
 }
 
 TEST(Range, RefusesToRemoveOrMoveWhatIsNotThePeers) {
-  const auto remove = [](ike::PeerEntry whose, xfrm::Policy what) {
-    return range().admits(ike::RemovePeer{whose, {xfrm::id_of(what)}});
-  };
-  EXPECT_FALSE(remove(entry(8), policy())) << "a neighbour's policy";
-  auto foreign = policy();
-  foreign.selector.destination = host(nat);
-  EXPECT_FALSE(remove(entry(), foreign));
   auto mixed = entry();
   mixed.alias = entry(8).alias;
   EXPECT_FALSE(range().admits(mixed));
@@ -237,7 +232,7 @@ TEST(Range, AdmitsWhatTheCoreMakes) {
     EXPECT_TRUE(range().holds(sa));
   }
   EXPECT_TRUE(range().holds(made));
-  EXPECT_TRUE(range().admits(ike::RemovePeer{peer, {xfrm::id_of(made)}}));
+  EXPECT_TRUE(range().admits(peer));
 }
 
 }  // namespace
