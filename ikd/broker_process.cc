@@ -27,6 +27,9 @@ using namespace std::chrono_literals;
 constexpr auto long_goodbye = 10s, short_goodbye = 1s;
 constexpr unsigned most_workers = 64;
 constexpr int first_free = 3;  // descriptor of the other process
+// Two sockets for each address; the kernel's events, the control socket, notices, and a way to the keys for
+// each worker.
+static_assert(2 * config::most_listen + 3 + most_workers <= os::Channel::most_descriptors);
 
 /// Nobody else's, as the package makes it. Where there is none, the user whom nothing belongs to.
 void give_user(Hello& hello) {

@@ -59,7 +59,19 @@ base::Result<void> load_classes(const Config& config, Credentials& out) {
   return {};
 }
 
+/// What one process of ikd tells the other of them is part of one message (os::Channel::longest_message).
+constexpr std::size_t most_octets = 64 * 1024;
+
+std::size_t octets_of(const ike::OwnCertificate& own) {
+  std::size_t out = own.id_body.size();
+  for (const auto* list : {&own.chain, &own.issuers}) {
+    for (const auto& each : *list) out += each.size() + sizeof(std::uint32_t);
+  }
+  return out;
+}
+
 base::Result<void> load_own(const Config& config, Credentials& out) {
+  std::size_t octets = 0;
   for (const auto& own : config.ike.own_certificates) {
     const auto chain = config::read_file(own.file);
     if (!chain) return refuse(config, own.line, "ike.own_certificate.file", chain.error().message);
@@ -68,6 +80,10 @@ base::Result<void> load_own(const Config& config, Credentials& out) {
     const pki::PemFile certificates{own.file, chain->view()};
     auto identity = pki::own_identity(certificates, {own.key, key->view()}, own.identity);
     if (!identity) return refuse(config, own.line, "ike.own_certificate", identity.error().message);
+    octets += octets_of(identity->certificate);
+    if (octets > most_octets)
+      return refuse(config, own.line, "ike.own_certificate.file",
+                    own.file + " has more certificates than the gateway's own and those of its authorities");
     out.own.push_back(std::move(*identity));
     for (auto& doubt : pki::doubts_about(certificates)) out.doubts.push_back(std::move(doubt));
   }

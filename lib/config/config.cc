@@ -24,7 +24,8 @@ struct OpenFile {
 
 base::Result<OpenFile> open_file(const std::string& path) {
   OpenFile out;
-  out.fd = base::Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // A FIFO would wait for somebody who writes.
+  out.fd = base::Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!out.fd) return base::fail_errno(fmt::format("cannot open {}", path), errno);
   if (::fstat(out.fd.get(), &out.status) < 0)
     return base::fail_errno(fmt::format("cannot stat {}", path), errno);

@@ -124,6 +124,9 @@ enum class ExternalLookup {
   conntrack  ///< by the mark, too, which connection tracking keeps for the daemon
 };
 
+/// Of each `listen`: as many as ikd's two processes can hand over (os::Channel::most_descriptors).
+constexpr std::size_t most_listen = 64;
+
 /// [l2tp]
 struct L2tp {
   std::vector<base::Address> listen{base::Address{}};  ///< UDP 1701

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace config {
 
 std::string sentence(std::string_view file_name, int line, std::string_view key, std::string_view why) {
@@ -9,6 +11,22 @@ std::string sentence(std::string_view file_name, int line, std::string_view key,
   if (line > 0) out += fmt::format(": line {}", line);
   if (!key.empty()) out += fmt::format(": {}", key);
   return out += fmt::format(": {}", why);
+}
+
+base::Result<void> check_lines(std::string_view text, std::string_view file_name) {
+  constexpr std::size_t longest = 4096;
+  for (int line = 1;; ++line) {
+    const auto end = std::min(text.find('\n'), text.size());
+    if (end > longest)
+      return base::fail(sentence(file_name, line, "", fmt::format("is longer than {} octets", longest)));
+    for (auto rest = text.substr(0, end); !rest.empty();) {
+      const auto size = base::utf8_size(rest);
+      if (size == 0) return base::fail(sentence(file_name, line, "", "is not UTF-8"));
+      rest.remove_prefix(size);
+    }
+    if (end == text.size()) return {};
+    text.remove_prefix(end + 1);
+  }
 }
 
 base::Error complaint(const Config& config, int line, std::string_view key, std::string_view why) {

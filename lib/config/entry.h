@@ -22,6 +22,11 @@ namespace config {
 /// "sameroof.toml: line 3: ike.max_halfopen: unknown key"
 std::string sentence(std::string_view file_name, int line, std::string_view key, std::string_view why);
 
+/// Refuses what is not UTF-8, of which the parser does not know the line, and a line that is longer than any
+/// of ours: a key of many parts ("a.a.a...") becomes as many tables in one another, too deep for whoever
+/// walks them.
+base::Result<void> check_lines(std::string_view text, std::string_view file_name);
+
 inline int line_of(const toml::source_region& source) { return static_cast<int>(source.begin.line); }
 
 /// Keeps the refusal that stands first in the file: tables are walked in the order of their keys.

@@ -50,6 +50,7 @@ void read_listen(const Entry& e, std::vector<base::Address>& out) {
     if (std::ranges::find(out, address) != out.end()) element.refuse("is listed twice");
     out.push_back(address);
   }
+  if (out.size() > most_listen) e.refuse(fmt::format("must have at most {} addresses", most_listen));
   for (const auto& address : out) {
     if (address.is_unspecified() && std::ranges::count(out, address.family(), &base::Address::family) > 1)
       e.refuse(
@@ -348,6 +349,7 @@ Config read(const toml::table& root, std::string_view file_name, Complaints& com
 }  // namespace
 
 base::Result<Config> parse(std::string_view text, std::string_view file_name) {
+  if (auto lines = check_lines(text, file_name); !lines) return tl::unexpected(lines.error());
   try {
     const toml::table root = toml::parse(text);
     Complaints complaints(file_name);

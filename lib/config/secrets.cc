@@ -94,6 +94,7 @@ Secrets read(const toml::table& root, Complaints& complaints) {
 }  // namespace
 
 base::Result<Secrets> parse_secrets(std::string_view text, std::string_view file_name) {
+  if (auto lines = check_lines(text, file_name); !lines) return tl::unexpected(lines.error());
   try {
     toml::table root = toml::parse(text);
     Complaints complaints(file_name);

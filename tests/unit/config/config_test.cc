@@ -3,12 +3,13 @@
 #include <fstream>
 #include <sstream>
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 namespace config {
 namespace {
 
 using std::chrono::seconds;
+using testing::HasSubstr;
 
 constexpr std::string_view ppp = R"(
 [ppp]
@@ -204,6 +205,45 @@ TEST(Config, AnUnknownKeyIsNamedWithItsLine) {
 TEST(Config, TheFirstLineAtFaultIsNamedWhateverTheOrderOfKeys) {
   EXPECT_EQ(refusal_beside_ppp("[l2tp]\nhello_seconds = -1\ncleartext = 'maybe'\n"),
             "sameroof.toml: line 2: l2tp.hello_seconds: must be from 0 to 86400");
+}
+
+TEST(Config, HalfWrittenAndForeignBytesAreRefusedByTheirLine) {
+  EXPECT_THAT(refusal("[[ike.psk]]\nname = \"family\n"), HasSubstr("sameroof.toml: line 2: "));
+  EXPECT_THAT(refusal("[[ike.psk]]\nname = \"fam"), HasSubstr("sameroof.toml: line 2: "));
+  EXPECT_THAT(refusal("[[ike.psk]]\nname = \"a\"\nname = \"b\"\n"), HasSubstr("sameroof.toml: line 3: "));
+  EXPECT_THAT(refusal("[ike]\n# \x01\n"), HasSubstr("sameroof.toml: line 2: "));
+  EXPECT_THAT(refusal(std::string("[ike]\n\0\n", 8)), HasSubstr("sameroof.toml: line 2: "));
+  EXPECT_EQ(refusal("[ike]\n# gr\xfcn\n"), "sameroof.toml: line 2: is not UTF-8");
+  EXPECT_EQ(refusal(""), "sameroof.toml: line 1: ppp: the section [ppp] is missing");
+}
+
+TEST(Config, AByteOrderMarkAndLinesOfWindowsAreFine) {
+  std::string text = "\xef\xbb\xbf[ppp]\nlocal_address = \"10.0.0.1\"\npool = \"10.0.1.0/24\"\n";
+  for (auto at = text.find('\n'); at != text.npos; at = text.find('\n', at + 2)) text.insert(at, "\r");
+  EXPECT_TRUE(parse(text, "sameroof.toml"));
+}
+
+TEST(Config, AKeyOfAMillionPartsIsRefused) {
+  std::string key = "[ike]\n";
+  for (int i = 0; i < 1'000'000; ++i) key += "a.";
+  EXPECT_EQ(refusal(key + "a = 1\n"), "sameroof.toml: line 2: is longer than 4096 octets");
+  const auto secret = parse_secrets(key + "a = 1\n", "secrets.toml");
+  ASSERT_FALSE(secret);
+  EXPECT_EQ(secret.error().message, "secrets.toml: line 2: is longer than 4096 octets");
+  EXPECT_THAT(refusal_beside_ppp("[ike]\n" + key.substr(6, 4092) + "a=1\n"), HasSubstr("unknown key"));
+  EXPECT_THAT(refusal_beside_ppp("[" + key.substr(6, 4000) + "a]\n" + key.substr(6, 4000) + "a = 1\n"),
+              HasSubstr("unknown key"));
+}
+
+TEST(Config, ListensOnNoMoreAddressesThanTwoProcessesCanShare) {
+  const auto listen = [](int count) {
+    std::string text = "[ike]\nlisten = [";
+    for (int i = 1; i <= count; ++i) text += "\"10.0.0." + std::to_string(i) + "\", ";
+    return text + "]\n";
+  };
+  EXPECT_TRUE(parse(listen(64) + std::string(ppp), "sameroof.toml"));
+  EXPECT_EQ(refusal_beside_ppp(listen(65)),
+            "sameroof.toml: line 2: ike.listen: must have at most 64 addresses");
 }
 
 TEST(Config, BadTomlIsARefusalWithALine) {

@@ -175,5 +175,13 @@ TEST(Load, SaysWhichFileCannotBeOpened) {
   EXPECT_EQ(load("/tmp").error().message, "/tmp is not a regular file");
 }
 
+TEST_F(SecretsFile, DoesNotWaitForAFifo) {
+  ::unlink(path_);
+  ASSERT_EQ(::mkfifo(path_, 0600), 0);
+  const auto waits_for_nobody = load_secrets(path_);
+  ASSERT_FALSE(waits_for_nobody);
+  EXPECT_EQ(waits_for_nobody.error().message, std::string(path_) + " is not a regular file");
+}
+
 }  // namespace
 }  // namespace config

@@ -78,6 +78,16 @@ TEST_F(CredentialsTest, WhatIsMissingIsNamed) {
   EXPECT_EQ(verdict(), "sameroof.toml: line 2: ike.trust: cannot open /ca.pem: No such file or directory");
 }
 
+TEST_F(CredentialsTest, AChainThatIsTheWholeWorldsAuthoritiesIsRefused) {
+  std::string chain = gateway.pem();
+  for (int i = 0; i < 500; ++i) chain += root.pem();
+  write("gw.pem", chain);
+  EXPECT_EQ(
+      verdict(),
+      "sameroof.toml: line 3: ike.own_certificate.file: /gw.pem has more certificates than the gateway's "
+      "own and those of its authorities");
+}
+
 TEST_F(CredentialsTest, KeyThatOthersMayReadIsRefused) {
   write("gw.key", gateway.key_pem(), 0640);
   EXPECT_EQ(
