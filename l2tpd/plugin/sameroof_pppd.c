@@ -1,5 +1,5 @@
-/* A plugin for pppd 2.4.9: who may log in and which address a peer gets is asked of l2tpd, over a descriptor
- * that pppd inherits (option sameroof_fd). The files in /etc/ppp are neither read for that nor needed. With
+/* A plugin for pppd: who may log in and which address a peer gets is asked of l2tpd, over a descriptor that
+ * pppd inherits (option sameroof_fd). The files in /etc/ppp are neither read for that nor needed. With
  * sameroof_radius, radius.so, which is loaded before, judges the password, and l2tpd the rest. */
 
 #include <arpa/inet.h>
@@ -13,21 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* pppd's headers leave out prototypes in places, and pppd.h must come first. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wstrict-prototypes"
-#pragma GCC diagnostic ignored "-Wpedantic"
-/* clang-format off */
-#include <pppd/pppd.h>
-#include <pppd/chap-new.h>
-#include <pppd/fsm.h>
-#include <pppd/ipcp.h>
-/* clang-format on */
-#pragma GCC diagnostic pop
-
+#include "pppd_interface.h"
 #include "protocol.h"
 
-char pppd_version[] = VERSION;
+char pppd_version[] = PPPD_VERSION;
 
 static int l2tpd_fd = -1;
 static u_int32_t leased; /* network order; 0: the peer is not authenticated yet */
@@ -112,14 +101,14 @@ static void show_reason(const struct message* answer, char* out, int space) {
 }
 
 /* The stricter of two limits, of which zero is none. */
-static void limit(int* seconds, const struct message* answer, int number) {
+static unsigned int limit(int seconds, const struct message* answer, int number) {
   size_t size = 0;
   const unsigned char* field = field_of(answer, number, &size);
-  uint32_t value;
-  if (field == NULL || size != sizeof value) return;
-  memcpy(&value, field, sizeof value);
+  uint32_t value = 0;
+  if (field != NULL && size == sizeof value) memcpy(&value, field, sizeof value);
   value = ntohl(value);
-  if (value != 0 && value <= INT32_MAX && (*seconds == 0 || (int)value < *seconds)) *seconds = (int)value;
+  if (value == 0 || value > INT32_MAX) return (unsigned int)seconds;
+  return seconds == 0 || value < (unsigned int)seconds ? value : (unsigned int)seconds;
 }
 
 /* From a yes that carries the peer's address and how long it may stay. */
@@ -128,8 +117,8 @@ static int take_lease(const struct message* answer) {
   const unsigned char* address = field_of(answer, 0, &size);
   if (address == NULL || size != sizeof leased) return 0;
   memcpy(&leased, address, sizeof leased);
-  limit(&maxconnect, answer, 1);
-  limit(&idle_time_limit, answer, 2);
+  ppp_set_max_connect_time(limit(ppp_get_max_connect_time(), answer, 1));
+  ppp_set_max_idle_time(limit(ppp_get_max_idle_time(), answer, 2));
   return leased != 0;
 }
 
@@ -216,11 +205,11 @@ static void choose_address(u_int32_t* address) { *address = leased; }
 
 static void report_up(void* context, int argument) {
   struct message question, answer;
-  const uint16_t mtu = htons((uint16_t)netif_get_mtu(0));
+  const uint16_t mtu = htons((uint16_t)ppp_get_mtu(0));
   (void)context;
   (void)argument;
   begin(&question, sameroof_up);
-  put_field(&question, ifname, strlen(ifname));
+  put_field(&question, ppp_ifname(), strlen(ppp_ifname()));
   put_field(&question, &ipcp_gotoptions[0].ouraddr, 4);
   put_field(&question, &ipcp_hisoptions[0].hisaddr, 4);
   put_field(&question, &mtu, sizeof mtu);
@@ -231,22 +220,22 @@ static void report_up(void* context, int argument) {
  * closed, and takes that for the reason. */
 static void report_down(void* context, int argument) {
   struct message question, answer;
-  const unsigned char reason = (unsigned char)status;
+  const unsigned char reason = (unsigned char)ppp_status();
   (void)context;
   (void)argument;
   begin(&question, sameroof_down);
-  put_field(&question, ifname, strlen(ifname));
+  put_field(&question, ppp_ifname(), strlen(ppp_ifname()));
   put_field(&question, &reason, 1);
   ask(&question, &answer);
 }
 
 static void report_ipv6_up(void* context, int argument) {
   struct message question, answer;
-  const uint16_t mtu = htons((uint16_t)netif_get_mtu(0));
+  const uint16_t mtu = htons((uint16_t)ppp_get_mtu(0));
   (void)context;
   (void)argument;
   begin(&question, sameroof_ipv6_up);
-  put_field(&question, ifname, strlen(ifname));
+  put_field(&question, ppp_ifname(), strlen(ppp_ifname()));
   put_field(&question, &mtu, sizeof mtu);
   ask(&question, &answer);
 }
@@ -256,7 +245,7 @@ static void report_ipv6_down(void* context, int argument) {
   (void)context;
   (void)argument;
   begin(&question, sameroof_ipv6_down);
-  put_field(&question, ifname, strlen(ifname));
+  put_field(&question, ppp_ifname(), strlen(ppp_ifname()));
   ask(&question, &answer);
 }
 
@@ -271,7 +260,7 @@ void plugin_init(void) {
   /* When l2tpd is killed, the session in the kernel goes with its sockets, but pppd does not notice: its
    * interface would keep an address that the next l2tpd gives to somebody else. */
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  add_options(options);
+  ppp_add_options(options);
   radius_verify_chap = chap_verify_hook;
   radius_verify_pap = pap_auth_hook;
   radius_choose_address = ip_choose_hook;
@@ -281,9 +270,9 @@ void plugin_init(void) {
   pap_auth_hook = verify_pap;
   allowed_address_hook = address_allowed;
   ip_choose_hook = choose_address;
-  add_notifier(&ip_up_notifier, report_up, NULL);
-  add_notifier(&ip_down_notifier, report_down, NULL);
-  add_notifier(&ipv6_up_notifier, report_ipv6_up, NULL);
-  add_notifier(&ipv6_down_notifier, report_ipv6_down, NULL);
-  add_notifier(&fork_notifier, close_in_child, NULL);
+  ppp_add_notify(NF_IP_UP, report_up, NULL);
+  ppp_add_notify(NF_IP_DOWN, report_down, NULL);
+  ppp_add_notify(NF_IPV6_UP, report_ipv6_up, NULL);
+  ppp_add_notify(NF_IPV6_DOWN, report_ipv6_down, NULL);
+  ppp_add_notify(NF_FORK, close_in_child, NULL);
 }

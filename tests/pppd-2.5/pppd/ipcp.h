@@ -1,0 +1,7 @@
+typedef struct ipcp_options {
+  bool neg_addr;
+  uint32_t ouraddr, hisaddr; /* network order */
+} ipcp_options;
+extern ipcp_options ipcp_gotoptions[];
+extern ipcp_options ipcp_hisoptions[];
+extern void (*ip_choose_hook)(uint32_t* address);

@@ -1,0 +1,1 @@
+#define PPPD_VERSION "2.5.0"
