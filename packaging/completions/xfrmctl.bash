@@ -1,13 +1,14 @@
 # bash completion for xfrmctl: subcommands and options as its own help lists them.
 _xfrmctl() {
-	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' word
+	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' before='' word
 	COMPREPLY=()
 	if [ "$previous" = --run-dir ]; then
 		mapfile -t COMPREPLY < <(compgen -d -- "$current")
 		return
 	fi
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-		case $word in -*) ;; *) command=$word ;; esac
+		[ "$before" = --run-dir ] || case $word in -*) ;; *) command=$word ;; esac
+		before=$word
 	done
 	local words
 	if [ -z "$command" ] && [[ $current != -* ]]; then

@@ -1,11 +1,14 @@
-"""Inside the guest: the package on a clean Debian with systemd, from its installation to its purge, with two real
+"""Inside the guest: the packages on a clean Debian with systemd, from their installation to their purge, with two real
 clients behind one NAT. Prints a line for each step; the last one says how many passed."""
 
+import gzip
 import json
 import os
 import pathlib
+import plistlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +24,24 @@ from topology import World  # noqa: E402
 
 ETC = pathlib.Path("/etc/sameroof")
 UNITS = ("sameroof-nft", "ikd", "l2tpd")
-PACKAGE = next(OUT.glob("*.deb"))
+NAMES = ("sameroof", "libsaref0", "libsaref-dev")
+PACKAGES = [next(OUT.glob(f"{name}_*.deb")) for name in NAMES]
+
+# Broken or half-written files: which one, what becomes of a good one, and what is said of it.
+BROKEN = {
+    "a quote is missing": ("sameroof.toml", lambda good: good.replace('name = "family"', 'name = "family'), "line"),
+    "half of it was written": ("sameroof.toml", lambda good: good[:good.rindex('"')], "line"),
+    "a key is there twice": ("sameroof.toml", lambda good: good + '\nname = "again"\n', "line"),
+    "a NUL": ("sameroof.toml", lambda good: good + "\0", "line"),
+    "UTF-16": ("sameroof.toml", lambda good: good.encode("utf-16"), "sameroof.toml: line 1: is not UTF-8"),
+    "nothing": ("sameroof.toml", lambda good: "", "line 1: ppp: the section [ppp] is missing"),
+    "too many addresses": ("sameroof.toml", lambda good: good.replace("[ike]\n", f"[ike]\nlisten = {[f'10.0.0.{n}' for n in range(1, 70)]}\n"),
+                           "ike.listen: must have at most 64 addresses"),
+    "a deep key": ("sameroof.toml", lambda good: good + "\n" + "a." * 1_000_000 + "a = 1\n", "is longer than"),
+    "100 MB": ("sameroof.toml", lambda good: b"\n" * 100_000_000, "is larger than 16 MiB"),
+    "no secret for a user": ("secrets.toml", lambda good: good[:good.index("[user]")], "has no secret"),
+    "a secret is cut off": ("secrets.toml", lambda good: good[:good.rindex('"')], "secrets.toml: line"),
+}
 
 # Somebody else's, which nothing of ours may change; what nftables.service loads.
 FOREIGN_TABLE = "table inet foreign {\n\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tudp dport 9 counter packets 0 bytes 0 drop\n\t}\n}\n"
@@ -122,13 +142,64 @@ class Test:
     # The steps, in this order.
 
     def install(self):
-        """The package installs; without secrets nothing is started, nothing fails, and forwarding is on."""
-        run("dpkg", "-i", PACKAGE)
+        """The packages install; without secrets nothing is started, nothing fails, and forwarding is on."""
+        run("dpkg", "-i", *PACKAGES)
         expect(not active(), f"started without secrets: {active()}")
         failed = run("systemctl", "--failed", "--plain", "--no-legend")
         expect(not any(unit in failed for unit in UNITS), f"failed: {failed}")
         expect(run("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1", "net.ipv4.ip_forward is not 1")
         expect(foreign() == self.foreign, "a foreign table or SA has changed")
+        completed = run("bash", "-c", ". /usr/share/bash-completion/completions/xfrmctl; COMP_WORDS=(xfrmctl --run-dir /run/sameroof pe); "
+                        "COMP_CWORD=3; _xfrmctl; echo ${COMPREPLY[@]}")
+        expect(completed.strip() == "peers", f"'xfrmctl --run-dir /run/sameroof pe' was to be completed: {completed}")
+
+    def library(self):
+        """The program of saref(3) compiles against the installed library, and tells a stranger that it is one."""
+        with gzip.open("/usr/share/man/man3/saref.3.gz", "rt") as page:
+            source = re.search(r"\.Bd -literal.*?\n(.*?)\.Ed", page.read(), re.DOTALL)[1]
+        folder = pathlib.Path("/tmp/whose")
+        folder.mkdir()
+        (folder / "whose.c").write_text(source)
+        run("tcc", "-o", folder / "whose", folder / "whose.c", *run("pkg-config", "--cflags", "--libs", "saref").split())
+        with subprocess.Popen([folder / "whose"]) as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.settimeout(1)
+            heard = []
+
+            def answered():
+                asker.sendto(b"who am I?", ("127.0.0.1", 7777))
+                try:
+                    heard.append(asker.recv(1024).decode())
+                except (TimeoutError, ConnectionRefusedError):
+                    pass
+                return heard
+
+            try:
+                wait_for(answered, 20, "an answer of the program")
+            finally:
+                server.kill()
+        expect(heard[0] == "a stranger", f"it was to say that nobody is known: {heard}")
+
+    def setup(self):
+        """sameroof-setup makes up what is secret, starts the gateway, and prints what devices need; its profile says the same."""
+        said = run("sameroof-setup", "--address", "vpn.example.org")
+        expect(active() == list(UNITS), f"of the units only {active()} run: {complaints()}")
+        told = {key: value for key, value in re.findall(r"^  (server|pre-shared key|user|password) +(\S+)$", said, re.MULTILINE)}
+        secrets = (ETC / "secrets.toml").read_text()
+        expect(told["server"] == "vpn.example.org" and told["user"] == "alice" and len(told["pre-shared key"]) >= 20 and
+               f'"family" = "{told["pre-shared key"]}"' in secrets and f'"alice" = "{told["password"]}"' in secrets,
+               f"what it prints is not what it has written: {said}")
+        expect((ETC / "secrets.toml").stat().st_mode & 0o777 == 0o600, "others may read the secrets")
+        profile = plistlib.loads(run("sameroof-setup", "--address", "vpn.example.org", "--mobileconfig", "alice").encode())
+        (vpn,) = profile["PayloadContent"]
+        expect((vpn["PPP"]["CommRemoteAddress"], vpn["PPP"]["AuthName"], vpn["PPP"]["AuthPassword"], vpn["IPSec"]["SharedSecret"].decode()) ==
+               (told["server"], told["user"], told["password"], told["pre-shared key"]), f"the profile has something else: {vpn}")
+        (ETC / "secrets.toml").write_text("[psk] # in another hand\n family=[\n  'the new one', \"the old one\" ]\n[user]\n'alice'='pass word'\nbob=\"b\"\n")
+        (vpn,) = plistlib.loads(run("sameroof-setup", "--mobileconfig", "alice").encode())["PayloadContent"]
+        expect((vpn["PPP"]["AuthPassword"], vpn["IPSec"]["SharedSecret"]) == ("pass word", b"the new one"), f"the profile has something else: {vpn}")
+        (ETC / "secrets.toml").write_text(secrets)
+        expect(told["pre-shared key"] in run("sameroof-setup") and secrets == (ETC / "secrets.toml").read_text(),
+               "a second run changes the secrets")
+        run("systemctl", "stop", *UNITS)
 
     def refuse_broken(self):
         """A broken configuration is refused with its line, and nothing of it is left running."""
@@ -167,8 +238,28 @@ class Test:
         run("systemctl", "start", "ikd", "l2tpd")
         expect(active() == list(UNITS), f"of the units only {active()} run: {complaints()}")
         self.dial()
+        marks = [peer["mark"] for peer in json.loads(run("xfrmctl", "peers", "--json"))["peers"]]
+        for mark in marks:
+            who = set(run("journalctl", "-q", "-b", "-o", "cat", "--output-fields=_COMM", f"MARK={mark:#x}").split())
+            expect(who == {"ikd", "l2tpd"}, f"of mark {mark:#x} the journal has lines of {who}")
         rows = run("xfrmctl", "peers")
         expect(all(re.search(rf"\b{user}\b", rows) for user in USERS), f"xfrmctl peers does not list both: {rows}")
+
+    def refuse_while_serving(self):
+        """Broken and half-written files are refused by name while the gateway serves, which notices nothing."""
+        tunnels = self.tunnels()
+        for what, (name, broken, wanted) in BROKEN.items():
+            good = (ETC / name).read_text()
+            bad = broken(good)
+            expect(bad != good, f"{what}: the file is as good as before")
+            (ETC / name).write_bytes(bad if isinstance(bad, bytes) else bad.encode())
+            for command in (("ikd", "--check"), ("xfrmctl", "reload")):
+                done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+                expect(done.returncode in (1, 2) and wanted in done.stdout and "\n" not in done.stdout.strip(),
+                       f"{what}: {command} was to say {wanted!r}, and ended with {done.returncode}: {done.stdout}")
+            (ETC / name).write_text(good)
+        expect(self.tunnels() == tunnels, f"the daemons had {tunnels}, and now {self.tunnels()}")
+        self.prove()
 
     def sandbox(self):
         """Units and AppArmor leave the daemons and their pppds no more than they need."""
@@ -212,8 +303,13 @@ class Test:
         expect(all(c.established("IKE_SA") == 1 for c in self.clients), "a client had to connect again")
 
     def firewall(self):
-        """nftables is reloaded and restarted, which flushes all tables: ours is back, and both tunnels go on."""
+        """nftables is reloaded and restarted, which flushes all tables and puts the firewall of operations.md in their place, which
+        drops by default: ours is back, both tunnels go on, and from here on clients dial through it."""
         tunnels = self.tunnels()
+        guide = pathlib.Path("/usr/share/doc/sameroof/operations.md").read_text()
+        tables = re.findall(r"^    table .*?^    }\n", guide, re.MULTILINE | re.DOTALL)
+        expect(len(tables) == 2, f"operations.md was to have two tables of nftables: {tables}")
+        pathlib.Path("/etc/nftables.conf").write_text("flush ruleset\n" + FOREIGN_TABLE + "".join(tables))
         for verb in ("reload", "restart"):
             run("systemctl", verb, "nftables")
             self.prove()
@@ -241,9 +337,18 @@ class Test:
         self.dial()
 
     def upgrade(self):
-        """Installed again over itself: the edited files stay, the units run, and clients connect."""
+        """Installed again over itself: the edited files stay, the units run, and clients connect. Where they could not start
+        again, the daemons of before serve on."""
         before = (ETC / "sameroof.toml").read_text(), (ETC / "secrets.toml").read_text()
-        run("dpkg", "-i", "--force-confold", PACKAGE)
+        tunnels = self.tunnels()
+        (ETC / "sameroof.toml").write_text(before[0] + "colour = 1\n")
+        said = run("dpkg", "-i", "--force-confold", PACKAGES[0])
+        expect("user.colour: unknown key" in said and "run on" in said, f"it was to say why nothing is restarted: {said}")
+        expect(self.tunnels() == tunnels, f"the daemons had {tunnels}, and now {self.tunnels()}")
+        self.prove()
+        (ETC / "sameroof.toml").write_text(before[0])
+        run("dpkg", "-i", "--force-confold", *PACKAGES)
+        expect(not set(self.tunnels()[0]) & set(tunnels[0]), "a daemon of before the upgrade runs on")
         self.hang_up()
         expect(((ETC / "sameroof.toml").read_text(), (ETC / "secrets.toml").read_text()) == before, "an edited file has changed")
         expect(active() == list(UNITS), f"of the units only {active()} run: {complaints()}")
@@ -258,7 +363,7 @@ class Test:
 
     def remove(self):
         """Removed: no unit, table, SA or process of ours is left; the configuration is."""
-        run("dpkg", "-r", "sameroof")
+        run("dpkg", "-r", *NAMES)
         expect(not active(), f"still active: {active()}")
         left = run("nft", "list", "tables") + run("ip", "xfrm", "state") + run("ip", "xfrm", "policy")
         expect("sameroof" not in left and "240.0.0" not in left, f"left in the kernel: {left}")
@@ -267,15 +372,15 @@ class Test:
 
     def purge(self):
         """Purged: no file of ours is left, and run-time settings stay as they are."""
-        run("dpkg", "-P", "sameroof")
+        run("dpkg", "-P", *NAMES)
         left = sorted(files() - self.files)
         expect(not left, f"left behind: {left}")
         expect(not sorted(self.files - files()), f"gone with the package: {sorted(self.files - files())}")
         expect(run("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1", "a run-time setting was changed by purging")
         expect(foreign() == self.foreign, "a foreign table or SA has changed")
 
-    STEPS = (install, refuse_broken, refuse_without_ruleset, start, sandbox, self_test, reload, firewall, restart, casualty, upgrade, confined,
-             remove, purge)
+    STEPS = (install, library, setup, refuse_broken, refuse_without_ruleset, start, refuse_while_serving, sandbox, self_test, reload, firewall,
+             restart, casualty, upgrade, confined, remove, purge)
 
 
 def main():
