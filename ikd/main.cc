@@ -4,11 +4,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
+#include <pwd.h>
 
 #include "base/event_log.h"
+#include "ikd/access.h"
 #include "ikd/broker_process.h"
 #include "ikd/credentials.h"
 #include "ikd/daemon.h"
@@ -30,6 +33,22 @@ struct Arguments {
 int complain(const base::Error& error, int status) {
   base::log(base::Severity::error, error.message);
   return status;
+}
+
+/// A service manager starts the other process as its user, who reads the configuration and the authorities.
+base::Result<void> other_process_can_read(const Arguments& arguments, const config::Config& config) {
+  const auto* user = ::getpwnam("sameroof-ikd");
+  if (user == nullptr) return {};
+  std::vector<std::string> files{std::filesystem::absolute(arguments.config)};
+  for (const auto* list : {&config.ike.trust, &config.ike.revocation}) {
+    for (const auto& file : *list) files.push_back(file.value);
+  }
+  for (const auto& file : files) {
+    if (auto readable = ikd::readable_for(file, user->pw_uid); !readable)
+      return base::fail("the process that reads packets, user sameroof-ikd, cannot read " + file + ": " +
+                        readable.error().message);
+  }
+  return {};
 }
 
 /// The other process: all that it has comes through this descriptor.
@@ -59,6 +78,10 @@ int run(const Arguments& arguments) {
     return complain(settings.error(), bad_configuration);
   if (auto credentials = ikd::load_credentials(*config); !credentials)
     return complain(credentials.error(), bad_configuration);
+  if (arguments.check || !arguments.broker.launcher.empty()) {
+    if (auto readable = other_process_can_read(arguments, *config); !readable)
+      return complain(readable.error(), bad_configuration);
+  }
   if (arguments.check) return 0;
   if (config->l2tp.cleartext == config::Cleartext::only)
     return complain(config::complaint(*config, 0, "l2tp.cleartext", "\"only\" leaves nothing for ikd to do"),

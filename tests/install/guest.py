@@ -215,6 +215,11 @@ class Test:
         run("systemctl", "stop", *UNITS)
         run("systemctl", "reset-failed")
         (ETC / "sameroof.toml").write_text(good + users)
+        (ETC / "sameroof.toml").chmod(0o600)
+        said = run("ikd", "--check", check=False)
+        expect("sameroof-ikd, cannot read /etc/sameroof/sameroof.toml" in said, f"the mode of sameroof.toml was to be refused: {said}")
+        (ETC / "sameroof.toml").chmod(0o644)
+        run("ikd", "--check")
 
     def refuse_without_ruleset(self):
         """Where the ruleset cannot be loaded, neither daemon runs, and both say why."""
