@@ -15,6 +15,8 @@ constexpr base::Duration longest_turn = std::chrono::milliseconds(1);
 
 }  // namespace
 
+std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 Connection::Connection(Server& server, base::Fd fd, uid_t uid)
     : server_(server),
       fd_(std::move(fd)),
@@ -92,19 +94,21 @@ void Connection::produce(std::function<bool()> make) {
 
 void Connection::take_turn() {
   const auto started = base::Clock::now();
-  const auto make = std::exchange(make_, nullptr);  // it may end us
+  auto make = std::exchange(make_, nullptr);  // it may end us
   bool more = true;
   while (more && !dead_ && output_.empty() && base::Clock::now() - started < longest_turn) more = make();
-  if (more && !dead_) make_ = make;
+  if (more && !dead_) make_ = std::move(make);
   server_.rest_after(started);
 }
 
-void Connection::queue(const Json& message) {
+void Connection::queue(const Json& message) { queue_text(text_of(message)); }
+
+void Connection::queue_text(std::string_view message) {
   if (dead_ || call_ == CallState::oneway) return;
   const auto backlog = output_.size() - written_;
   if (backlog > server_.options_.most_unread) return die();
   if (backlog == 0) patience_.set_time(base::Clock::now() + server_.options_.patience);
-  output_ += message.dump(-1, ' ', false, Json::error_handler_t::replace);
+  output_ += message;
   output_ += '\0';
   write();
 }

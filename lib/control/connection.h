@@ -10,6 +10,9 @@
 
 namespace control {
 
+/// Octets that are no UTF-8 are replaced.
+std::string text_of(const Json& json);
+
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(Server& server, base::Fd fd, uid_t uid);
@@ -17,6 +20,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// After make_shared: starts watching.
   void start();
   void queue(const Json& message);
+  void queue_text(std::string_view message);
   void finish_call();
   /// See Call::in_turns().
   void produce(std::function<bool()> make);

@@ -100,11 +100,13 @@ bool Call::alive() const {
   return connection && !connection->dead();
 }
 
-void Call::reply(const Json& parameters) {
+void Call::reply(const Json& parameters) { reply_text(text_of(parameters)); }
+
+void Call::reply_text(std::string_view parameters) {
   const auto connection = connection_.lock();
   connection_.reset();
   if (!connection || connection->dead()) return;
-  connection->queue({{"parameters", parameters}});
+  connection->queue_text(fmt::format("{{\"parameters\":{}}}", parameters));
   connection->finish_call();
 }
 
@@ -138,23 +140,29 @@ void Call::fail(std::string_view error) { fail(error, Json::object()); }
 void reply_list(Call call, const char* member, std::string_view too_many,
                 std::function<bool(Json& rows)> next) {
   constexpr std::size_t most_at_once = 1000, rows_of_a_part = 16, steps_of_a_part = 256;
-  if (!call.takes_more()) {
-    auto rows = Json::array();
-    while (next(rows)) {
-      if (rows.size() > most_at_once) return call.fail(too_many);
-    }
-    return call.reply({{member, std::move(rows)}});
-  }
+  const bool in_parts = call.takes_more();
   const auto shared = std::make_shared<Call>(std::move(call));
-  shared->in_turns([shared, member, next = std::move(next)] {
+  shared->in_turns([shared, member, too_many, in_parts, next = std::move(next), count = std::size_t{0},
+                    whole = std::string()]() mutable {
     auto rows = Json::array();
     bool more = true;
     for (std::size_t i = 0; more && i < steps_of_a_part && rows.size() < rows_of_a_part; ++i)
       more = next(rows);
-    if (more)
-      shared->reply_and_continue({{member, std::move(rows)}});
-    else
-      shared->reply({{member, std::move(rows)}});
+    if (in_parts) {
+      if (more)
+        shared->reply_and_continue({{member, std::move(rows)}});
+      else
+        shared->reply({{member, std::move(rows)}});
+      return more;
+    }
+    count += rows.size();
+    if (count > most_at_once) {
+      shared->fail(too_many);
+      return false;
+    }
+    // As text it takes less to keep, and many may ask at once.
+    for (const auto& row : rows) whole += (whole.empty() ? "" : ",") + text_of(row);
+    if (!more) shared->reply_text(fmt::format("{{\"{}\":[{}]}}", member, whole));
     return more;
   });
 }

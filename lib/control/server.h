@@ -37,6 +37,8 @@ class Call {
 
   /// The last answer. Octets that are no UTF-8 (an identity may hold any) arrive as U+FFFD.
   void reply(const Json& parameters);
+  /// The same, where they are text already.
+  void reply_text(std::string_view parameters);
   /// One of many, to a method whose replies are a stream.
   void reply_and_continue(const Json& parameters);
   /// The last answer: "sameroof.Ike.NoSuchPeer".
@@ -115,10 +117,10 @@ class Server {
   bool make_room(std::optional<uid_t> of_user);
   bool has_room_for(uid_t user);
   std::size_t streams_of(uid_t user) const;
-  /// Whoever has been served since `started` has had enough of the processor for a while.
   /// Whether it may go on; if not it is called when it may, after those who have waited for longer.
   bool has_turn(Connection& connection);
   void next_turn();
+  /// Whoever has been served since `started` has had enough of the processor for a while.
   void rest_after(base::Time started);
   base::Time rest_of(base::Time started) const;
   void dispatch(const std::string& request, Connection& connection);

@@ -460,6 +460,28 @@ TEST_F(Served, AReaderThatTakesAnOctetAtATimeCostsABufferAndHoldsNobodyUp) {
   EXPECT_EQ(ask(R"({"method":"sameroof.Ike.Status"})"), R"({"parameters":{}}|)");
 }
 
+TEST_F(Served, AlsoAListThatComesWholeIsMadeInTurns) {
+  serve();
+  int made = 0;
+  server_->handle("ListPeers", [&made](const Json&, Call call) {
+    reply_list(std::move(call), "peers", "sameroof.Ike.TooManyPeers", [&made](Json& rows) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      rows.push_back(++made);
+      return made < 600;
+    });
+  });
+  const auto fd = connect();
+  say(fd, R"({"method":"sameroof.Ike.ListPeers"})");
+  int most_in_a_turn = 0;
+  for (int turns = 0; turns < 5000 && made < 600; ++turns) {
+    const int before = made;
+    turn(1);
+    most_in_a_turn = std::max(most_in_a_turn, made - before);
+  }
+  EXPECT_LE(most_in_a_turn, 40) << "packets wait meanwhile";
+  EXPECT_TRUE(hear(fd).ends_with(",599,600]}}|"));
+}
+
 TEST_F(Served, MoreRowsThanHoldOthersUpComeInPartsOnly) {
   serve();
   server_->handle("ListPeers", [](const Json&, Call call) {
