@@ -89,7 +89,7 @@ Daemon::~Daemon() {
 }
 
 base::Result<void> Daemon::start() {
-  for (const auto& able : {check_kernel(), check_pppd(config_.ppp, options_.pppd)}) {
+  for (const auto& able : {check_kernel(), config::check_pppd(config_.ppp, options_.pppd.path)}) {
     if (!able) base::log(Severity::warning, fmt::format("No session can come up: {}.", able.error().message));
   }
   stop_timer_ = loop_.on_time([this] { stop_when_quiet(); });
@@ -446,7 +446,8 @@ base::Result<Configuration> Daemon::loaded_anew() const {
   auto fresh = options_.load ? options_.load() : base::fail("it was not read from files");
   if (!fresh) return fresh;
   if (auto good = check_reload(config_, fresh->config); !good) return tl::unexpected(good.error());
-  if (auto good = check_pppd(fresh->config.ppp, options_.pppd); !good) return tl::unexpected(good.error());
+  if (auto good = config::check_pppd(fresh->config.ppp, options_.pppd.path); !good)
+    return tl::unexpected(good.error());
   return fresh;
 }
 

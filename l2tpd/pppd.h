@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "config/config.h"
+#include "config/pppd_files.h"
 #include "l2tp/effect.h"
 
 namespace l2tpd {
@@ -21,7 +22,7 @@ enum class PppdLog {
 };
 
 struct PppdProgram {
-  std::string path = "/usr/sbin/pppd";
+  std::string path = config::pppd_path;
   PppdLog log = PppdLog::syslog_only;
 };
 
@@ -51,8 +52,5 @@ struct PppdEnd {
 /// `status` as in waitpid(2); `reason` is what pppd's status was when IPCP went down: at its exit it may have
 /// found its channel closed, which is no reason then. Zero: none.
 PppdEnd end_of_pppd(int status, std::uint8_t reason = 0);
-
-/// Whether pppd and its plugins are where they are needed; the sentence says what is missing.
-base::Result<void> check_pppd(const config::Ppp& ppp, const PppdProgram& program);
 
 }  // namespace l2tpd

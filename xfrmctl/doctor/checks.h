@@ -18,6 +18,7 @@ Findings check_host(const HostFacts& facts, const config::Config& config);
 /// along.
 std::vector<std::string> modules_needed(const config::Config& config);
 Findings check_kernel(const HostFacts& facts);
+Findings check_pppd(const HostFacts& facts, const config::Config& config);
 Findings check_sysctls(const HostFacts& facts, const config::Config& config);
 Findings check_ports(const HostFacts& facts, const config::Config& config);
 Findings check_routes(const HostFacts& facts, const config::Config& config);

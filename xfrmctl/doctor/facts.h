@@ -70,6 +70,7 @@ struct HostFacts {
   std::vector<Module> modules;
   std::vector<Ban> bans;
   bool dev_ppp = false;
+  std::string pppd;                    ///< what of it is missing, in words
   std::map<std::string, int> sysctls;  ///< "net.ipv4.ip_forward"; those that could be read
   std::vector<UdpSocket> sockets;
   std::vector<Route> routes;

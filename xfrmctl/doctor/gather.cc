@@ -10,6 +10,7 @@
 #include <sys/timex.h>
 #include <sys/utsname.h>
 
+#include "config/pppd_files.h"
 #include "doctor/checks.h"
 #include "doctor/program.h"
 #include "nft/ruleset.h"
@@ -94,6 +95,7 @@ HostFacts look_at_host(const config::Config& config, const std::string& config_p
   out.bans = look_for_bans();
   std::error_code ignored;
   out.dev_ppp = fs::is_character_file("/dev/ppp", ignored);
+  if (const auto whole = config::check_pppd(config.ppp); !whole) out.pppd = whole.error().message;
   for (const std::string name : sysctls) {
     auto path = "/proc/sys/" + name;
     std::ranges::replace(path, '.', '/');

@@ -134,6 +134,12 @@ Findings check_kernel(const HostFacts& facts) {
   return out;
 }
 
+Findings check_pppd(const HostFacts& facts, const config::Config& config) {
+  if (!serves_ppp(config) || facts.pppd.empty()) return {};
+  return {{"pppd", Severity::error, "no session can come up: " + facts.pppd,
+           "install pppd with its plugins (the package ppp), and all of ours"}};
+}
+
 Findings check_sysctls(const HostFacts& facts, const config::Config& config) {
   Findings out;
   if (sysctl(facts, "net.ipv4.ip_forward", 1) == 0)
@@ -286,6 +292,7 @@ Findings check_mtu(const HostFacts& facts, const config::Config& config) {
 Findings check_host(const HostFacts& facts, const config::Config& config) {
   auto out = check_clock(facts, config);
   append(out, check_kernel(facts));
+  append(out, check_pppd(facts, config));
   append(out, check_ports(facts, config));
   append(out, check_routes(facts, config));
   append(out, check_sysctls(facts, config));

@@ -82,6 +82,17 @@ TEST(KernelCheck, ModulesThatAreMissingUnloadedOrBanned) {
   EXPECT_EQ(check_kernel(facts)[0].severity, Severity::warning) << "until the next start";
 }
 
+TEST(PppdCheck, WhatIsMissingOfItIsSaidWhereItIsOurs) {
+  auto facts = host();
+  facts.pppd = "pppd has no plugin pppol2tp.so in /usr/lib/pppd or /usr/lib64/pppd";
+  auto config = configuration();
+  const auto found = check_host(facts, config);
+  EXPECT_EQ(said(found), "no session can come up: " + facts.pppd);
+  EXPECT_EQ(misfit("doctor", xfrmctl::findings_json(found)), "");
+  config.l2tp.lns = config::Lns::external;
+  EXPECT_EQ(said(check_pppd(facts, config)), "");
+}
+
 TEST(KernelCheck, Esp6IsNeededWhereIpv6IsListenedOn) {
   auto config = configuration();
   EXPECT_EQ(std::ranges::count(modules_needed(config), "esp6"), 0);

@@ -435,9 +435,9 @@ TEST_F(Modprobe, APppDeviceThatIsNotThereOrLeadsNowhereIsSaidSo) {
 TEST(Pppd, WhatIsMissingOfItIsNamed) {
   config::Ppp ppp;
   ppp.plugin = "/nowhere/sameroof-pppd.so";
-  EXPECT_EQ(check_pppd(ppp, {.path = "/bin/sh"}).error().message,
+  EXPECT_EQ(config::check_pppd(ppp, "/bin/sh").error().message,
             "cannot read pppd's plugin /nowhere/sameroof-pppd.so (ppp.plugin): No such file or directory");
-  EXPECT_EQ(check_pppd(ppp, {.path = "/nowhere/pppd"}).error().message,
+  EXPECT_EQ(config::check_pppd(ppp, "/nowhere/pppd").error().message,
             "cannot run /nowhere/pppd (is the package ppp installed?): No such file or directory");
 }
 

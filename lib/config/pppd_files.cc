@@ -1,0 +1,36 @@
+#include "config/pppd_files.h"
+
+#include <cerrno>
+
+#include <fmt/format.h>
+#include <glob.h>
+#include <unistd.h>
+
+namespace config {
+namespace {
+
+/// pppd looks for plugins without a path in a folder named after its version.
+bool has_plugin(const char* name) {
+  glob_t found{};
+  const bool there =
+      ::glob(fmt::format("/usr/lib{{,64}}/pppd/*/{}", name).c_str(), GLOB_BRACE, nullptr, &found) == 0;
+  ::globfree(&found);
+  return there;
+}
+
+}  // namespace
+
+base::Result<void> check_pppd(const Ppp& ppp, const std::string& path) {
+  if (::access(path.c_str(), X_OK) != 0)
+    return base::fail_errno(fmt::format("cannot run {} (is the package ppp installed?)", path), errno);
+  if (::access(ppp.plugin.c_str(), R_OK) != 0)
+    return base::fail_errno(fmt::format("cannot read pppd's plugin {} (ppp.plugin)", ppp.plugin), errno);
+  const auto missing = [](const char* name) {
+    return base::fail(fmt::format("pppd has no plugin {} in /usr/lib/pppd or /usr/lib64/pppd", name));
+  };
+  if (!has_plugin("pppol2tp.so")) return missing("pppol2tp.so");
+  if (ppp.users == UserSource::radius && !has_plugin("radius.so")) return missing("radius.so");
+  return {};
+}
+
+}  // namespace config
