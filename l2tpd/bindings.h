@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <list>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,7 +10,7 @@
 #include "base/id.h"
 #include "base/result.h"
 #include "config/config.h"
-#include "control/async_client.h"
+#include "control/rows.h"
 #include "os/loop.h"
 
 namespace l2tpd {
@@ -21,31 +20,33 @@ class Bindings {
   /// None where any login is fine.
   using Logins = std::optional<std::vector<std::string>>;
   using OnAnswer = std::function<void(base::Result<Logins>)>;
+  /// PeersWatch::current().
+  using PeerOf = std::function<const control::Peer*(base::Mark)>;
 
-  /// `config` outlives it; `socket_path`: ikd's.
-  Bindings(os::Loop& loop, const config::Config& config, std::string socket_path);
+  /// `config` outlives it.
+  Bindings(os::Loop& loop, const config::Config& config, PeerOf peer_of);
   Bindings(const Bindings&) = delete;
   Bindings& operator=(const Bindings&) = delete;
 
-  /// Answers once: at once where nothing is bound or the peer came without IPsec, else when ikd has
-  /// answered, and with an error when it does not: who is bound must not get in as somebody else meanwhile.
+  /// Answers once: at once where nothing is bound, the peer came without IPsec or ikd has told of it, else
+  /// when ikd does, and with an error when it does not: who is bound must not get in as somebody else
+  /// meanwhile.
   void ask(base::Mark mark, OnAnswer on_answer);
+  /// ikd has told of this peer.
+  void heard(base::Mark mark);
 
  private:
   struct Question {
-    std::unique_ptr<control::AsyncClient> client;
-    std::string why;  ///< there is none yet
-    os::Source again, too_late;
+    base::Mark mark;
     OnAnswer on_answer;
+    os::Source too_late;
   };
   bool any_bound() const;
-  using Iterator = std::list<Question>::iterator;
-  void ask(Iterator question, base::Mark mark);
-  void finish(Iterator question, base::Result<Logins> answer);
+  void finish(std::list<Question>::iterator question, base::Result<Logins> answer);
 
   os::Loop& loop_;
   const config::Config& config_;
-  std::string path_;
+  PeerOf peer_of_;
   std::list<Question> questions_;
 };
 

@@ -57,7 +57,7 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
       options_(std::move(options)),
       accounts_(config, secrets, random_secret(32)),
       server_(settings_from(config, secrets), random_16),
-      bindings_(loop, config, options_.run_dir + "/ikd"),
+      bindings_(loop, config, [this](base::Mark mark) { return peers_ ? peers_->current(mark) : nullptr; }),
       ipv6_links_(loop),
       links_(
           loop, config, accounts_, bindings_, options_.pppd,
@@ -141,6 +141,7 @@ base::Result<void> Daemon::start() {
                         .only = [this](const std::set<base::Mark>& marks) { keep_only(marks); },
                         .changed =
                             [this](base::Mark mark) {
+                              bindings_.heard(mark);
                               links_.refit(mark,
                                            [this](const auto& tunnel) { return terms_for(tunnel).mtu; });
                             }});

@@ -26,6 +26,10 @@ const control::Peer* PeersWatch::peer(base::Mark mark) const {
   return it == peers_.end() ? nullptr : &it->second;
 }
 
+const control::Peer* PeersWatch::current(base::Mark mark) const {
+  return connected() && (settled_ || present_.contains(mark)) ? peer(mark) : nullptr;
+}
+
 void PeersWatch::connect() {
   auto client = control::AsyncClient::connect(loop_, path_, [this] { lost(); });
   if (!client) {
@@ -66,14 +70,15 @@ void PeersWatch::take(const control::Answer& answer) {
   auto peer = control::peer_from(*row);
   if (!peer) return;
   const base::Mark mark(peer->mark);
-  if (name == control::event::down)
+  if (name == control::event::down) {
     peers_.erase(mark);
-  else
+    present_.erase(mark);
+    if (settled_) calls_.gone(mark);
+  } else {
     peers_.insert_or_assign(mark, std::move(*peer));
-  if (name != control::event::down) calls_.changed(mark);
-  if (!settled_ && name != control::event::down) present_.insert(mark);
-  if (!settled_ && name == control::event::down) present_.erase(mark);
-  if (settled_ && name == control::event::down) calls_.gone(mark);
+    if (!settled_) present_.insert(mark);
+    calls_.changed(mark);
+  }
 }
 
 void PeersWatch::lost() {

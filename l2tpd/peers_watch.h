@@ -35,6 +35,9 @@ class PeersWatch {
   bool connected() const { return client_ != nullptr; }
   /// As ikd last told it; nothing for a mark that it did not speak of.
   const control::Peer* peer(base::Mark mark) const;
+  /// The same, and nothing while the ikd that is there may have given the mark to somebody else: what it has
+  /// not told itself.
+  const control::Peer* current(base::Mark mark) const;
 
  private:
   void connect();

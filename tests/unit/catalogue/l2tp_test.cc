@@ -9,7 +9,6 @@
 
 #include "../l2tp/bench.h"
 #include "../l2tp/pretend_pppd.h"
-#include "control/interfaces.h"
 #include "l2tpd/daemon.h"
 #include "xfrmctl/explain.h"
 
@@ -30,7 +29,7 @@ class L2tpRefusals : public PretendPppd {
   }
 
   void with_pppd(const std::string& program) {
-    links_.emplace(loop_, config_, accounts_, asks_ikd_, PppdProgram{.path = program},
+    links_.emplace(loop_, config_, accounts_, bindings_, PppdProgram{.path = program},
                    Links::Calls{.ended = [](const auto&, const auto&, const auto&) {},
                                 .refused =
                                     [this](const l2tp::TunnelName& tunnel, Refusal refusal,
@@ -61,21 +60,10 @@ class L2tpRefusals : public PretendPppd {
       if (const auto* refused = std::get_if<l2tp::CallRefused>(&effect)) refusals_.tell(*refused);
     }
   }
-  /// Logs in while its IPsec connection is bound to `logins`; without any, ikd does not answer.
+  /// Logs in while its IPsec connection is bound to `logins`; without any, ikd does not tell.
   void log_in_through_a_bound_connection(const std::vector<std::string>& logins) {
     config_.ike.psks.push_back({.name = "branch", .peer = {}, .bind_user = true});
-    std::unique_ptr<control::Server> ikd;
-    if (!logins.empty()) {
-      ikd = std::move(control::Server::listen(loop_,
-                                              {.path = folder_ + "/ikd", .product = "ikd", .version = "1"},
-                                              control::ike_interface)
-                          .value());
-      ikd->handle("PeerByMark", [&](const control::Json&, control::Call question) {
-        control::Peer peer;
-        peer.bound_to = logins;
-        question.reply({{"peer", control::to_json(peer)}});
-      });
-    }
+    if (!logins.empty()) told_of_.emplace().bound_to = logins;
     dial(1);
     log_in(1, "alice");
     for (int turns = 0; turns < 500 && refused_.empty(); ++turns) loop_.run_once(10ms);
@@ -107,7 +95,6 @@ class L2tpRefusals : public PretendPppd {
     return -1;
   }
 
-  Bindings asks_ikd_{loop_, config_, folder_ + "/ikd"};
   Metrics metrics_;
   Chronicle chronicle_;
   Quiet quiet_;

@@ -124,7 +124,7 @@ TEST_F(Shell, AReloadTakesUsersAndPoolAndLeavesTheRestToARestart) {
 
 TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {
   const Accounts accounts(config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows")));
-  Bindings bindings(loop_, config_, folder_ + "/ikd");
+  Bindings bindings(loop_, config_, [](base::Mark) { return nullptr; });
   Links links(loop_, config_, accounts, bindings, {},
               {.ended = [](const l2tp::TunnelName&, const l2tp::SessionName&, const l2tp::Ending&) {}});
   const auto call = [&](const char* peer, std::uint16_t tunnel) {

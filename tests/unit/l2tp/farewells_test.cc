@@ -3,15 +3,7 @@
 
 #include "l2tpd/farewells.h"
 
-#include <cstdlib>
-#include <filesystem>
-
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
-
-#include "bench.h"
-#include "control/async_client.h"
-#include "control/interfaces.h"
+#include "served.h"
 
 namespace l2tpd {
 namespace {
@@ -19,21 +11,12 @@ namespace {
 using namespace std::chrono_literals;
 using control::Json;
 
-class FarewellsTest : public ::testing::Test {
+class FarewellsTest : public Served {
  protected:
   FarewellsTest() {
-    char folder[] = "/tmp/farewells.XXXXXX";
-    if (!::mkdtemp(folder)) std::abort();
-    folder_ = folder;
     bench_.now = base::Clock::now();
-    control::ServerOptions options;
-    options.path = folder_ + "/l2tpd";
-    options.privileged_uid = ::getuid();
-    control_ = std::move(control::Server::listen(loop_, options, control::l2tp_interface).value());
     farewells_.serve(*control_);
-    client_ = std::move(control::AsyncClient::connect(loop_, options.path, [] {}).value());
   }
-  ~FarewellsTest() override { std::filesystem::remove_all(folder_); }
 
   void call(std::string_view method, const Json& parameters) {
     answer_.clear();
@@ -47,18 +30,7 @@ class FarewellsTest : public ::testing::Test {
       loop_.run_once(5ms);
   }
 
-  os::Loop loop_;
-  std::string folder_;
-  l2tp::testing::Bench bench_;
-  config::Config config_;
-  config::Secrets secrets_;
-  Accounts accounts_{config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows"))};
-  Bindings bindings_{loop_, config_, "/nonexistent"};
-  Links links_{loop_,     config_, accounts_,
-               bindings_, {},      {.ended = [](const auto&, const auto&, const auto&) {}}};
   Farewells farewells_{loop_, bench_.server, links_};
-  std::unique_ptr<control::Server> control_;
-  std::unique_ptr<control::AsyncClient> client_;
   std::string answer_;
 };
 

@@ -5,8 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "../metrics_text.h"
-#include "bench.h"
-#include "l2tpd/daemon.h"
+#include "served.h"
 
 namespace l2tpd {
 namespace {
@@ -15,22 +14,13 @@ using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class MetricsTest : public ::testing::Test {
+class MetricsTest : public Served {
  protected:
   std::vector<control::MetricFamily> families() const {
     return metrics_.families(bench_.server, links_, counters_, 1700000000);
   }
   std::string text() const { return control::prometheus_text(families()); }
 
-  os::Loop loop_;
-  l2tp::testing::Bench bench_;
-  config::Config config_;
-  config::Secrets secrets_;
-  Accounts accounts_{config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows"))};
-  Bindings bindings_{loop_, config_, "/nonexistent"};
-  Links links_{loop_,     config_, accounts_,
-               bindings_, {},      {.ended = [](const auto&, const auto&, const auto&) {}}};
-  DaemonCounters counters_;
   Metrics metrics_;
 };
 

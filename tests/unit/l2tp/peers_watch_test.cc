@@ -98,6 +98,44 @@ TEST_F(Watch, WhatIsNewOfAPeerIsKnownWhenItsChangeIsTold) {
   EXPECT_EQ(heard_, (std::vector<std::string>{"only", "aes256-sha1", "aes256-sha512"}));
 }
 
+TEST_F(Watch, WhatAnIkdThatHasGoneToldIsNotCurrentBeforeItsSuccessorSaysTheSame) {
+  const auto path = folder_ + "/ikd";
+  auto listening = listen_as_another_process(path);
+  PeersWatch watch(loop_, path,
+                   {.gone = [](base::Mark) {},
+                    .replaced = [](base::Time) {},
+                    .only = [&](const std::set<base::Mark>&) { heard_.emplace_back("only"); }});
+  const auto tell = [&](const base::Fd& connection, const char* event, const char* identity) {
+    control::Peer peer;
+    peer.mark = 0x100;
+    peer.identity = identity;
+    const auto told = control::Json{
+        {"parameters", {{"event", event}, {"peer", control::to_json(peer)}}},
+        {"continues",
+         true}}.dump();
+    ASSERT_GT(::send(connection.get(), told.c_str(), told.size() + 1, MSG_NOSIGNAL), 0);
+    for (int i = 0; i < 20; ++i) loop_.run_once(5ms);
+  };
+  const base::Mark mark(0x100);
+  auto connection = answer(listening);
+  EXPECT_EQ(watch.current(mark), nullptr);
+  tell(connection, "up", "alice");
+  ASSERT_NE(watch.current(mark), nullptr);
+  connection.reset();
+  for (int i = 0; i < 20; ++i) loop_.run_once(5ms);
+  EXPECT_EQ(watch.current(mark), nullptr) << "nobody answers: the mark may be bob's soon";
+  EXPECT_NE(watch.peer(mark), nullptr) << "its tunnels go on";
+  connection = base::Fd();
+  for (int i = 0; i < 300 && !connection; ++i) {
+    loop_.run_once(10ms);
+    connection = base::Fd(::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  }
+  EXPECT_EQ(watch.current(mark), nullptr) << "it has not told of it yet";
+  tell(connection, "present", "bob");
+  ASSERT_NE(watch.current(mark), nullptr);
+  EXPECT_EQ(watch.current(mark)->identity, "bob");
+}
+
 TEST_F(Watch, OnlyAnotherIkdMakesTheOldMarksMeanNothing) {
   const auto path = folder_ + "/ikd";
   auto first = listen_as_another_process(path);

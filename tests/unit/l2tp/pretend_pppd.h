@@ -144,7 +144,8 @@ class PretendPppd : public ::testing::Test {
   std::string folder_;
   config::Config config_;
   config::Secrets secrets_;
-  Bindings bindings_{loop_, config_, folder_ + "/ikd"};
+  std::optional<control::Peer> told_of_;  ///< what ikd says of whoever is asked for
+  Bindings bindings_{loop_, config_, [this](base::Mark) { return told_of_ ? &*told_of_ : nullptr; }};
   Accounts accounts_{config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows"))};
   std::optional<Links> links_;
   std::map<std::uint16_t, Session> sessions_;

@@ -2,18 +2,9 @@
 
 #include "l2tpd/status.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <set>
 
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
-
-#include "bench.h"
-#include "control/async_client.h"
-#include "control/interfaces.h"
-#include "control/server.h"
-#include "l2tpd/daemon.h"
+#include "served.h"
 
 namespace l2tpd {
 namespace {
@@ -21,20 +12,9 @@ namespace {
 using namespace std::chrono_literals;
 using control::Json;
 
-class Lists : public ::testing::Test {
+class Lists : public Served {
  protected:
-  Lists() {
-    char folder[] = "/tmp/lists.XXXXXX";
-    if (!::mkdtemp(folder)) std::abort();
-    folder_ = folder;
-    control::ServerOptions options;
-    options.path = folder_ + "/l2tpd";
-    options.rest = 0;
-    control_ = std::move(control::Server::listen(loop_, options, control::l2tp_interface).value());
-    serve_status(*control_, bench_.server, links_, router_, counters_, config::Cleartext::off, {});
-    client_ = std::move(control::AsyncClient::connect(loop_, options.path, [] {}).value());
-  }
-  ~Lists() override { std::filesystem::remove_all(folder_); }
+  Lists() { serve_status(*control_, bench_.server, links_, router_, counters_, config::Cleartext::off, {}); }
 
   /// Peers with a tunnel each.
   void connect(std::uint32_t peers) {
@@ -71,19 +51,7 @@ class Lists : public ::testing::Test {
     return out;
   }
 
-  os::Loop loop_;
-  std::string folder_;
-  l2tp::testing::Bench bench_;
-  config::Config config_;
-  config::Secrets secrets_;
-  Accounts accounts_{config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows"))};
-  Bindings bindings_{loop_, config_, "/nonexistent"};
-  Links links_{loop_,     config_, accounts_,
-               bindings_, {},      {.ended = [](const auto&, const auto&, const auto&) {}}};
   RouterCounters router_;
-  DaemonCounters counters_;
-  std::unique_ptr<control::Server> control_;
-  std::unique_ptr<control::AsyncClient> client_;
   std::set<std::uint32_t> seen_;  ///< marks
 };
 
