@@ -1,7 +1,6 @@
 #include "l2tpd/daemon.h"
 
 #include <algorithm>
-#include <cmath>
 #include <csignal>
 
 #include <fmt/format.h>
@@ -196,14 +195,7 @@ base::Result<void> Daemon::open_control() {
                started_);
   farewells_.serve(*control_);
   chronicle_.history().serve(*control_);
-  control_->handle("Metrics", [this](const control::Json&, control::Call call) {
-    const auto started = std::chrono::system_clock::now() - (base::Clock::now() - started_);
-    const auto unix_time = std::chrono::duration<double>(started.time_since_epoch()).count();
-    auto families = control::Json::array();
-    for (const auto& family : metrics_.families(server_, links_, counters_, std::floor(unix_time)))
-      families.push_back(control::to_json(family));
-    call.reply({{"families", std::move(families)}});
-  });
+  serve_metrics(*control_, metrics_, server_, links_, counters_, started_, bytes_of);
   control_->handle("CheckReload", [this](const control::Json&, control::Call call) {
     const auto lines = check_reload_now();
     if (!lines) return call.fail(control::refused, {{"why", lines.error().message}});
@@ -372,6 +364,7 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel) const {
 
 void Daemon::session_up(const SessionRecord& session) {
   clamped_.insert_or_assign(session.ifname, session.mtu);
+  metrics_.link_up(session.ifname);
   metrics_.took(Phase::ppp, base::Clock::now() - session.since);
   note(session.tunnel, {.what = Happening::user_up,
                         .text = fmt::format("user '{}' is up: {} with {}, MTU {}", session.account.name,
@@ -423,7 +416,8 @@ void Daemon::session_down(SessionRecord& session) {
   session.bytes_in = bytes.in;
   session.bytes_out = bytes.out;
   clamped_.erase(session.ifname);
-  metrics_.count_gone(bytes.in, bytes.out);
+  metrics_.link_carries(session.ifname, bytes);
+  metrics_.link_down(session.ifname);
   if (const auto done = latch_->remove_link(session.ifname); !done)
     base::log(Severity::warning, done.error().message);
   for (const auto& own : session.account.nft_sets) {

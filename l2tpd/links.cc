@@ -266,14 +266,6 @@ std::vector<l2tp::TunnelName> Links::end_sessions_of(std::string_view user, cons
   return out;
 }
 
-std::vector<std::string> Links::interfaces() const {
-  std::vector<std::string> out;
-  for (const auto& link : links_) {
-    if (link.up) out.push_back(*link.status.ifname);
-  }
-  return out;
-}
-
 void Links::grant(Link& link, const Account& account) {
   if (link.status.address) pool_.release(*link.status.address);  // it logs in as somebody else
   link.status.address.reset();

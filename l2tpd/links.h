@@ -88,8 +88,6 @@ class Links {
   void stop(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, std::string why);
   /// The sessions of a user end with CDN; their tunnels.
   std::vector<l2tp::TunnelName> end_sessions_of(std::string_view user, const std::string& why);
-  /// Of all links that are up.
-  std::vector<std::string> interfaces() const;
   std::optional<LinkStatus> status(l2tp::TunnelId tunnel, l2tp::SessionId session) const;
 
   /// The way to a peer has become narrower, or wider. `largest` says which packets fit through a tunnel now;

@@ -1,7 +1,14 @@
 #include "l2tpd/metrics.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "control/server.h"
 #include "l2tpd/daemon.h"
-#include "l2tpd/record.h"
 
 namespace l2tpd {
 namespace {
@@ -13,6 +20,23 @@ constexpr const char* phase_names[] = {"tunnel", "session", "ppp"};
 
 }  // namespace
 
+void Metrics::link_carries(const std::string& ifname, const InterfaceBytes& bytes) {
+  const auto link = links_.find(ifname);
+  if (link == links_.end()) return;
+  auto& before = link->second;
+  const auto add = [](std::uint64_t& sum, std::uint64_t& old, std::uint64_t now) {
+    // What cannot be read counts as nothing.
+    if (now > old) sum += now - std::exchange(old, now);
+  };
+  add(carried_.in, before.in, bytes.in);
+  add(carried_.out, before.out, bytes.out);
+}
+
+std::optional<std::string> Metrics::link_after(const std::string& ifname) const {
+  const auto next = links_.upper_bound(ifname);
+  return next == links_.end() ? std::nullopt : std::optional(next->first);
+}
+
 std::vector<control::MetricFamily> Metrics::families(const l2tp::Server& server, const Links& links,
                                                      const DaemonCounters& counters, double started) const {
   std::uint64_t tunnels = 0, half_open = 0, sessions = 0;
@@ -20,12 +44,6 @@ std::vector<control::MetricFamily> Metrics::families(const l2tp::Server& server,
     tunnels += tunnel.established_at() && !tunnel.lingering();
     half_open += !tunnel.established_at();
     sessions += tunnel.sessions().size();
-  }
-  InterfaceBytes bytes{gone_in_, gone_out_};
-  for (const auto& ifname : links.interfaces()) {
-    const auto live = bytes_of(ifname);
-    bytes.in += live.in;
-    bytes.out += live.out;
   }
   std::map<std::string, std::uint64_t> refusals, dropped;
   std::map<std::string, std::uint64_t> ended{{"by_us", 0}};  // a counter is there before it counts
@@ -60,9 +78,33 @@ std::vector<control::MetricFamily> Metrics::families(const l2tp::Server& server,
       control::counters("sameroof_l2tp_dropped", "Datagrams that had no effect, by reason.", "reason",
                         dropped),
       control::counters("sameroof_ppp_bytes", "What PPP links have carried: in from clients, out to them.",
-                        "direction", {{"in", bytes.in}, {"out", bytes.out}}),
+                        "direction", {{"in", carried_.in}, {"out", carried_.out}}),
       std::move(latency),
   };
+}
+
+void serve_metrics(control::Server& control, Metrics& metrics, const l2tp::Server& server, const Links& links,
+                   const DaemonCounters& counters, base::Time started,
+                   std::function<InterfaceBytes(const std::string&)> bytes_of) {
+  control.handle("Metrics", [&metrics, &server, &links, &counters, started, bytes_of = std::move(bytes_of)](
+                                const control::Json&, control::Call call) {
+    const auto shared = std::make_shared<control::Call>(std::move(call));
+    shared->in_turns(
+        [&metrics, &server, &links, &counters, started, bytes_of, shared, last = std::string()]() mutable {
+          if (const auto next = metrics.link_after(last)) {
+            metrics.link_carries(*next, bytes_of(*next));
+            last = *next;
+            return true;
+          }
+          const auto since = std::chrono::system_clock::now() - (base::Clock::now() - started);
+          const auto unix_time = std::floor(std::chrono::duration<double>(since.time_since_epoch()).count());
+          auto families = control::Json::array();
+          for (const auto& family : metrics.families(server, links, counters, unix_time))
+            families.push_back(control::to_json(family));
+          shared->reply({{"families", std::move(families)}});
+          return false;
+        });
+  });
 }
 
 }  // namespace l2tpd

@@ -2,13 +2,21 @@
 // What l2tpd counts for sameroof.L2tp.Metrics, beside the counters of its parts.
 
 #include <array>
+#include <functional>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "base/time.h"
 #include "control/metrics.h"
 #include "l2tp/server.h"
 #include "l2tpd/links.h"
+#include "l2tpd/record.h"
 #include "l2tpd/refusal.h"
+
+namespace control {
+class Server;
+}
 
 namespace l2tpd {
 
@@ -21,8 +29,15 @@ class Metrics {
  public:
   void took(Phase phase, base::Duration time) { latency_[static_cast<std::size_t>(phase)].observe(time); }
   void count(Refusal refusal) { ++refusals_[static_cast<std::size_t>(refusal)]; }
-  /// Of a session that is over.
-  void count_gone(std::uint64_t in, std::uint64_t out) { gone_in_ += in, gone_out_ += out; }
+
+  // What PPP links have carried is what each had when it was last looked at: so the sum never falls, whoever
+  // comes and goes while somebody asks for it.
+  void link_up(const std::string& ifname) { links_.insert_or_assign(ifname, InterfaceBytes{}); }
+  void link_carries(const std::string& ifname, const InterfaceBytes& bytes);
+  void link_down(const std::string& ifname) { links_.erase(ifname); }
+  const InterfaceBytes& carried() const { return carried_; }
+  /// The name of the next link that is up, or nothing.
+  std::optional<std::string> link_after(const std::string& ifname) const;
 
   /// `started`: Unix time.
   std::vector<control::MetricFamily> families(const l2tp::Server& server, const Links& links,
@@ -31,7 +46,14 @@ class Metrics {
  private:
   std::array<control::DurationHistogram, 3> latency_;
   std::array<std::uint64_t, static_cast<std::size_t>(Refusal::count_)> refusals_{};
-  std::uint64_t gone_in_ = 0, gone_out_ = 0;
+  std::map<std::string, InterfaceBytes> links_;  ///< those that are up
+  InterfaceBytes carried_;
 };
+
+/// Answers Metrics. Looks at each link before, a few at a time; `bytes_of`: l2tpd::bytes_of, or a test's.
+/// Everything referred to outlives `control`.
+void serve_metrics(control::Server& control, Metrics& metrics, const l2tp::Server& server, const Links& links,
+                   const DaemonCounters& counters, base::Time started,
+                   std::function<InterfaceBytes(const std::string&)> bytes_of);
 
 }  // namespace l2tpd

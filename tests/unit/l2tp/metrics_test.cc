@@ -2,6 +2,8 @@
 
 #include "l2tpd/metrics.h"
 
+#include <thread>
+
 #include <gmock/gmock.h>
 
 #include "../metrics_text.h"
@@ -29,7 +31,8 @@ TEST_F(MetricsTest, TunnelsPhasesAndRefusalsAreCounted) {
   counters_.clear_text = 4;
   metrics_.took(Phase::ppp, 600ms);
   metrics_.count(Refusal::wrong_password);
-  metrics_.count_gone(100, 200);
+  metrics_.link_up("ppp0");
+  metrics_.link_carries("ppp0", {.in = 100, .out = 200});
   for (const auto* line : {"sameroof_l2tp_tunnels 1\n", "sameroof_l2tp_half_open 0\n",
                            "sameroof_l2tp_failures_total{reason=\"wrong_password\"} 1\n",
                            "sameroof_l2tp_dropped_total{reason=\"clear_text\"} 4\n",
@@ -39,6 +42,47 @@ TEST_F(MetricsTest, TunnelsPhasesAndRefusalsAreCounted) {
                            "sameroof_ppp_bytes_total{direction=\"in\"} 100\n",
                            "sameroof_ppp_bytes_total{direction=\"out\"} 200\n"})
     EXPECT_THAT(text(), HasSubstr(line));
+}
+
+TEST_F(MetricsTest, WhatLinksHaveCarriedNeverFallsWhoeverComesAndGoes) {
+  const auto in = [this] { return metrics_.carried().in; };
+  metrics_.link_up("ppp0");
+  metrics_.link_carries("ppp0", {.in = 100, .out = 0});
+  metrics_.link_carries("ppp0", {.in = 150, .out = 0});
+  EXPECT_EQ(in(), 150U);
+  metrics_.link_carries("ppp0", {});  // it could not be read
+  metrics_.link_carries("ppp0", {.in = 160, .out = 0});
+  EXPECT_EQ(in(), 160U);
+  metrics_.link_down("ppp0");
+  metrics_.link_carries("ppp0", {.in = 500, .out = 0});  // of nobody any more
+  EXPECT_EQ(in(), 160U);
+  metrics_.link_up("ppp0");
+  metrics_.link_carries("ppp0", {.in = 7, .out = 0});
+  EXPECT_EQ(in(), 167U) << "another link of the same name";
+}
+
+TEST_F(MetricsTest, ManyLinksAreLookedAtAFewAtATime) {
+  constexpr int links = 600;
+  int looked = 0, most_in_a_turn = 0;
+  serve_metrics(*control_, metrics_, bench_.server, links_, counters_, base::Clock::now(),
+                [&looked](const std::string&) {
+                  ++looked;
+                  std::this_thread::sleep_for(200us);
+                  return InterfaceBytes{.in = 1, .out = 2};
+                });
+  for (int i = 0; i < links; ++i) metrics_.link_up("ppp" + std::to_string(i));
+  std::string text;
+  client_->call("sameroof.L2tp.Metrics", control::Json::object(), control::AsyncClient::Want::one,
+                [&text](const control::Answer& answer) { text = answer.parameters.dump(); });
+  for (int turns = 0; turns < 5000 && text.empty(); ++turns) {
+    const int before = looked;
+    loop_.run_once(5ms);
+    most_in_a_turn = std::max(most_in_a_turn, looked - before);
+  }
+  EXPECT_EQ(looked, links);
+  EXPECT_EQ(metrics_.carried().in, static_cast<std::uint64_t>(links));
+  EXPECT_THAT(text, HasSubstr("sameroof_ppp_bytes"));
+  EXPECT_LE(most_in_a_turn, 20) << "packets wait meanwhile";
 }
 
 TEST_F(MetricsTest, PromtoolHasNothingToSay) {
