@@ -2,11 +2,40 @@
 
 #include <map>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 namespace l2tpd {
+namespace {
+
+/// '+', '-' or '~', and whose name.
+std::vector<std::pair<char, std::string_view>> changed_users(const config::Config& before,
+                                                             const config::Config& after) {
+  std::vector<std::pair<char, std::string_view>> out;
+  std::map<std::string_view, const config::User*> left;
+  for (const auto& user : before.users) left.emplace(user.name, &user);
+  for (const auto& user : after.users) {
+    const auto old = left.extract(user.name);
+    if (old.empty())
+      out.emplace_back('+', user.name);
+    else if (*old.mapped() != user)
+      out.emplace_back('~', user.name);
+  }
+  for (const auto& [name, user] : left) out.emplace_back('-', name);
+  return out;
+}
+
+std::vector<std::string_view> changed_sections(const config::Config& before, const config::Config& after) {
+  std::vector<std::string_view> out;
+  if (before.ppp != after.ppp) out.emplace_back("[ppp]");
+  if (before.radius != after.radius) out.emplace_back("[radius]");
+  if (before.hooks != after.hooks) out.emplace_back("[hooks]");
+  return out;
+}
+
+}  // namespace
 
 base::Result<void> check_reload(const config::Config& before, const config::Config& after) {
   const auto refuse = [&](std::string_view section) {
@@ -19,38 +48,23 @@ base::Result<void> check_reload(const config::Config& before, const config::Conf
 
 std::vector<std::string> changes(const config::Config& before, const config::Config& after) {
   std::vector<std::string> out;
-  std::map<std::string_view, const config::User*> left;
-  for (const auto& user : before.users) left.emplace(user.name, &user);
-  for (const auto& user : after.users) {
-    const auto old = left.extract(user.name);
-    if (old.empty()) {
-      out.push_back(fmt::format("+ user {}", user.name));
-    } else if (*old.mapped() != user) {
-      out.push_back(fmt::format("~ user {}", user.name));
-    }
-  }
-  for (const auto& [name, user] : left) out.push_back(fmt::format("- user {}", name));
-  if (before.ppp != after.ppp) out.emplace_back("~ [ppp]");
-  if (before.radius != after.radius) out.emplace_back("~ [radius]");
-  if (before.hooks != after.hooks) out.emplace_back("~ [hooks]");
+  for (const auto& [kind, user] : changed_users(before, after))
+    out.push_back(fmt::format("{} user {}", kind, user));
+  for (const auto& section : changed_sections(before, after)) out.push_back(fmt::format("~ {}", section));
   return out;
 }
 
 std::string difference(const config::Config& before, const config::Config& after) {
-  std::map<std::string, int> users;
-  std::vector<std::string> sections;
-  for (const auto& line : changes(before, after)) {
-    if (line[2] == '[') {
-      sections.push_back(line.substr(2) + " changed");
-    } else {
-      ++users[line[0] == '+' ? "added" : line[0] == '-' ? "removed" : "changed"];
-    }
-  }
+  std::map<char, int> users;
+  for (const auto& [kind, user] : changed_users(before, after)) ++users[kind];
   std::vector<std::string> words;
-  for (const auto* what : {"added", "removed", "changed"}) {
-    if (users.contains(what)) words.push_back(fmt::format("{} users {}", users[what], what));
+  for (const auto& [kind, word] :
+       {std::pair('+', "added"), std::pair('-', "removed"), std::pair('~', "changed")}) {
+    if (const int count = users[kind]; count > 0)
+      words.push_back(fmt::format("{} {} {}", count, count == 1 ? "user" : "users", word));
   }
-  words.insert(words.end(), sections.begin(), sections.end());
+  for (const auto& section : changed_sections(before, after))
+    words.push_back(fmt::format("{} changed", section));
   // Passwords are not compared: a sentence about them is nobody's business.
   return words.empty() ? "nothing but secrets may have changed" : fmt::format("{}", fmt::join(words, ", "));
 }

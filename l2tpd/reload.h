@@ -12,7 +12,7 @@ namespace l2tpd {
 /// Refuses what only a restart can change, by its section.
 base::Result<void> check_reload(const config::Config& before, const config::Config& after);
 
-/// "2 users added, 1 users removed, [ppp] changed"; secrets are not compared.
+/// "2 users added, 1 user removed, [ppp] changed"; secrets are not compared.
 std::string difference(const config::Config& before, const config::Config& after);
 
 /// The same with names: "+ user carol", "- user bob", "~ user alice", "~ [ppp]".

@@ -83,7 +83,7 @@ def reload_keeps_sessions(lab):
         gateway.l2tpd.send_signal(signal.SIGHUP)
         wait_for(lambda: "The configuration stays as it was" in l2tpd_log(lab), 10, "l2tpd refusing the file by itself")
         told = gateway.rewrite(text.replace(pool, 'pool = "10.99.2.0/30"').replace(user, ""))
-        if "1 users removed, [ppp] changed" not in told:
+        if "1 user removed, [ppp] changed" not in told:
             raise Failure(f"xfrmctl reload was to say what changed: {told}")
         lab.dial(comes)
         lab.prove(stays, comes)
@@ -97,7 +97,7 @@ def reload_keeps_sessions(lab):
         else:
             raise Failure("a user who is no longer in the configuration was let in")
         must_have("l2tpd's log", l2tpd_log(lab), r"The configuration stays as it was: sameroof.toml: line \d+: ppp.dns",
-                  r"The configuration was read again: 1 users removed, \[ppp\] changed", r"User 'a3' of .* refused: no such user")
+                  r"The configuration was read again: 1 user removed, \[ppp\] changed", r"User 'a3' of .* refused: no such user")
         ping.send_signal(2)
         ping.wait(20)
         if " 0% packet loss" not in stays.host.log("ping").read_text():

@@ -94,7 +94,7 @@ TEST_F(Shell, AReloadTakesUsersAndPoolAndLeavesTheRestToARestart) {
   config_.ppp.plugin = next.ppp.plugin = "/bin/sh";
   next.users.push_back({.name = "alice", .address = {}, .limits = {}, .line = 1});
   next.ppp.pool = *base::Prefix::parse("10.99.2.0/24");
-  EXPECT_EQ(daemon.reload().value(), "1 users added, [ppp] changed");
+  EXPECT_EQ(daemon.reload().value(), "1 user added, [ppp] changed");
   EXPECT_NE(config_.user("alice"), nullptr);
   EXPECT_EQ(secrets_.user.size(), 1u);
 
@@ -112,13 +112,13 @@ TEST_F(Shell, AReloadTakesUsersAndPoolAndLeavesTheRestToARestart) {
   next.users[0].line = 7;
   EXPECT_EQ(daemon.check_reload_now().value(), (std::vector<std::string>{"~ user alice"}));
   EXPECT_EQ(config_.users[0].limits.sessions, 0u) << "it has only been looked at";
-  EXPECT_EQ(daemon.reload().value(), "1 users changed");
+  EXPECT_EQ(daemon.reload().value(), "1 user changed");
   next.users = {{.name = "bob", .address = {}, .limits = {}, .line = 1},
                 {.name = "carol", .address = {}, .limits = {}, .line = 2}};
   next.ppp.pool = *base::Prefix::parse("10.99.3.0/24");
   EXPECT_EQ(daemon.check_reload_now().value(),
             (std::vector<std::string>{"+ user bob", "+ user carol", "- user alice", "~ [ppp]"}));
-  EXPECT_EQ(daemon.reload().value(), "2 users added, 1 users removed, [ppp] changed");
+  EXPECT_EQ(daemon.reload().value(), "2 users added, 1 user removed, [ppp] changed");
   EXPECT_TRUE(daemon.check_reload_now().value().empty());
 }
 
