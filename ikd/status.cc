@@ -10,6 +10,7 @@
 #include "control/interfaces.h"
 #include "control/rows.h"
 #include "ikd/daemon.h"
+#include "ikd/peer_row.h"
 
 namespace ikd {
 namespace {
@@ -73,55 +74,8 @@ control::Status status_of(const ike::Engine& engine, base::Time started, std::si
 }  // namespace
 
 control::Peer Daemon::row_of(const ike::Peer& peer) {
-  control::Peer row{.peer = peer.number.value,
-                    .mark = peer.mark.value,
-                    .alias = peer.alias.to_string(),
-                    .identity = peer.identity,
-                    .client = std::string(name_of(peer.client)),
-                    .psk = peer.key.psk,
-                    .authentication = to_string(peer.authentication),
-                    .certificate = peer.authentication.certificate,
-                    .connection = peer.authentication.name,
-                    .bound_to = {},
-                    .nat = peer.peer_behind_nat,
-                    .address = peer.remote.address.to_string(),
-                    .port = peer.nat ? peer.remote.port : std::uint16_t{0},
-                    .local_address = peer.local.address.to_string(),
-                    .established_seconds = seconds_since(peer.authenticated),
-                    .ike = {},
-                    .sas = {}};
-  if (peer.authentication.bind_user) row.bound_to = peer.authentication.logins;
-  if (!peer.isakmp_sas.empty()) {
-    const auto* sa = engine_.isakmp_sa(*peer.isakmp_sas.rbegin());
-    row.ike = control::IkeSa{.proposal = to_string(sa->transform),
-                             .cookie_i = base::hex(sa->initiator),
-                             .cookie_r = base::hex(sa->responder)};
-  }
-  std::vector<xfrm::SaId> ids;
-  for (const auto& child : peer.children) {
-    ids.push_back(peer.inbound_id(child.in));
-    ids.push_back(peer.outbound_id(child.out));
-  }
-  const auto counted = broker_.count(std::move(ids));
-  for (std::size_t at = peer.children.size(); at-- > 0;) {
-    const auto* child = &peer.children[at];
-    if (child->state == ike::ChildState::answering || child->state == ike::ChildState::installing) continue;
-    const bool active = child->state == ike::ChildState::active;
-    const auto& in = counted[2 * at];
-    const auto out = active ? counted[2 * at + 1] : xfrm::SaStatistics{};
-    row.sas.push_back({.spi_in = fmt::format("{:#010x}", child->in.value),
-                       .spi_out = fmt::format("{:#010x}", child->out.value),
-                       .transform = to_string(child->suite),
-                       .service = to_string(child->service),
-                       .state = active ? "active" : "superseded",
-                       .bytes_in = in.bytes,
-                       .bytes_out = out.bytes,
-                       .packets_in = in.packets,
-                       .packets_out = out.packets,
-                       .packets_lost = in.lost(),
-                       .age_seconds = seconds_since(child->installed)});
-  }
-  return row;
+  const auto* sa = peer.isakmp_sas.empty() ? nullptr : engine_.isakmp_sa(*peer.isakmp_sas.rbegin());
+  return ikd::row_of(peer, sa, broker_.count(counted_sas_of(peer)), base::Clock::now());
 }
 
 void Daemon::tell_peer(std::optional<ike::PeerNumber> number, Call call) {
@@ -204,20 +158,9 @@ void Daemon::tell_monitors(const ike::Event& event) {
   const auto word = event_word(event.kind);
   if (word.empty() || monitors_.empty()) return;
   const auto peer = engine_.peers().find(event.peer);
-  control::Peer row{.peer = event.peer.value,
-                    .mark = event.mark.value,
-                    .alias = engine_.numbering().alias_of(event.peer, event.remote.address).to_string(),
-                    .identity = event.identity,
-                    .client = {},
-                    .psk = {},
-                    .nat = false,
-                    .address = event.remote.address.to_string(),
-                    .port = event.remote.port,
-                    .local_address = {},
-                    .established_seconds = 0,
-                    .ike = {},
-                    .sas = {}};
-  if (peer != engine_.peers().end()) row = row_of(peer->second);
+  const auto row = peer != engine_.peers().end()
+                       ? row_of(peer->second)
+                       : row_of_gone(event, engine_.numbering().alias_of(event.peer, event.remote.address));
   const Json reply = {{"event", word}, {"peer", to_json(row)}};
   std::erase_if(monitors_, [](const auto& m) { return !m->alive(); });
   for (const auto& monitor : monitors_) monitor->reply_and_continue(reply);
