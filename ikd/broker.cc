@@ -202,13 +202,11 @@ std::vector<xfrm::SaStatistics> Broker::count(const std::vector<xfrm::SaId>& sas
   return out;
 }
 
-base::Result<Traffic> Broker::traffic() {
-  auto sas = kernel_.dump_sas();
-  if (!sas) return nl::as_base(std::move(sas.error()));
-  Traffic out;
-  for (const auto& installed : *sas) {
-    if (range_.holds(installed.sa)) out += carried_by(installed);
-  }
+base::Result<std::vector<RuleCount>> Broker::rule_counts() {
+  const auto counters = map_.counters();
+  if (!counters) return nl::as_base(counters.error());
+  std::vector<RuleCount> out;
+  for (const auto& counter : *counters) out.push_back({counter.name, counter.packets});
   return out;
 }
 

@@ -33,6 +33,7 @@ class Broker {
   base::Result<void> remove(const ike::RemovePeer& request);
   /// How many policies of gone peers wait for the ruleset.
   std::size_t kept() const { return kept_.size(); }
+  base::Result<std::vector<RuleCount>> rule_counts();
   bool ruleset_loaded() { return map_.loaded().value_or(false); }
   /// After the maps may have lost elements: these peers live.
   base::Result<void> fill_maps(const std::vector<ike::PeerEntry>& peers);
@@ -41,8 +42,6 @@ class Broker {
 
   /// In this order; zero for one that is not there, or not ours.
   std::vector<xfrm::SaStatistics> count(const std::vector<xfrm::SaId>& sas);
-  /// What all our SAs have carried, from the peers and to them.
-  base::Result<Traffic> traffic();
   /// Which of these the kernel does not have, or has for somebody else.
   base::Result<std::vector<xfrm::SaId>> absent(const std::vector<xfrm::SaId>& sas);
   /// What l2tpd does for itself where it serves port 1701: whether clear text may come, and, for a daemon

@@ -45,9 +45,11 @@ base::Result<Traffic> BrokerClient::remove(ike::RemoveSa&& request) {
   return ask<Removed>(channel_, std::move(request)).carried;
 }
 
-base::Result<Traffic> BrokerClient::traffic() { return ask<AllTraffic>(channel_, MeasureTraffic{}).traffic; }
-
 bool BrokerClient::ruleset_loaded() { return ask<RulesetLoaded>(channel_, IsRulesetLoaded{}).loaded; }
+
+base::Result<std::vector<RuleCount>> BrokerClient::rule_counts() {
+  return ask<RulesRead>(channel_, ReadRules{}).counts;
+}
 
 base::Result<void> BrokerClient::fill_maps(const std::vector<ike::PeerEntry>& peers) {
   // Also without peers: what the broker kept of those that have gone goes now.

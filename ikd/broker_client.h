@@ -24,12 +24,11 @@ class BrokerClient {
   /// What can be moved is, even where something else fails.
   base::Result<void> move(ike::MovePeer&& request) { return outcome(std::move(request)); }
   bool ruleset_loaded();
+  base::Result<std::vector<RuleCount>> rule_counts();
   base::Result<void> fill_maps(const std::vector<ike::PeerEntry>& peers);
   /// In this order; zero for one that is not there.
   std::vector<xfrm::SaStatistics> count(std::vector<xfrm::SaId> sas);
   base::Result<std::vector<xfrm::SaId>> absent(const std::vector<xfrm::SaId>& sas);
-  /// What all our SAs have carried, from the peers and to them.
-  base::Result<Traffic> traffic();
   void ready() { (void)outcome(Ready{}); }
   void alive() { (void)outcome(Alive{}); }
 

@@ -75,6 +75,7 @@ class Daemon {
   void follow_peers(control::Call call);
   void tell_peer(std::optional<ike::PeerNumber> number, control::Call call);
   void tell_monitors(const ike::Event& event);
+  void tell_metrics(control::Call call);
 
   const config::L2tp l2tp_;
   os::Loop loop_;

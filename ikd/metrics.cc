@@ -1,5 +1,8 @@
 #include "ikd/metrics.h"
 
+#include <algorithm>
+#include <map>
+
 namespace ikd {
 namespace {
 
@@ -22,11 +25,18 @@ void Metrics::count(const ike::Event& event) {
   if (event.kind == ike::EventKind::peer_up) phase_2_.observe(event.took);
 }
 
+void Metrics::carried(const Traffic& traffic) {
+  carried_.in = std::max(carried_.in, traffic.in);
+  carried_.out = std::max(carried_.out, traffic.out);
+}
+
 std::vector<control::MetricFamily> Metrics::families(const Now& now) const {
   using ike::EventKind;
   const auto& c = now.engine.counters();
   auto refusals = by_name<ike::Refusal>(by_refusal_);
   refusals.erase("none");
+  std::map<std::string, std::uint64_t> rules;
+  for (const auto& [rule, packets] : now.rules) rules[rule] = packets;
   control::MetricFamily latency{
       "sameroof_ike_setup_seconds",
       "How long a setup took: Main Mode from message 1 on, Quick Mode until the SAs "
@@ -60,9 +70,11 @@ std::vector<control::MetricFamily> Metrics::families(const Now& now) const {
       control::counters("sameroof_ike_failures", "Setups that failed, by reason.", "reason", refusals),
       control::counters("sameroof_ike_dropped", "Messages that were dropped without an answer, by reason.",
                         "reason", by_name<ike::DropReason>(c.dropped)),
+      control::counters("sameroof_nft_packets",
+                        "Packets that the ruleset dropped, or took our mark from (cleared_mark), by rule.",
+                        "rule", rules),
       control::counters("sameroof_ipsec_bytes", "What IPsec SAs have carried: in from peers, out to them.",
-                        "direction",
-                        {{"in", gone_.in + now.traffic.in}, {"out", gone_.out + now.traffic.out}}),
+                        "direction", {{"in", carried_.in}, {"out", carried_.out}}),
       std::move(latency),
   };
 }

@@ -2,6 +2,7 @@
 // What ikd counts beside the core's counters, and all of it for sameroof.Ike.Metrics.
 
 #include <array>
+#include <string>
 #include <vector>
 
 #include "control/metrics.h"
@@ -19,16 +20,26 @@ struct Traffic {
   }
 };
 
+/// Packets that met a rule of table inet sameroof; which rules have a name stands in sameroof.nft.
+struct RuleCount {
+  std::string rule;
+  std::uint64_t packets = 0;
+};
+
 class Metrics {
  public:
   void count(const ike::Event& event);
   /// What an SA that has gone had carried.
   void count_gone(const Traffic& traffic) { gone_ += traffic; }
+  const Traffic& gone() const { return gone_; }
+  /// What all SAs have carried, those that have gone included. Who asks the kernel for one after the other
+  /// misses what goes meanwhile: the sum never falls.
+  void carried(const Traffic& traffic);
 
   struct Now {
     const ike::Engine& engine;
     std::uint64_t key_exchanges_waiting = 0;
-    Traffic traffic;  ///< of the SAs that the kernel has
+    std::vector<RuleCount> rules = {};
     std::uint64_t send_failures = 0;
     double started = 0;  ///< Unix time
   };
@@ -39,7 +50,7 @@ class Metrics {
   std::array<std::uint64_t, static_cast<std::size_t>(ike::EventKind::count_)> by_kind_{};
   std::array<std::uint64_t, static_cast<std::size_t>(ike::Refusal::count_)> by_refusal_{};
   control::DurationHistogram phase_1_, phase_2_;
-  Traffic gone_;
+  Traffic gone_, carried_;
 };
 
 }  // namespace ikd

@@ -66,7 +66,7 @@ auto fields(Is<FillMaps> auto& v) { return std::tie(v.peers); }
 auto fields(Is<Count> auto& v) { return std::tie(v.sas); }
 auto fields(Is<FindAbsent> auto& v) { return std::tie(v.sas); }
 auto fields(Is<IsRulesetLoaded> auto&) { return std::tie(); }
-auto fields(Is<MeasureTraffic> auto&) { return std::tie(); }
+auto fields(Is<ReadRules> auto&) { return std::tie(); }
 auto fields(Is<Ready> auto&) { return std::tie(); }
 auto fields(Is<Alive> auto&) { return std::tie(); }
 auto fields(Is<Outcome> auto& v) { return std::tie(v.result); }
@@ -74,8 +74,9 @@ auto fields(Is<Removed> auto& v) { return std::tie(v.carried); }
 auto fields(Is<RulesetLoaded> auto& v) { return std::tie(v.loaded); }
 auto fields(Is<Counted> auto& v) { return std::tie(v.statistics); }
 auto fields(Is<Absent> auto& v) { return std::tie(v.sas); }
+auto fields(Is<RuleCount> auto& v) { return std::tie(v.rule, v.packets); }
+auto fields(Is<RulesRead> auto& v) { return std::tie(v.counts); }
 auto fields(Is<Traffic> auto& v) { return std::tie(v.in, v.out); }
-auto fields(Is<AllTraffic> auto& v) { return std::tie(v.traffic); }
 
 /// The values that are sent; who uses them counts on that there are no others.
 template <class Enum>

@@ -38,15 +38,15 @@ struct Count {
 struct FindAbsent {
   std::vector<xfrm::SaId> sas;
 };
-/// What all our SAs have carried.
-struct MeasureTraffic {};
+/// What the ruleset has counted.
+struct ReadRules {};
 /// Datagrams are read from now on.
 struct Ready {};
 struct Alive {};
 
 using Request = std::variant<ike::InstallInbound, ike::InstallOutbound, ike::RemoveSa, ike::RemovePeer,
-                             ike::MovePeer, FillMaps, IsRulesetLoaded, Count, FindAbsent, MeasureTraffic,
-                             Ready, Alive, ike::DeriveSkeyids, ike::Sign>;
+                             ike::MovePeer, FillMaps, IsRulesetLoaded, Count, FindAbsent, ReadRules, Ready,
+                             Alive, ike::DeriveSkeyids, ike::Sign>;
 
 struct Outcome {
   base::Result<void> result;
@@ -65,11 +65,11 @@ struct Counted {
 struct Absent {
   base::Result<std::vector<xfrm::SaId>> sas;
 };
-struct AllTraffic {
-  base::Result<Traffic> traffic;
+struct RulesRead {
+  base::Result<std::vector<RuleCount>> counts;
 };
 using Answer =
-    std::variant<Outcome, Removed, RulesetLoaded, Counted, Absent, AllTraffic, ike::SkeyidsDone, ike::Signed>;
+    std::variant<Outcome, Removed, RulesetLoaded, Counted, Absent, RulesRead, ike::SkeyidsDone, ike::Signed>;
 
 /// What the broker says by itself, a byte each.
 enum class Notice : std::uint8_t {

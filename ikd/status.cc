@@ -114,6 +114,35 @@ void Daemon::follow_peers(Call call) {
   });
 }
 
+/// What the SAs have carried is asked of the kernel peer by peer; packets come in between.
+void Daemon::tell_metrics(Call call) {
+  constexpr std::size_t sas_at_once = 64;
+  const auto shared = std::make_shared<Call>(std::move(call));
+  shared->in_turns([this, shared, last = ike::PeerNumber(0), traffic = metrics_.gone()]() mutable {
+    std::vector<xfrm::SaId> sas;
+    auto next = engine_.peers().upper_bound(last);
+    for (; next != engine_.peers().end() && sas.size() < sas_at_once; ++next) {
+      const auto own = counted_sas_of(next->second);
+      sas.insert(sas.end(), own.begin(), own.end());
+      last = next->first;
+    }
+    bool inbound = false;
+    for (const auto& counted : broker_.count(std::move(sas)))
+      ((inbound = !inbound) ? traffic.in : traffic.out) += counted.bytes;
+    if (next != engine_.peers().end()) return true;
+    metrics_.carried(traffic);
+    const Metrics::Now now{.engine = engine_,
+                           .key_exchanges_waiting = workers_.waiting(),
+                           .rules = broker_.rule_counts().value_or(std::vector<RuleCount>()),
+                           .send_failures = send_failures_,
+                           .started = static_cast<double>(unix_time_of(started_))};
+    auto families = Json::array();
+    for (const auto& family : metrics_.families(now)) families.push_back(control::to_json(family));
+    shared->reply({{"families", std::move(families)}});
+    return false;
+  });
+}
+
 void Daemon::serve_control() {
   chronicle_.history().serve(*control_);
   control_->handle("Status", [this](const Json&, Call call) {
@@ -124,16 +153,7 @@ void Daemon::serve_control() {
     status.lns = l2tp_.lns == config::Lns::external ? "external" : "l2tpd";
     call.reply(to_json(status));
   });
-  control_->handle("Metrics", [this](const Json&, Call call) {
-    auto families = Json::array();
-    for (const auto& family : metrics_.families({.engine = engine_,
-                              .key_exchanges_waiting = workers_.waiting(),
-                              .traffic = broker_.traffic().value_or(Traffic{}),
-                              .send_failures = send_failures_,
-                              .started = static_cast<double>(unix_time_of(started_))}))
-      families.push_back(control::to_json(family));
-    call.reply({{"families", std::move(families)}});
-  });
+  control_->handle("Metrics", [this](const Json&, Call call) { tell_metrics(std::move(call)); });
   control_->handle("ListPeers", [this](const Json&, Call call) { list_peers(std::move(call)); });
   control_->handle("PeerByMark", [this](const Json& parameters, Call call) {
     const auto mark = u32_from(parameters.at("mark"));

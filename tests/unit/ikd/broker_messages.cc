@@ -139,7 +139,7 @@ std::deque<Request> requests() {
   out.push_back(IsRulesetLoaded{});
   out.push_back(Count{{sa_id(), sa_id()}});
   out.push_back(FindAbsent{{sa_id()}});
-  out.push_back(MeasureTraffic{});
+  out.push_back(ReadRules{});
   out.push_back(Ready{});
   out.push_back(Alive{});
   out.push_back(derive());
@@ -157,7 +157,8 @@ std::deque<Answer> answers() {
   out.push_back(Counted{{statistics(), {}}});
   out.push_back(Absent{std::vector{sa_id()}});
   out.push_back(Absent{base::fail("the kernel does not answer")});
-  out.push_back(AllTraffic{Traffic{.in = 1, .out = 2}});
+  out.push_back(RulesRead{std::vector<RuleCount>{{"leak", 3}}});
+  out.push_back(RulesRead{base::fail("there is no table")});
   out.push_back(skeyids());
   out.push_back(ike::Signed{ike::Ticket(4), base::Bytes(64, 10)});
   out.push_back(ike::Signed{ike::Ticket(4), base::fail("no such certificate")});

@@ -153,6 +153,14 @@ TEST_F(FlushedRuleset, KeepsPoliciesBeyondTheDaemonsEndAndTheNextRunRemovesThem)
   EXPECT_THAT(policies(), IsEmpty());
 }
 
+TEST_F(FlushedRuleset, CountsNothing) {
+  const auto counts = broker_->rule_counts();
+  ASSERT_TRUE(counts) << counts.error().message;
+  EXPECT_THAT(*counts, testing::Contains(testing::Field(&RuleCount::rule, "leak")));
+  flush();
+  EXPECT_THAT(broker_->rule_counts().value_or(std::vector<RuleCount>()), IsEmpty());
+}
+
 TEST_F(FlushedRuleset, FillingTwiceChangesNothing) {
   ASSERT_TRUE(broker_->fill_maps({first, second}));
   EXPECT_TRUE(there(first));
