@@ -19,6 +19,16 @@ Traffic carried_by(const xfrm::InstalledSa& installed) {
   return installed.sa.set_mark ? Traffic{.in = bytes, .out = 0} : Traffic{.in = 0, .out = bytes};
 }
 
+using ike::DoneOrRefused;
+
+DoneOrRefused by_xfrm(base::Result<void> done) {
+  return refused_as(ike::Refusal::kernel_refused, std::move(done));
+}
+
+DoneOrRefused by_nft(base::Result<void> done) {
+  return refused_as(ike::Refusal::nft_refused, std::move(done));
+}
+
 base::Result<void> too_many(const char* what) {
   return base::fail(std::string("one peer asks for too many ") + what);
 }
@@ -75,11 +85,12 @@ bool Broker::room_for_policy(xfrm::Reqid peer) const {
   return found == policies_.end() || found->second.size() < range_.most_policies();
 }
 
-base::Result<void> Broker::install(const ike::InstallInbound& request) {
-  if (!range_.admits(request)) return outside_our_range();
-  if (!room_for_another(request.sa.reqid)) return too_many("SAs");
+DoneOrRefused Broker::install(const ike::InstallInbound& request) {
+  if (!range_.admits(request)) return by_xfrm(outside_our_range());
+  if (!room_for_another(request.sa.reqid)) return by_xfrm(too_many("SAs"));
   if (request.new_entry) {
-    if (auto added = add_to_maps(*request.new_entry); !added) return nl::as_base(std::move(added.error()));
+    if (auto added = add_to_maps(*request.new_entry); !added)
+      return by_nft(nl::as_base(std::move(added.error())));
   }
   auto installed = kernel_.install(request.sa);
   if (installed) {
@@ -87,16 +98,16 @@ base::Result<void> Broker::install(const ike::InstallInbound& request) {
     return {};
   }
   if (request.new_entry) (void)remove_from_maps(*request.new_entry);
-  return nl::as_base(std::move(installed.error()));
+  return by_xfrm(nl::as_base(std::move(installed.error())));
 }
 
-base::Result<void> Broker::install(const ike::InstallOutbound& request) {
-  if (!range_.admits(request)) return outside_our_range();
+DoneOrRefused Broker::install(const ike::InstallOutbound& request) {
+  if (!range_.admits(request)) return by_xfrm(outside_our_range());
   const auto peer = request.sa.reqid;
-  if (!room_for_another(peer)) return too_many("SAs");
-  if (request.new_policy && !room_for_policy(peer)) return too_many("policies");
+  if (!room_for_another(peer)) return by_xfrm(too_many("SAs"));
+  if (request.new_policy && !room_for_policy(peer)) return by_xfrm(too_many("policies"));
   if (auto installed = kernel_.install(request.sa); !installed)
-    return nl::as_base(std::move(installed.error()));
+    return by_xfrm(nl::as_base(std::move(installed.error())));
   installed_[peer].push_back(xfrm::id_of(request.sa));
   if (!request.new_policy) return {};
   // A kept one may bear the same name.
@@ -107,7 +118,7 @@ base::Result<void> Broker::install(const ike::InstallOutbound& request) {
     return {};
   }
   (void)remove(ike::RemoveSa{xfrm::id_of(request.sa)});
-  return nl::as_base(std::move(policy.error()));
+  return by_xfrm(nl::as_base(std::move(policy.error())));
 }
 
 base::Result<Traffic> Broker::remove(const ike::RemoveSa& request) {
@@ -127,8 +138,8 @@ base::Result<Traffic> Broker::remove(const ike::RemoveSa& request) {
 
 // What is still sent to a peer that has gone meets its policy, which has no SA, or the leak guard of the
 // ruleset. Where that has been flushed the policy stays, or it would leave in clear text.
-base::Result<void> Broker::remove(const ike::RemovePeer& request) {
-  if (!range_.admits(request.entry)) return outside_our_range();
+DoneOrRefused Broker::remove(const ike::RemovePeer& request) {
+  if (!range_.admits(request.entry)) return by_xfrm(outside_our_range());
   const xfrm::Reqid peer(request.entry.mark.value);
   forget_dropped(peer);
   const auto extracted = policies_.extract(peer);
@@ -138,8 +149,8 @@ base::Result<void> Broker::remove(const ike::RemovePeer& request) {
     kept_.insert(kept_.end(), policies.begin(), policies.end());
     return {};
   }
-  auto out = remove_policies(policies);
-  if (out && !unmapped) return nl::as_base(unmapped.error());
+  auto out = by_xfrm(remove_policies(policies));
+  if (out && !unmapped) return by_nft(nl::as_base(unmapped.error()));
   return out;
 }
 
@@ -174,22 +185,24 @@ base::Result<void> Broker::move_encap(const xfrm::SaId& id, const xfrm::Encap& e
   return absent_is_fine(kernel_.update(sa));
 }
 
-base::Result<void> Broker::move(const ike::MovePeer& request) {
-  if (!range_.admits(request)) return outside_our_range();
-  base::Result<void> out;
-  const auto keep = [&out](base::Result<void> result) {
+DoneOrRefused Broker::move(const ike::MovePeer& request) {
+  if (!range_.admits(request)) return by_xfrm(outside_our_range());
+  DoneOrRefused out;
+  const auto keep = [&out](DoneOrRefused result) {
     if (out && !result) out = std::move(result);
   };
   for (const auto& id : request.outbound)
-    keep(move_encap(id, {.source_port = ike::natt_port, .destination_port = request.port}, request.mark));
+    keep(by_xfrm(
+        move_encap(id, {.source_port = ike::natt_port, .destination_port = request.port}, request.mark)));
   for (const auto& id : request.inbound)
-    keep(move_encap(id, {.source_port = request.port, .destination_port = ike::natt_port}, request.mark));
+    keep(by_xfrm(
+        move_encap(id, {.source_port = request.port, .destination_port = ike::natt_port}, request.mark)));
   if (!request.new_home) return out;
   const auto moved = map_.move_peer(request.alias, *request.new_home);
-  if (!moved) keep(nl::as_base(moved.error()));
+  if (!moved) keep(by_nft(nl::as_base(moved.error())));
   if (moved && *moved == nft::Change::absent)
-    keep(base::fail("the map home has no element for " + request.alias.to_string() +
-                    ": was the ruleset flushed?"));
+    keep(by_nft(base::fail("the map home has no element for " + request.alias.to_string() +
+                           ": was the ruleset flushed?")));
   return out;
 }
 

@@ -25,12 +25,12 @@ class Broker {
   /// As long as the broker lives, wherever it moves.
   const Keys& keys() const { return *keys_; }
   /// All or nothing.
-  base::Result<void> install(const ike::InstallInbound& request);
-  base::Result<void> install(const ike::InstallOutbound& request);
+  ike::DoneOrRefused install(const ike::InstallInbound& request);
+  ike::DoneOrRefused install(const ike::InstallOutbound& request);
   /// What it has carried. What is not there any more is as good as removed, and tells nothing.
   base::Result<Traffic> remove(const ike::RemoveSa& request);
   /// With the policies that were installed for it.
-  base::Result<void> remove(const ike::RemovePeer& request);
+  ike::DoneOrRefused remove(const ike::RemovePeer& request);
   /// How many policies of gone peers wait for the ruleset.
   std::size_t kept() const { return kept_.size(); }
   base::Result<std::vector<RuleCount>> rule_counts();
@@ -38,7 +38,7 @@ class Broker {
   /// After the maps may have lost elements: these peers live.
   base::Result<void> fill_maps(const std::vector<ike::PeerEntry>& peers);
   /// What can be moved is, even where something else fails.
-  base::Result<void> move(const ike::MovePeer& request);
+  ike::DoneOrRefused move(const ike::MovePeer& request);
 
   /// In this order; zero for one that is not there, or not ours.
   std::vector<xfrm::SaStatistics> count(const std::vector<xfrm::SaId>& sas);

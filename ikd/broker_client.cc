@@ -41,6 +41,8 @@ void in_pieces(const std::vector<T>& all, Each each) {
 
 base::Result<void> BrokerClient::outcome(Request request) { return ask<Outcome>(channel_, request).result; }
 
+ike::DoneOrRefused BrokerClient::done(Request request) { return ask<Done>(channel_, request).result; }
+
 base::Result<Traffic> BrokerClient::remove(ike::RemoveSa&& request) {
   return ask<Removed>(channel_, std::move(request)).carried;
 }

@@ -16,13 +16,13 @@ class BrokerClient {
   explicit BrokerClient(os::Channel channel) : channel_(std::move(channel)) {}
 
   /// All or nothing.
-  base::Result<void> install(ike::InstallInbound&& request) { return outcome(std::move(request)); }
-  base::Result<void> install(ike::InstallOutbound&& request) { return outcome(std::move(request)); }
+  ike::DoneOrRefused install(ike::InstallInbound&& request) { return done(std::move(request)); }
+  ike::DoneOrRefused install(ike::InstallOutbound&& request) { return done(std::move(request)); }
   /// What is not there any more is as good as removed. Of an SA: what it has carried.
   base::Result<Traffic> remove(ike::RemoveSa&& request);
-  base::Result<void> remove(ike::RemovePeer&& request) { return outcome(std::move(request)); }
+  ike::DoneOrRefused remove(ike::RemovePeer&& request) { return done(std::move(request)); }
   /// What can be moved is, even where something else fails.
-  base::Result<void> move(ike::MovePeer&& request) { return outcome(std::move(request)); }
+  ike::DoneOrRefused move(ike::MovePeer&& request) { return done(std::move(request)); }
   bool ruleset_loaded();
   base::Result<std::vector<RuleCount>> rule_counts();
   base::Result<void> fill_maps(const std::vector<ike::PeerEntry>& peers);
@@ -34,6 +34,7 @@ class BrokerClient {
 
  private:
   base::Result<void> outcome(Request request);
+  ike::DoneOrRefused done(Request request);
   os::Channel channel_;
 };
 

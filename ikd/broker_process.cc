@@ -260,11 +260,11 @@ void BrokerProcess::serve_request() {
 
 namespace {
 
-Answer perform(Broker& broker, const ike::InstallInbound& r) { return Outcome{broker.install(r)}; }
-Answer perform(Broker& broker, const ike::InstallOutbound& r) { return Outcome{broker.install(r)}; }
+Answer perform(Broker& broker, const ike::InstallInbound& r) { return Done{broker.install(r)}; }
+Answer perform(Broker& broker, const ike::InstallOutbound& r) { return Done{broker.install(r)}; }
 Answer perform(Broker& broker, const ike::RemoveSa& r) { return Removed{broker.remove(r)}; }
-Answer perform(Broker& broker, const ike::RemovePeer& r) { return Outcome{broker.remove(r)}; }
-Answer perform(Broker& broker, const ike::MovePeer& r) { return Outcome{broker.move(r)}; }
+Answer perform(Broker& broker, const ike::RemovePeer& r) { return Done{broker.remove(r)}; }
+Answer perform(Broker& broker, const ike::MovePeer& r) { return Done{broker.move(r)}; }
 Answer perform(Broker& broker, const FillMaps& r) { return Outcome{broker.fill_maps(r.peers)}; }
 Answer perform(Broker& broker, const IsRulesetLoaded&) { return RulesetLoaded{broker.ruleset_loaded()}; }
 Answer perform(Broker& broker, const ReadRules&) { return RulesRead{broker.rule_counts()}; }

@@ -28,7 +28,12 @@ constexpr std::string_view names[] = {"setup_begun",
                                       "peer_silent",
                                       "peer_moved",
                                       "no_number_left",
-                                      "kernel_refused"};
+                                      "kernel_refused",
+                                      "map_added",
+                                      "map_moved",
+                                      "map_removed",
+                                      "map_failed",
+                                      "kernel_failed"};
 static_assert(std::size(names) == static_cast<std::size_t>(EventKind::count_));
 
 /// A client whose offer was refused says message 1 again and again.

@@ -207,7 +207,13 @@ void Daemon::perform(ike::Sign& request) { workers_.submit(std::move(request)); 
 
 void Daemon::perform(ike::InstallInbound& request) {
   const auto ticket = request.ticket;
-  engine_.completed(ike::Installed{ticket, broker_.install(std::move(request))}, now());
+  const auto entry = request.new_entry;
+  auto installed = broker_.install(std::move(request));
+  if (installed && entry)
+    tell(ike::EventKind::map_added, *entry,
+         fmt::format("mark {:#x} is {}, and that is at {}", entry->mark.value, entry->alias.to_string(),
+                     entry->home.to_string()));
+  engine_.completed(ike::Installed{ticket, std::move(installed)}, now());
 }
 
 void Daemon::perform(ike::InstallOutbound& request) {
@@ -225,16 +231,27 @@ void Daemon::perform(ike::RemoveSa& request) {
 }
 
 void Daemon::perform(ike::MovePeer& request) {
-  if (auto moved = broker_.move(std::move(request)); !moved) {
+  const auto new_home = request.new_home;
+  const ike::PeerEntry entry{
+      .mark = request.mark, .alias = request.alias, .home = new_home.value_or(base::Address())};
+  const auto moved = broker_.move(std::move(request));
+  if (!moved) {
     ++move_failures_;
-    base::log(base::Severity::error, moved.error().message);
+    tell_failure(entry, moved.error());
+  } else if (new_home) {
+    tell(ike::EventKind::map_moved, entry,
+         fmt::format("{} is at {} now", entry.alias.to_string(), entry.home.to_string()));
   }
 }
 
 void Daemon::perform(ike::RemovePeer& request) {
-  if (auto removed = broker_.remove(std::move(request)); !removed) {
+  const auto entry = request.entry;
+  if (const auto removed = broker_.remove(std::move(request)); !removed) {
     ++removal_failures_;
-    base::log(base::Severity::error, removed.error().message);
+    tell_failure(entry, removed.error());
+  } else {
+    tell(ike::EventKind::map_removed, entry,
+         fmt::format("mark {:#x} is nobody's any more", entry.mark.value));
   }
 }
 
@@ -246,6 +263,27 @@ void Daemon::perform(ike::CountInbound& request) {
 
 void Daemon::perform(ike::LookForTraffic& request) {
   engine_.completed(ike::TrafficSeen{request.ticket, broker_.count({request.sa}).front().packets}, now());
+}
+
+void Daemon::tell(ike::EventKind kind, const ike::PeerEntry& entry, std::string detail) {
+  // Over IPv6 a peer has no elements.
+  if (!entry.alias.is_v4() && kind != ike::EventKind::kernel_failed) return;
+  ike::Event event{.kind = kind,
+                   .peer = engine_.numbering().number_of(entry.mark).value_or(ike::PeerNumber(0)),
+                   .mark = entry.mark,
+                   .remote = {entry.home, 0},
+                   .identity = {},
+                   .detail = std::move(detail)};
+  if (const auto peer = engine_.peers().find(event.peer); peer != engine_.peers().end()) {
+    event.remote = peer->second.remote;
+    event.identity = peer->second.identity;
+  }
+  perform(event);
+}
+
+void Daemon::tell_failure(const ike::PeerEntry& entry, const ike::Refused& why) {
+  const bool of_maps = why.refusal == ike::Refusal::nft_refused;
+  tell(of_maps ? ike::EventKind::map_failed : ike::EventKind::kernel_failed, entry, why.message);
 }
 
 void Daemon::perform(ike::Event& event) {

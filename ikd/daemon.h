@@ -67,6 +67,9 @@ class Daemon {
   void perform(ike::CountInbound& request);
   void perform(ike::LookForTraffic& request);
   void perform(ike::Event& event);
+  /// Of a peer's map elements and policies, which the core does not hear of.
+  void tell(ike::EventKind kind, const ike::PeerEntry& entry, std::string detail);
+  void tell_failure(const ike::PeerEntry& entry, const ike::Refused& why);
 
   // status.cc
   void serve_control();

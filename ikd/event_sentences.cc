@@ -47,6 +47,12 @@ constexpr Row catalogue[] = {
     // Remedy: widen marks.mask and marks.alias, or wait for the quarantine.
     {EventKind::no_number_left, Severity::error, "{who} is refused: {detail}"},
     {EventKind::kernel_refused, Severity::error, "{who} gets no IPsec SA: {detail}"},
+    {EventKind::map_added, Severity::debug, "{detail}"},
+    {EventKind::map_moved, Severity::debug, "{detail}"},
+    {EventKind::map_removed, Severity::debug, "{detail}"},
+    // Its packets go astray, or a mark means it that is another's later. Remedy: load the ruleset again.
+    {EventKind::map_failed, Severity::error, "{detail}"},
+    {EventKind::kernel_failed, Severity::error, "{detail}"},
 };
 
 bool from_a_stranger(const ike::Event& event) { return event.peer.value == 0; }

@@ -18,6 +18,9 @@ concept Is = std::same_as<std::remove_const_t<T>, Wanted>;
 
 // The fields of each struct, for both ways.
 
+auto fields(Is<base::Error> auto& v) { return std::tie(v.message); }
+auto fields(Is<ike::Refused> auto& v) { return std::tie(v.message, v.refusal); }
+
 auto fields(Is<base::Endpoint> auto& v) { return std::tie(v.address, v.port); }
 auto fields(Is<base::Prefix> auto& v) { return std::tie(v.network, v.length); }
 auto fields(Is<xfrm::MaskedMark> auto& v) { return std::tie(v.value, v.mask); }
@@ -70,6 +73,7 @@ auto fields(Is<ReadRules> auto&) { return std::tie(); }
 auto fields(Is<Ready> auto&) { return std::tie(); }
 auto fields(Is<Alive> auto&) { return std::tie(); }
 auto fields(Is<Outcome> auto& v) { return std::tie(v.result); }
+auto fields(Is<Done> auto& v) { return std::tie(v.result); }
 auto fields(Is<Removed> auto& v) { return std::tie(v.carried); }
 auto fields(Is<RulesetLoaded> auto& v) { return std::tie(v.loaded); }
 auto fields(Is<Counted> auto& v) { return std::tie(v.statistics); }
@@ -91,6 +95,8 @@ constexpr auto values_of<xfrm::Integrity> = {xfrm::Integrity::none,
                                              xfrm::Integrity::hmac_sha2_256_128,
                                              xfrm::Integrity::hmac_sha2_384_192,
                                              xfrm::Integrity::hmac_sha2_512_256};
+template <>
+constexpr auto values_of<ike::Refusal> = {ike::Refusal::kernel_refused, ike::Refusal::nft_refused};
 template <>
 constexpr auto values_of<xfrm::Mode> = {xfrm::Mode::transport, xfrm::Mode::tunnel};
 template <>
@@ -139,10 +145,10 @@ class Put {
     out_.u32(static_cast<std::uint32_t>(v.size()));
     for (const auto& each : v) put(each);
   }
-  template <class T>
-  void put(const base::Result<T>& v) {
+  template <class T, class E>
+  void put(const base::Result<T, E>& v) {
     put(static_cast<std::uint8_t>(v.has_value()));
-    if (!v) return put(v.error().message);
+    if (!v) return put(v.error());
     if constexpr (!std::is_void_v<T>) put(*v);
   }
   template <class T>
@@ -225,14 +231,14 @@ class Get {
     for (std::uint32_t i = 0; i < count && ok_ && in_.left() > 0; ++i) get(v.emplace_back());
     ok_ = ok_ && v.size() == count;
   }
-  template <class T>
-  void get(base::Result<T>& v) {
+  template <class T, class E>
+  void get(base::Result<T, E>& v) {
     bool good = false;
     get(good);
     if (!good) {
-      std::string why;
+      E why;
       get(why);
-      v = base::fail(std::move(why));
+      v = tl::unexpected(std::move(why));
       return;
     }
     if constexpr (std::is_void_v<T>) {

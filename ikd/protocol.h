@@ -51,6 +51,10 @@ using Request = std::variant<ike::InstallInbound, ike::InstallOutbound, ike::Rem
 struct Outcome {
   base::Result<void> result;
 };
+/// Of what the core asked for: whether XFRM or nftables refused it.
+struct Done {
+  ike::DoneOrRefused result;
+};
 /// Of RemoveSa.
 struct Removed {
   base::Result<Traffic> carried;
@@ -68,8 +72,8 @@ struct Absent {
 struct RulesRead {
   base::Result<std::vector<RuleCount>> counts;
 };
-using Answer =
-    std::variant<Outcome, Removed, RulesetLoaded, Counted, Absent, RulesRead, ike::SkeyidsDone, ike::Signed>;
+using Answer = std::variant<Outcome, Removed, RulesetLoaded, Counted, Absent, RulesRead, ike::SkeyidsDone,
+                            ike::Signed, Done>;
 
 /// What the broker says by itself, a byte each.
 enum class Notice : std::uint8_t {

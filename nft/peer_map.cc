@@ -139,7 +139,10 @@ std::vector<nl::Result<void>> PeerMap::commit(const std::vector<Element>& elemen
 
 nl::Result<void> PeerMap::apply(const std::vector<Element>& elements, std::string_view what) {
   for (auto& result : commit(elements, what)) {
-    if (!result) return result;
+    if (result) continue;
+    // Which the kernel calls "too many open files".
+    if (result.error().number == ENFILE) result.error().message = fmt::format("{}: the set is full", what);
+    return result;
   }
   return {};
 }

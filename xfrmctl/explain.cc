@@ -33,7 +33,8 @@ std::uint64_t began(const Attempt& attempt) {
 /// Of whom an event tells: by the layers that administrators know.
 std::string_view layer(const Event& event) {
   if (event.refusal && event.refusal->starts_with("radius_")) return "RADIUS";
-  if (event.event == "kernel_refused") return "kernel";
+  if (event.refusal == "nft_refused" || event.event.starts_with("map_")) return "nft";
+  if (event.event.starts_with("kernel_")) return "kernel";
   if (event.part == "ike") {
     constexpr std::string_view of_sas[] = {"peer_up", "rekeyed", "sa_deleted", "sa_expired", "peer_lost"};
     return std::ranges::find(of_sas, event.event) == std::end(of_sas) ? "IKE" : "SA";

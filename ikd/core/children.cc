@@ -84,7 +84,7 @@ void Engine::make_room(Peer& peer, const Service& service, base::Time now) {
   }
 }
 
-void Engine::installed(const Waiting& waiting, base::Result<void> result, base::Time now) {
+void Engine::installed(const Waiting& waiting, DoneOrRefused result, base::Time now) {
   auto* peer = peers_.find(waiting.peer);
   if (peer == nullptr) return;
   if (*waiting.installs == xfrm::Direction::out) {
@@ -97,11 +97,11 @@ void Engine::installed(const Waiting& waiting, base::Result<void> result, base::
     inbound_installed(*sa, waiting.exchange, std::move(result), now);
 }
 
-void Engine::outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> result, base::Time now) {
+void Engine::outbound_installed(Peer& peer, xfrm::Spi in, DoneOrRefused result, base::Time now) {
   auto* child = peer.child_by_in(in);
   if (child == nullptr || child->state != ChildState::installing) return;
   if (!result) {
-    report(EventKind::kernel_refused, peer, result.error().message, Refusal::kernel_refused);
+    report(EventKind::kernel_refused, peer, result.error().message, result.error().refusal);
     // The peer believes in the pair since its message 3.
     if (!peer.isakmp_sas.empty()) send_delete_esp(sas_.at(*peer.isakmp_sas.rbegin()), in);
     effects_.emplace_back(RemoveSa{peer.inbound_id(in)});

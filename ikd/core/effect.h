@@ -164,6 +164,12 @@ enum class EventKind : std::uint8_t {
   peer_moved,     ///< its NAT gave it another port or address
   no_number_left,
   kernel_refused,
+  // Of what the core asks without waiting for an answer; the shell tells.
+  map_added,  ///< its packets find it: nft's maps have its elements
+  map_moved,  ///< and send what is for it to its new address
+  map_removed,
+  map_failed,     ///< they are not as they should be
+  kernel_failed,  ///< an SA or a policy is not
   count_
 };
 
@@ -213,7 +219,7 @@ struct Signed {
 };
 struct Installed {
   Ticket ticket;
-  base::Result<void> result;
+  DoneOrRefused result;  ///< kernel_refused or nft_refused
 };
 struct InboundCounted {
   PeerNumber peer;

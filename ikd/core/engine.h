@@ -299,7 +299,7 @@ class Engine {
   std::optional<v1::EspOffer> choose_offer(IsakmpSa& sa, const v1::Chain& chain, v1::EncapsulationMode mode);
   void install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
-  void inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now);
+  void inbound_installed(IsakmpSa& sa, MessageId id, DoneOrRefused result, base::Time now);
   /// True: the message is refused, and was taken.
   bool refuse_quick_mode(IsakmpSa& sa, std::uint16_t notify_type, std::string why, Refusal refusal);
   void abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now);
@@ -340,8 +340,8 @@ class Engine {
   xfrm::Sa outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
   xfrm::Policy outbound_policy(const Peer& peer, const Service& service) const;
   void make_room(Peer& peer, const Service& service, base::Time now);
-  void installed(const Waiting& waiting, base::Result<void> result, base::Time now);
-  void outbound_installed(Peer& peer, xfrm::Spi in, base::Result<void> result, base::Time now);
+  void installed(const Waiting& waiting, DoneOrRefused result, base::Time now);
+  void outbound_installed(Peer& peer, xfrm::Spi in, DoneOrRefused result, base::Time now);
   void remove_child(Peer& peer, xfrm::Spi in, base::Time now);
   /// Its time is over, or its bytes are; the peer may count otherwise, and is told.
   void end_child(Peer& peer, xfrm::Spi in, std::string why, base::Time now);

@@ -212,12 +212,12 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
   effects_.emplace_back(std::move(effect));
 }
 
-void Engine::inbound_installed(IsakmpSa& sa, MessageId id, base::Result<void> result, base::Time now) {
+void Engine::inbound_installed(IsakmpSa& sa, MessageId id, DoneOrRefused result, base::Time now) {
   auto& quick = sa.quick_modes.at(id);
   auto* peer = peers_.find(std::get<Up>(sa.state).peer);
   const bool wanted = peer != nullptr && peer->child_by_in(quick.in) != nullptr;
   if (!result) {
-    report(EventKind::kernel_refused, sa, result.error().message, Refusal::kernel_refused);
+    report(EventKind::kernel_refused, sa, result.error().message, result.error().refusal);
     // The kernel has no SA of ours by this name; somebody else's by the same must not be removed.
     if (wanted) forget_child(*peer, quick.in, now);
   }

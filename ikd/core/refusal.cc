@@ -28,7 +28,8 @@ constexpr std::string_view names[] = {"none",
                                       "no_quick_mode",
                                       "traffic_not_served",
                                       "quick_mode_unanswered",
-                                      "kernel_refused"};
+                                      "kernel_refused",
+                                      "nft_refused"};
 static_assert(std::size(names) == static_cast<std::size_t>(Refusal::count_));
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 
@@ -34,6 +35,7 @@ enum class Refusal : std::uint8_t {
   traffic_not_served,
   quick_mode_unanswered,
   kernel_refused,
+  nft_refused,
   count_
 };
 
@@ -43,5 +45,12 @@ std::string_view name_of(Refusal refusal);
 struct Refused : base::Error {
   Refusal refusal = Refusal::none;
 };
+
+using DoneOrRefused = base::Result<void, Refused>;
+
+inline DoneOrRefused refused_as(Refusal refusal, base::Result<void> done) {
+  if (done) return {};
+  return tl::unexpected(Refused{std::move(done.error()), refusal});
+}
 
 }  // namespace ike

@@ -82,10 +82,12 @@ constexpr CatalogueEntry entries[] = {
     {"quick_mode_unanswered", "Its IPsec SA was agreed on, and it never confirmed it.",
      "Packets get lost between the two: see the MTU of the way, and firewalls that forget UDP 4500 quickly.",
      "809", no_reply, unsuccessful},
-    {"kernel_refused", "The kernel or nftables refused its SA.",
-     "The event above says why: the ruleset must be loaded (sameroof-nft.service), and the kernel must have "
-     "ESP.",
-     "789", no_reply, unsuccessful},
+    {"kernel_refused", "The kernel refused its SA.",
+     "The event above says why: the kernel must have ESP, and the algorithms of ike.esp_proposals.", "789",
+     no_reply, unsuccessful},
+    {"nft_refused", "nftables took no elements for it into the maps of table inet sameroof.",
+     "The event above says why: the ruleset must be loaded (sameroof-nft.service) as it was shipped.", "789",
+     no_reply, unsuccessful},
     // Between the two: told by xfrmctl, from what did not happen.
     {"no_l2tp", "IPsec is up, and no L2TP came through it.",
      "ESP or UDP 4500 is blocked for what carries data, or the client's own L2TP did not start: see whether "

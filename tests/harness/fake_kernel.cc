@@ -182,8 +182,8 @@ void FakeKernel::run(ike::InstallInbound e, base::Time now) {
   const bool taken = sas_.contains(id);
   if (refused(refuse_inbound_) || taken) {
     if (!taken) excused_.insert(id);
-    return complete(ike::Installed{e.ticket, base::fail("no room for the inbound SA")},
-                    settings_.install_delay, now);
+    auto why = ike::refused_as(refuse_with_, base::fail("no room for the inbound SA"));
+    return complete(ike::Installed{e.ticket, std::move(why)}, settings_.install_delay, now);
   }
   if (e.new_entry) {
     if (e.new_entry->mark != mark) complain("map elements of another mark");
@@ -202,8 +202,8 @@ void FakeKernel::run(ike::InstallOutbound e, base::Time now) {
   const bool taken = sas_.contains(id);
   if (refused(refuse_outbound_) || taken) {
     if (!taken) excused_.insert(id);
-    return complete(ike::Installed{e.ticket, base::fail("no room for the outbound SA")},
-                    settings_.install_delay, now);
+    auto why = ike::refused_as(ike::Refusal::kernel_refused, base::fail("no room for the outbound SA"));
+    return complete(ike::Installed{e.ticket, std::move(why)}, settings_.install_delay, now);
   }
   if (e.new_policy) policies_.emplace(xfrm::id_of(*e.new_policy), *e.new_policy);
   check_outbound(e.sa);

@@ -58,7 +58,10 @@ class FakeKernel {
 
   KernelSettings& settings() { return settings_; }
   /// The next so many installations fail and leave nothing.
-  void refuse_inbound(int times) { refuse_inbound_ = times; }
+  void refuse_inbound(int times, ike::Refusal with = ike::Refusal::kernel_refused) {
+    refuse_inbound_ = times;
+    refuse_with_ = with;
+  }
   void refuse_outbound(int times) { refuse_outbound_ = times; }
   /// A hard limit is reached: the SA vanishes by itself.
   void expire(const xfrm::SaId& id);
@@ -121,6 +124,7 @@ class FakeKernel {
   std::function<void(std::span<std::uint8_t>)> random_;
   std::multimap<base::Time, ike::Completion> completions_;
   int refuse_inbound_ = 0, refuse_outbound_ = 0;
+  ike::Refusal refuse_with_ = ike::Refusal::kernel_refused;
   std::map<xfrm::SaId, xfrm::Sa> sas_;
   std::vector<xfrm::SaId> outbound_order_;  ///< as they were installed; some may have gone
   /// Refused or expired, but the responder may not know yet: removing them is no error.

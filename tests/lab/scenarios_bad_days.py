@@ -43,7 +43,7 @@ def no_mark_is_left(lab):
 @scenario(only="sameroof", kernels="one", seconds=240)
 def map_is_full(lab):
     """nftables takes no third element into the map."""
-    third_is_refused(lab, "kernel_refused", "the kernel", edit_ruleset=room_for_two)
+    third_is_refused(lab, "nft_refused", "the set is full", edit_ruleset=room_for_two)
 
 
 @scenario(only="sameroof", kernels="one", seconds=300)

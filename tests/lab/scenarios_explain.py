@@ -67,7 +67,8 @@ def explain_failures(lab):
             raise Failure(gateway.xfrmctl("explain", "a1"))
         late = lab.client("a3")
         fails("a third user of two addresses", lambda: late.up(40))
-        explained(gateway, "a3", "pool_exhausted", "Widen ppp.pool", "Windows error 691", r"IKE .*begins", r"SA .* is up", r"L2TP .*tunnel")
+        explained(gateway, "a3", "pool_exhausted", "Widen ppp.pool", "Windows error 691", r"IKE .*begins",
+                  r"nft +mark 0x\w+ is 240\.0\.0\.\d+, and that is at 198\.51\.100\.1\n", r"SA .* is up", r"L2TP .*tunnel")
         careless = lab.client("a4", password="guess")
         fails("a wrong password", lambda: careless.up(40))
         explained(gateway, "a4", "wrong_password", "user 'a4' is refused: wrong password", "Windows error 691")

@@ -1,6 +1,7 @@
 """NATs that change under way, and a gateway that stands behind one itself."""
 
 import random
+import re
 import socket
 import threading
 import time
@@ -112,6 +113,9 @@ def nat_moves(lab):
             for key in ("peer", "mark", "alias", "ppp_address", "tunnel", "spi_in", "spi_out"):
                 if any(before[user].get(key) != after[user].get(key) for user in before):
                     raise Failure(f"a move changed the {key} of a peer: {before} → {after}")
+            told = gateway.xfrmctl("explain", moved.user)
+            if not re.search(rf"nft +240\.0\.0\.\d+ is at {NAT_A_SECOND} now", told):
+                raise Failure(f"xfrmctl explain was to say that nft knows where {moved.name} is: {told}")
             if checks.xfrm_errors(gw) != errors or any(c.established("IKE_SA") != 1 for c in clients):
                 raise Failure(f"IPsec errors {errors} → {checks.xfrm_errors(gw)}, or a client had to connect again")
             lab.prove(*clients)

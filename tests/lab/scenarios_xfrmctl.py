@@ -82,6 +82,16 @@ def policies_of_ip(host):
     return found, sockets
 
 
+def check_events(gw, monitor, wanted):
+    """xfrmctl monitor --json has told of all these kinds of events; each line fits its schema."""
+    def told():
+        return gw.log(monitor).read_text()
+
+    wait_for(lambda: all(f'"event":"{kind}"' in told() for kind in wanted), 30, f"xfrmctl monitor telling of {wanted}")
+    if complaints := gw.run("python3", "-B", VALIDATE, "monitor", "--lines", stdin=told(), check=False).strip():
+        raise Failure(f"xfrmctl monitor --json does not fit its schema: {complaints}: {told()}")
+
+
 def disconnected(lab, gateway, client, subject):
     """xfrmctl ends this client: it hears so from L2TP and from IKE, and nothing of it is left but who else is there."""
     others = [peer["user"] for peer in gateway.peers() if peer["user"] != client.user]
@@ -136,6 +146,7 @@ def xfrmctl_lists(lab):
     clients = [lab.client(name) for name in ("a1", "a2", "b1", "pub")]
     gw = lab.world["gw"]
     with lab.gateway() as gateway:
+        monitor = gw.spawn("monitor", gateway.build / "xfrmctl/xfrmctl", "--run-dir", "/run/sameroof", "monitor", "--json")
         gw.run("ip", "xfrm", "state", "add", *FOREIGN)
         gw.run("ip", "xfrm", "policy", "add", *FOREIGN_POLICY)
         lab.dial(*clients)
@@ -177,6 +188,10 @@ def xfrmctl_lists(lab):
         if "there is no peer 99" not in gateway.xfrmctl("disconnect", "99", check=False):
             raise Failure("xfrmctl was to say that there is no such peer")
         lab.hang_up(*clients)
+        check_events(gw, "monitor", ("setup_begun", "peer_authenticated", "map_added", "peer_up", "tunnel_up", "session_begun", "user_up",
+                                     "user_down", "tunnel_down", "map_removed", "peer_gone"))
+        monitor.terminate()
+        monitor.wait()
         if lab.world.wire()["clear_out"]:
             raise Failure(f"the gateway spoke in clear text: {lab.world.wire()}")
 

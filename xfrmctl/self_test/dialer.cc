@@ -81,7 +81,7 @@ void Dialer::drain(base::Time now) {
     if (auto done = perform(*effect)) engine_->completed(std::move(*done), now);
 }
 
-base::Result<void> Dialer::install(xfrm::Sa& sa, xfrm::Direction direction) {
+ike::DoneOrRefused Dialer::install(xfrm::Sa& sa, xfrm::Direction direction) {
   const bool in = direction == xfrm::Direction::in;
   xfrm::Policy policy;
   policy.direction = direction;
@@ -94,8 +94,11 @@ base::Result<void> Dialer::install(xfrm::Sa& sa, xfrm::Direction direction) {
   (in ? sa.source : sa.destination) = gateway_;
   sa.selector = policy.selector;
   sa.mark = sa.set_mark = std::nullopt;
-  if (auto done = kernel_.install(sa); !done) return nl::as_base(done.error());
-  if (auto done = kernel_.update(policy); !done) return nl::as_base(done.error());
+  const auto refused = [](const nl::Error& why) {
+    return refused_as(ike::Refusal::kernel_refused, nl::as_base(why));
+  };
+  if (auto done = kernel_.install(sa); !done) return refused(done.error());
+  if (auto done = kernel_.update(policy); !done) return refused(done.error());
   return {};
 }
 

@@ -34,7 +34,7 @@ class Dialer {
   void drain(base::Time now);
   std::optional<ike::Completion> perform(ike::Effect& effect);
   /// What the engine wants installed is a gateway's, with a mark and an alias; a client has neither.
-  base::Result<void> install(xfrm::Sa& sa, xfrm::Direction direction);
+  ike::DoneOrRefused install(xfrm::Sa& sa, xfrm::Direction direction);
 
   base::Address own_, gateway_;
   std::string psk_;

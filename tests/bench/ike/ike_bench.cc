@@ -105,7 +105,7 @@ class BrokerBeside {
     return out;
   }
   template <class Request>
-  base::Result<void> install(Request request) {
+  ike::DoneOrRefused install(Request request) {
     ++round_trips;
     return client_->install(std::move(request));
   }
@@ -118,8 +118,9 @@ class BrokerBeside {
     const auto* in = std::get_if<ike::InstallInbound>(&request);
     const auto* out = std::get_if<ike::InstallOutbound>(&request);
     const bool admitted = (in != nullptr && range.admits(*in)) || (out != nullptr && range.admits(*out));
-    if (!admitted) return ikd::Outcome{base::fail("not in the range")};
-    return ikd::Outcome{};
+    if (!admitted)
+      return ikd::Done{ike::refused_as(ike::Refusal::kernel_refused, base::fail("not in the range"))};
+    return ikd::Done{};
   }
   static void serve(const ikd::Keys& keys, std::vector<os::Channel>& channels) {
     const ikd::Range range(ike::Settings{}.numbering, {});

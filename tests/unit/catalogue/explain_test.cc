@@ -77,6 +77,24 @@ TEST(Explain, ARefusedLoginEndsInWhatToDoAndWhatTheClientShows) {
   EXPECT_LT(text.find("it is up"), text.find("tunnel 7 of"));
 }
 
+TEST(Explain, EachEventSaysWhichLayerItIsOf) {
+  const auto layer_of = [](const char* part, const char* name, std::optional<std::string> refusal = {}) {
+    const auto line = event_line(event(0, part, name, "it happens", std::move(refusal)));
+    return line.substr(14, line.find(' ', 14) - 14);
+  };
+  EXPECT_EQ(layer_of("ike", "setup_begun"), "IKE");
+  EXPECT_EQ(layer_of("ike", "peer_up"), "SA");
+  for (const auto* of_maps : {"map_added", "map_moved", "map_removed", "map_failed"})
+    EXPECT_EQ(layer_of("ike", of_maps), "nft");
+  EXPECT_EQ(layer_of("ike", "kernel_refused", "nft_refused"), "nft");
+  EXPECT_EQ(layer_of("ike", "kernel_refused", "kernel_refused"), "kernel");
+  EXPECT_EQ(layer_of("ike", "kernel_failed"), "kernel");
+  EXPECT_EQ(layer_of("l2tp", "tunnel_up"), "L2TP");
+  EXPECT_EQ(layer_of("l2tp", "refused", "call_refused"), "L2TP");
+  EXPECT_EQ(layer_of("l2tp", "user_up"), "PPP");
+  EXPECT_EQ(layer_of("l2tp", "refused", "radius_refused"), "RADIUS");
+}
+
 TEST(Explain, WhoIsMeant) {
   const std::vector all{ike(7, "198.51.100.1"), ike(8, "198.51.100.2", 1000)};
   const std::vector inside{l2tp(0x700, 500, {})};

@@ -193,6 +193,11 @@ const std::map<Refusal, std::function<std::string()>> provocations = {
      [] { return of_client(host(), cheap(), [](World& w) { lose_from(w, 7); }); }},
     {Refusal::kernel_refused,
      [] { return of_client(host(), cheap(), [](World& w) { w.kernel().refuse_inbound(1); }); }},
+    {Refusal::nft_refused,
+     [] {
+       return of_client(host(), cheap(),
+                        [](World& w) { w.kernel().refuse_inbound(1, Refusal::nft_refused); });
+     }},
 };
 
 class EveryRefusal : public ::testing::TestWithParam<int> {};

@@ -151,6 +151,8 @@ std::deque<Answer> answers() {
   std::deque<Answer> out;
   out.push_back(Outcome{});
   out.push_back(Outcome{base::fail("no")});
+  out.push_back(Done{});
+  out.push_back(Done{ike::refused_as(ike::Refusal::nft_refused, base::fail("the set is full"))});
   out.push_back(Removed{Traffic{.in = 3, .out = 0}});
   out.push_back(Removed{base::fail("not ours")});
   out.push_back(RulesetLoaded{true});

@@ -88,7 +88,7 @@ class BrokerInAKernel : public testing::Test {
     ASSERT_TRUE(broker_->fill_maps({first, second}));
   }
   /// With an SA that is gone again.
-  base::Result<void> install_policy(const ike::PeerEntry& entry, const xfrm::Policy& policy) {
+  ike::DoneOrRefused install_policy(const ike::PeerEntry& entry, const xfrm::Policy& policy) {
     const auto id = xfrm::id_of(outbound_of(entry, 0x200));
     auto done = broker_->install(
         ike::InstallOutbound{.ticket = {}, .sa = outbound_of(entry, 0x200), .new_policy = policy});
@@ -167,6 +167,48 @@ TEST_F(FlushedRuleset, FillingTwiceChangesNothing) {
   ASSERT_TRUE(broker_->remove(ike::RemovePeer{first}));
   EXPECT_FALSE(there(first));
   EXPECT_THAT(policies(), ElementsAre(second.alias));
+}
+
+TEST_F(FlushedRuleset, IsToldOfWhereItIsInTheWayOfAPeer) {
+  flush();
+  const auto third = peer(3);
+  const auto installed = broker_->install(
+      ike::InstallInbound{.ticket = {}, .sa = inbound_of(third, 0x1000), .new_entry = third});
+  ASSERT_FALSE(installed);
+  EXPECT_EQ(installed.error().refusal, ike::Refusal::nft_refused);
+  const auto moved = broker_->move({.mark = first.mark,
+                                    .alias = first.alias,
+                                    .new_home = base::Address::v4(0xc6336402),
+                                    .port = 40001,
+                                    .inbound = {},
+                                    .outbound = {}});
+  ASSERT_FALSE(moved);
+  EXPECT_EQ(moved.error().refusal, ike::Refusal::nft_refused);
+  EXPECT_THAT(moved.error().message, HasSubstr("was the ruleset flushed?"));
+}
+
+TEST_F(BrokerInAKernel, AFullMapIsCalledSo) {
+  flush();
+  ASSERT_EQ(std::system("sed 's/map alias {/map alias { size 1;/' " SAMEROOF_SOURCE_DIR
+                        "/nft/sameroof.nft | nft -f -"),
+            0);
+  ASSERT_TRUE(broker_->fill_maps({first}));
+  const auto installed = broker_->install(
+      ike::InstallInbound{.ticket = {}, .sa = inbound_of(second, 0x1000), .new_entry = second});
+  ASSERT_FALSE(installed);
+  EXPECT_EQ(installed.error().refusal, ike::Refusal::nft_refused);
+  EXPECT_EQ(installed.error().message, "adding the peer at 240.0.0.2: the set is full");
+}
+
+TEST_F(BrokerInAKernel, WhatXfrmRefusesLeavesNoMapElements) {
+  // The same SA twice; or, where the kernel has no ESP, once.
+  (void)kernel_->install(inbound_of(second, 0x1000));
+  const auto third = peer(3);
+  const auto installed = broker_->install(
+      ike::InstallInbound{.ticket = {}, .sa = inbound_of(third, 0x1000), .new_entry = third});
+  ASSERT_FALSE(installed);
+  EXPECT_EQ(installed.error().refusal, ike::Refusal::kernel_refused);
+  EXPECT_FALSE(there(third));
 }
 
 using BrokerAndSas = BrokerInAKernel;

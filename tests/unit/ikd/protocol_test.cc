@@ -139,6 +139,19 @@ TEST(BrokerProtocol, AnErrorArrivesInItsWords) {
   EXPECT_TRUE(answered<Outcome>(Outcome{}).result);
 }
 
+TEST(BrokerProtocol, WhoRefusedArrivesWithTheWords) {
+  for (const auto by : {ike::Refusal::kernel_refused, ike::Refusal::nft_refused}) {
+    const auto after = answered<Done>(Done{ike::refused_as(by, base::fail("the set is full"))});
+    ASSERT_FALSE(after.result);
+    EXPECT_EQ(after.result.error().message, "the set is full");
+    EXPECT_EQ(after.result.error().refusal, by);
+  }
+  EXPECT_TRUE(answered<Done>(Done{}).result);
+  auto other =
+      base::to_bytes(encode(Answer(Done{ike::refused_as(ike::Refusal::wrong_psk, base::fail("no"))})).view());
+  EXPECT_FALSE(decode_answer(other)) << "nothing that a broker says";
+}
+
 TEST(BrokerProtocol, StatisticsArriveAsTheyAre) {
   const xfrm::SaStatistics before{.bytes = 1ULL << 40,
                                   .packets = 2,
