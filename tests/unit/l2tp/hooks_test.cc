@@ -100,7 +100,8 @@ TEST_F(HooksTest, OneThatTakesTooLongIsKilledWithItsChildren) {
 }
 
 TEST_F(HooksTest, TheEndOfASessionWaitsForItsBeginningAndForNoOther) {
-  config_.session_up = program("up", "read name; sleep 0.3; echo up $name >> order\n");
+  config_.session_up =
+      program("up", "read name; until grep -qs two order; do sleep 0.05; done; echo up $name >> order\n");
   config_.session_down = program("down", "read name; echo down $name >> order\n");
   Hooks hooks(loop_, config_);
   hooks.run(SessionEvent::up, 1, "one\n");
