@@ -30,8 +30,8 @@ std::uint32_t number_in(const std::string& text) {
 
 std::string outcome(long result) { return result < 0 ? std::strerror(errno) : "done"; }
 
-template <class T>
-std::string outcome(const base::Result<T>& result) {
+template <class T, class E>
+std::string outcome(const base::Result<T, E>& result) {
   return result ? "done" : result.error().message;
 }
 
