@@ -77,8 +77,8 @@ struct Peers {
   std::uint16_t port(std::uint32_t n) const { return static_cast<std::uint16_t>(1024 + n % 60000); }
 };
 
-template <class Value>
-void must(const base::Result<Value>& result) {
+template <class Value, class Error>
+void must(const base::Result<Value, Error>& result) {
   if (result) return;
   std::fprintf(stderr, "peers_bench: %s\n", result.error().message.c_str());
   std::exit(1);
