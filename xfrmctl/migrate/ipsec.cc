@@ -21,8 +21,7 @@ struct Sections {
 
 void read_sections(const Files& files, std::string_view path, int depth, Sections& sections, OldSetup& out) {
   const auto file = files.find(path);
-  if (file == files.end() || depth > deepest) return;
-  out.sources.push_back(std::string(path));
+  if (file == files.end() || depth > deepest || !out.opens(path)) return;
   Settings* current = nullptr;
   for (auto line : lines_of(text_of(file->second))) {
     const bool indented = line.starts_with(' ') || line.starts_with('\t');
@@ -56,14 +55,22 @@ std::string value_of(const Settings& settings, std::initializer_list<std::string
   return {};
 }
 
-/// A conn with what it inherits; its own words first.
-Settings whole(const Sections& sections, const std::string& name, int depth = 0) {
+/// What was said first stands, so nothing is taken twice, however often it is named.
+void inherit(const Sections& sections, std::string_view name, int depth, std::set<std::string_view>& taken,
+             Settings& out) {
   const auto conn = sections.conns.find(name);
-  if (conn == sections.conns.end() || depth > deepest) return {};
-  Settings out = conn->second;
-  const auto also = value_of(out, {"also"});  // merge() may not change what is walked through
-  for (const auto other : split(also, " ")) out.merge(whole(sections, std::string(other), depth + 1));
-  if (depth == 0) out.merge(whole(sections, "%default", 1));
+  if (conn == sections.conns.end() || depth > deepest || !taken.insert(conn->first).second) return;
+  out.insert(conn->second.begin(), conn->second.end());
+  const auto also = value_of(conn->second, {"also"});
+  for (const auto other : split(also, " ")) inherit(sections, other, depth + 1, taken, out);
+}
+
+/// A conn with what it inherits; its own words first.
+Settings whole(const Sections& sections, const std::string& name) {
+  Settings out;
+  std::set<std::string_view> taken;
+  inherit(sections, name, 0, taken, out);
+  inherit(sections, "%default", 0, taken, out);
   return out;
 }
 
@@ -186,8 +193,7 @@ void take_secret(std::string_view entry, std::string_view where, OldSetup& out) 
 
 void read_secrets(const Files& files, std::string_view path, int depth, OldSetup& out) {
   const auto file = files.find(path);
-  if (file == files.end() || depth > deepest) return;
-  out.sources.push_back(std::string(path));
+  if (file == files.end() || depth > deepest || !out.opens(path)) return;
   const auto lines = lines_of(text_of(file->second));
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const auto line = trim(lines[i]);

@@ -4,6 +4,13 @@
 
 namespace migrate {
 
+bool OldSetup::opens(std::string_view path) {
+  constexpr std::size_t most = 256;
+  if (sources.size() == most) return false;
+  sources.emplace_back(path);
+  return true;
+}
+
 OldSetup read_setup(const Files& files) {
   OldSetup out;
   // strongSwan's own folder is that of Fedora and its kin.

@@ -34,6 +34,8 @@ struct Range {
 
 struct OldSetup {
   std::vector<std::string> sources;  ///< files that were read, in order
+  /// False when so many were read that they include one another.
+  bool opens(std::string_view path);
 
   std::vector<base::Address> ike_listen, l2tp_listen;
   std::vector<std::string> proposals, esp_proposals;  ///< in our words

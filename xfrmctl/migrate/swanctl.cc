@@ -42,8 +42,7 @@ class Reader {
 
   void read(Section& root, int depth) {
     const auto file = files_.find(path_);
-    if (file == files_.end() || depth > deepest) return;
-    out_.sources.push_back(path_);
+    if (file == files_.end() || depth > deepest || !out_.opens(path_)) return;
     std::vector<Section*> open{&root};
     for (auto line : lines_of(text_of(file->second))) {
       line = trim(without_comment(line));

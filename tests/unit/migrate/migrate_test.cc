@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "config/config.h"
@@ -306,6 +307,25 @@ TEST(Import, FilesThatIncludeOneAnotherAndBrokenOnesEnd) {
   to_toml(setup);
   to_secrets(setup);
   EXPECT_THAT(setup.users, IsEmpty());
+}
+
+/// Of 8 names each, 8 deep: 16 million.
+TEST(Import, WhatNamesTheSameAgainAndAgainIsDoneSoon) {
+  std::string conns = "include ipsec.conf.d/*\nconn a\n type=transport\n auto=add\n also=0\n", files_again,
+              inside;
+  for (int i = 0; i < 9; ++i)
+    conns += fmt::format("conn {0}\n also={1} {1} {1} {1} {1} {1} {1} {1}\n", i, i + 1);
+  conns += "conn 9\n leftprotoport=17/1701\n";
+  for (int i = 0; i < 8; ++i)
+    files_again += "include /etc/ipsec.conf.d/*\n", inside += "include swanctl.conf.d/*\n";
+  const auto setup = read_setup(files({{"/etc/ipsec.conf", conns},
+                                       {"/etc/ipsec.conf.d/1", files_again},
+                                       {"/etc/ipsec.conf.d/2", files_again},
+                                       {"/etc/ipsec.secrets", files_again},
+                                       {"/etc/swanctl/swanctl.conf", inside},
+                                       {"/etc/swanctl/swanctl.conf.d/1", "include 2\n" + inside},
+                                       {"/etc/swanctl/swanctl.conf.d/2", "include 1\n" + inside}}));
+  EXPECT_LE(setup.sources.size(), 300U);
 }
 
 TEST(Import, WhatIsNoUtf8IsLostAndSpoilsNothingElse) {
