@@ -63,7 +63,7 @@ void Broker::forget_dropped(xfrm::Reqid peer) {
 
 nl::Result<void> Broker::add_to_maps(const ike::PeerEntry& peer) {
   if (!peer.alias.is_v4()) return {};
-  return map_.add_peer(peer.mark, peer.alias, peer.home);
+  return map_.add_peer(peer.mark, peer.alias, peer.home, peer.dialled);
 }
 
 nl::Result<nft::Change> Broker::remove_from_maps(const ike::PeerEntry& peer) {

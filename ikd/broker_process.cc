@@ -96,7 +96,7 @@ base::Result<std::unique_ptr<BrokerProcess>> BrokerProcess::start(const config::
   if (!sockets) return tl::unexpected(sockets.error());
   auto events = xfrm::EventSource::open();
   if (!events) return tl::unexpected(events.error());
-  std::set<std::string> watched{"alias", "home"};
+  std::set<std::string> watched{"alias", "home", "dialled"};
   if (config.l2tp.lns == config::Lns::external) watched.insert({"latched", "cleartext"});  // else l2tpd's
   auto table = nft::TableWatch::open(std::move(watched));
   if (!table) return tl::unexpected(table.error());

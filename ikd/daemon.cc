@@ -232,8 +232,10 @@ void Daemon::perform(ike::RemoveSa& request) {
 
 void Daemon::perform(ike::MovePeer& request) {
   const auto new_home = request.new_home;
-  const ike::PeerEntry entry{
-      .mark = request.mark, .alias = request.alias, .home = new_home.value_or(base::Address())};
+  const ike::PeerEntry entry{.mark = request.mark,
+                             .alias = request.alias,
+                             .home = new_home.value_or(base::Address()),
+                             .dialled = {}};
   const auto moved = broker_.move(std::move(request));
   if (!moved) {
     ++move_failures_;

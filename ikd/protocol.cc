@@ -46,7 +46,7 @@ auto fields(Is<xfrm::SaStatistics> auto& v) {
   return std::tie(v.bytes, v.packets, v.added, v.used, v.outside_window, v.replayed, v.integrity_failed,
                   v.newest);
 }
-auto fields(Is<ike::PeerEntry> auto& v) { return std::tie(v.mark, v.alias, v.home); }
+auto fields(Is<ike::PeerEntry> auto& v) { return std::tie(v.mark, v.alias, v.home, v.dialled); }
 auto fields(Is<ike::InstallInbound> auto& v) { return std::tie(v.ticket, v.sa, v.new_entry); }
 auto fields(Is<ike::InstallOutbound> auto& v) { return std::tie(v.ticket, v.sa, v.new_policy); }
 auto fields(Is<ike::RemoveSa> auto& v) { return std::tie(v.sa); }

@@ -6,10 +6,6 @@
 namespace ikd {
 namespace {
 
-base::Prefix host(const base::Address& address) {
-  return {address, static_cast<std::uint8_t>(address.bytes().size() * 8)};
-}
-
 /// As long as a key of ESP ever is: what no netlink attribute holds could be read as further attributes.
 constexpr std::size_t longest_key = 64;
 
@@ -44,9 +40,17 @@ bool Range::reqid_and_mark(xfrm::Reqid reqid, const std::optional<xfrm::MaskedMa
   return !mark || *mark == xfrm::MaskedMark{reqid.value, numbering_.mask};
 }
 
-bool Range::serves(std::uint8_t protocol, const std::optional<std::uint16_t>& port) const {
-  return std::ranges::any_of(
+const ike::Service* Range::served(std::uint8_t protocol, const std::optional<std::uint16_t>& port) const {
+  const auto it = std::ranges::find_if(
       services_, [&](const ike::Service& s) { return s.protocol == protocol && port && s.port == *port; });
+  return it == services_.end() ? nullptr : &*it;
+}
+
+bool Range::is_our_end(const xfrm::Selector& selector) const {
+  const auto* service = served(selector.protocol, selector.source_port);
+  const auto& ours = selector.source.network;
+  return service != nullptr && selector.source == base::host(ours) &&
+         ours == numbering_.our_end(*service, selector.destination.network, ours);
 }
 
 bool Range::may_be_alias(const base::Address& address) const {
@@ -67,7 +71,8 @@ bool Range::holds(const xfrm::Policy& policy) const {
 
 bool Range::admits(const ike::PeerEntry& entry) const {
   const auto number = numbering_.number_of(entry.mark);
-  return number && entry.alias == numbering_.alias_of(*number, entry.home);
+  return number && entry.alias == numbering_.alias_of(*number, entry.home) &&
+         alike(entry.home, entry.dialled);
 }
 
 bool Range::admits(const ike::InstallInbound& request) const {
@@ -75,12 +80,13 @@ bool Range::admits(const ike::InstallInbound& request) const {
   const auto number = number_of(sa.reqid);
   if (!number || !plain(sa) || sa.mark) return false;
   if (sa.set_mark != xfrm::MaskedMark{sa.reqid.value, numbering_.mask}) return false;
-  if (sa.selector.source != host(numbering_.alias_of(*number, sa.source)) ||
-      sa.selector.destination != host(sa.destination) ||
-      !serves(sa.selector.protocol, sa.selector.destination_port))
+  const auto* service = served(sa.selector.protocol, sa.selector.destination_port);
+  if (service == nullptr || sa.selector.source != base::host(numbering_.alias_of(*number, sa.source)) ||
+      sa.selector.destination != numbering_.our_ends(*service, sa.destination))
     return false;
-  return !request.new_entry || (request.new_entry->mark.value == sa.reqid.value &&
-                                request.new_entry->home == sa.source && admits(*request.new_entry));
+  const auto& entry = request.new_entry;
+  return !entry || (entry->mark.value == sa.reqid.value && entry->home == sa.source &&
+                    entry->dialled == sa.destination && admits(*entry));
 }
 
 bool Range::admits(const ike::InstallOutbound& request) const {
@@ -90,8 +96,8 @@ bool Range::admits(const ike::InstallOutbound& request) const {
   if (sa.destination != numbering_.alias_of(*number, sa.destination) ||
       sa.mark != numbering_.lookup_mark_of(*number) || !found_by(sa.mark, sa.destination))
     return false;
-  if (sa.selector.source != host(sa.source) || sa.selector.destination != host(sa.destination) ||
-      !serves(sa.selector.protocol, sa.selector.source_port))
+  if (sa.selector.source != base::host(sa.source) || sa.selector.destination != base::host(sa.destination) ||
+      !is_our_end(sa.selector))
     return false;
   return !request.new_policy ||
          (request.new_policy->reqid == sa.reqid && policy_of(*number, *request.new_policy));
@@ -100,11 +106,10 @@ bool Range::admits(const ike::InstallOutbound& request) const {
 bool Range::policy_of(ike::PeerNumber number, const xfrm::Policy& policy) const {
   const auto& destination = policy.selector.destination.network;
   return policy.direction == xfrm::Direction::out && policy.mark == numbering_.lookup_mark_of(number) &&
-         found_by(policy.mark, destination) &&
-         policy.selector.source == host(policy.selector.source.network) &&
-         alike(policy.selector.source.network, destination) && !policy.selector.destination_port &&
-         policy.selector.destination == host(numbering_.alias_of(number, destination)) &&
-         serves(policy.selector.protocol, policy.selector.source_port);
+         found_by(policy.mark, destination) && alike(policy.selector.source.network, destination) &&
+         !policy.selector.destination_port &&
+         policy.selector.destination == base::host(numbering_.alias_of(number, destination)) &&
+         is_our_end(policy.selector);
 }
 
 bool Range::admits(const ike::MovePeer& request) const {

@@ -37,7 +37,10 @@ class Range {
   bool reqid_and_mark(xfrm::Reqid reqid, const std::optional<xfrm::MaskedMark>& mark) const;
   /// Any IPv6 address: such a peer's alias is its own.
   bool may_be_alias(const base::Address& address) const;
-  bool serves(std::uint8_t protocol, const std::optional<std::uint16_t>& port) const;
+  /// Null when that port of ours is no service's.
+  const ike::Service* served(std::uint8_t protocol, const std::optional<std::uint16_t>& port) const;
+  /// The source of what a service sends.
+  bool is_our_end(const xfrm::Selector& selector) const;
   bool policy_of(ike::PeerNumber number, const xfrm::Policy& policy) const;
 
   ike::Numbering numbering_;

@@ -66,7 +66,8 @@ ike::Numbering numbering_from(const config::Config& config) {
           .lookup = config.l2tp.lns == config::Lns::external &&
                             config.l2tp.external_lookup == config::ExternalLookup::alias
                         ? ike::OutboundLookup::alias
-                        : ike::OutboundLookup::alias_and_mark};
+                        : ike::OutboundLookup::alias_and_mark,
+          .near_bit = config.l2tp.lns == config::Lns::external ? 0 : config.marks.near_bit()};
 }
 
 std::vector<ike::Service> services_from(const config::Config& config) {

@@ -177,7 +177,8 @@ base::Result<void> Daemon::open_main_socket(const base::Address& address) {
                                      .encapsulation = os::Encapsulation::none,
                                      .ipsec_bypass = false,
                                      .shared_port = true,
-                                     .no_checksum = true});
+                                     .no_checksum = true,
+                                     .from_any_address = true});
   if (!socket) return tl::unexpected(socket.error());
   auto& opened = *main_sockets_.emplace_back(
       std::make_unique<MainSocket>(MainSocket{address, std::move(*socket), os::Source()}));
@@ -249,13 +250,20 @@ void Daemon::perform(const l2tp::Send& send) {
   for (const auto& main : main_sockets_) {
     const bool every = main->local.is_unspecified() && main->local.family() == name.local.address.family();
     if (!every && main->local != name.local.address) continue;
-    counters_.send_failures += !main->socket.send(send.bytes, name.local.address, name.remote, name.mark);
+    counters_.send_failures += !main->socket.send(send.bytes, our_end(name).address, name.remote, name.mark);
     return;
   }
 }
 
+/// Where we are to the tunnel's sockets and policies: an IPsec peer's near end (nft/sameroof.nft), or what
+/// was dialled.
+base::Endpoint Daemon::our_end(const l2tp::TunnelName& tunnel) const {
+  if (tunnel.mark.value == 0 || !tunnel.local.address.is_v4()) return tunnel.local;
+  return {base::Address::v4(tunnel.remote.address.v4_value() | config_.marks.near_bit()), tunnel.local.port};
+}
+
 void Daemon::perform(const l2tp::OpenTunnelSocket& open) {
-  auto socket = os::UdpSocket::open_connected(open.tunnel.local, open.tunnel.remote, open.tunnel.mark);
+  auto socket = os::UdpSocket::open_connected(our_end(open.tunnel), open.tunnel.remote, open.tunnel.mark);
   if (!socket) {
     fail(open.tunnel, socket.error());
     return;

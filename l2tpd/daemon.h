@@ -104,6 +104,7 @@ class Daemon {
   void fail(const l2tp::TunnelName& tunnel, const base::Error& why);
   base::Result<void> start_session(const l2tp::StartSession& start);
   PppdTerms terms_for(const l2tp::TunnelName& tunnel) const;
+  base::Endpoint our_end(const l2tp::TunnelName& tunnel) const;
   void session_up(const SessionRecord& session);
   void session_refitted(const SessionRecord& session, std::uint16_t mtu);
   void session_down(SessionRecord& session);

@@ -168,9 +168,11 @@ nl::Result<Change> PeerMap::remove(std::vector<Element> elements, std::string_vi
   return change;
 }
 
-nl::Result<void> PeerMap::add_peer(base::Mark mark, const base::Address& alias, const base::Address& home) {
-  return apply({Element::add("alias", mark_key(mark), alias.bytes()),
-                Element::add("home", base::to_bytes(alias.bytes()), home.bytes())},
+nl::Result<void> PeerMap::add_peer(base::Mark mark, const base::Address& alias, const base::Address& home,
+                                   const base::Address& dialled) {
+  const auto key = base::to_bytes(alias.bytes());
+  return apply({Element::add("alias", mark_key(mark), alias.bytes()), Element::add("home", key, home.bytes()),
+                Element::add("dialled", key, dialled.bytes())},
                fmt::format("adding the peer at {}", alias.to_string()));
 }
 
@@ -184,13 +186,15 @@ nl::Result<Change> PeerMap::move_peer(const base::Address& alias, const base::Ad
 }
 
 nl::Result<Change> PeerMap::remove_peer(base::Mark mark, const base::Address& alias) {
-  return remove(
-      {Element::remove("alias", mark_key(mark)), Element::remove("home", base::to_bytes(alias.bytes()))},
-      fmt::format("removing the peer at {}", alias.to_string()));
+  const auto key = base::to_bytes(alias.bytes());
+  return remove({Element::remove("alias", mark_key(mark)), Element::remove("home", key),
+                 Element::remove("dialled", key)},
+                fmt::format("removing the peer at {}", alias.to_string()));
 }
 
 nl::Result<void> PeerMap::flush_peers() {
-  return apply({Element::empty("alias"), Element::empty("home")}, "removing all peers");
+  return apply({Element::empty("alias"), Element::empty("home"), Element::empty("dialled")},
+               "removing all peers");
 }
 
 nl::Result<void> PeerMap::add_tunnel(base::Mark mark, std::uint16_t tunnel) {

@@ -38,9 +38,10 @@ class PeerMap {
   /// Whether the ruleset still is: anybody may flush it.
   nl::Result<bool> loaded();
 
-  /// `mark` within the mask; `alias` and `home` IPv4. Twice the same is fine, another alias for a mark
-  /// or another home for an alias is refused.
-  nl::Result<void> add_peer(base::Mark mark, const base::Address& alias, const base::Address& home);
+  /// `mark` within the mask; the addresses IPv4: `dialled` is the one of ours that the peer sends to. Twice
+  /// the same is fine, another alias for a mark or another home for an alias is refused.
+  nl::Result<void> add_peer(base::Mark mark, const base::Address& alias, const base::Address& home,
+                            const base::Address& dialled);
   /// The peer's NAT got a new address.
   nl::Result<Change> move_peer(const base::Address& alias, const base::Address& new_home);
   nl::Result<Change> remove_peer(base::Mark mark, const base::Address& alias);

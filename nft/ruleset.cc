@@ -26,6 +26,8 @@ std::string ruleset(const config::Config& config) {
   define(text, "mark_mask", fmt::format("{:#010x}", config.marks.mask));
   define(text, "other_marks", fmt::format("{:#010x}", ~config.marks.mask));
   define(text, "alias_range", config.marks.alias.to_string());
+  define(text, "near_range", config.marks.near_ends().to_string());
+  define(text, "near_bit", base::Address::v4(config.marks.near_bit()).to_string());
   std::string served = "udp . 1701";
   for (const auto& s : config.services) {
     const auto* protocol = s.protocol == config::Service::Protocol::tcp ? "tcp" : "udp";

@@ -19,8 +19,6 @@ void settle(Presence& presence, bool installed) {
   if (presence == Presence::installing) presence = installed ? Presence::present : Presence::absent;
 }
 
-base::Prefix host(const base::Address& a) { return {a, static_cast<std::uint8_t>(a.bytes().size() * 8)}; }
-
 }  // namespace
 
 xfrm::Sa Engine::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
@@ -30,8 +28,8 @@ xfrm::Sa Engine::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspT
   sa.spi = quick.in;
   sa.reqid = peer.reqid();
   // nft has turned the source into the alias by the time the selector is looked at (kernel.md §1).
-  sa.selector = {.source = host(peer.alias),
-                 .destination = host(peer.local.address),
+  sa.selector = {.source = base::host(peer.alias),
+                 .destination = settings_.numbering.our_ends(quick.service, peer.local.address),
                  .protocol = quick.service.protocol,
                  .source_port = std::nullopt,
                  .destination_port = quick.service.port};
@@ -45,7 +43,7 @@ xfrm::Sa Engine::inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspT
 
 xfrm::Sa Engine::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const {
   auto sa = inbound_sa(peer, quick, std::move(keys));
-  sa.source = peer.local.address;
+  sa.source = settings_.numbering.our_end(quick.service, peer.alias, peer.local.address);
   sa.destination = peer.alias;
   sa.spi = quick.out;
   sa.selector = outbound_policy(peer, quick.service).selector;
@@ -58,8 +56,9 @@ xfrm::Sa Engine::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::Esp
 
 xfrm::Policy Engine::outbound_policy(const Peer& peer, const Service& service) const {
   xfrm::Policy policy;
-  policy.selector = {.source = host(peer.local.address),
-                     .destination = host(peer.alias),
+  const auto source = settings_.numbering.our_end(service, peer.alias, peer.local.address);
+  policy.selector = {.source = base::host(source),
+                     .destination = base::host(peer.alias),
                      .protocol = service.protocol,
                      .source_port = service.port,
                      .destination_port = std::nullopt};

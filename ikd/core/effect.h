@@ -90,12 +90,13 @@ struct Sign {
   base::Bytes hash;
 };
 
-/// What nft needs of a peer: the mark its packets bear, the address it has on this host, and the one it
-/// has outside.
+/// What nft needs of a peer: the mark its packets bear, the address it has on this host, the one it has
+/// outside, and the one of ours that it dialled.
 struct PeerEntry {
   base::Mark mark;
   base::Address alias;
   base::Address home;
+  base::Address dialled;
 };
 
 /// The peer's inbound SA, and its map elements if it has none yet: all or nothing. Answered by Installed.

@@ -47,6 +47,18 @@ std::optional<xfrm::MaskedMark> Numbering::lookup_mark_of(PeerNumber number) con
   return xfrm::MaskedMark{mark_of(number).value, mask};
 }
 
+base::Address Numbering::our_end(const Service& service, const base::Address& alias_of_peer,
+                                 const base::Address& dialled) const {
+  if (near_bit == 0 || service != l2tp_service || !dialled.is_v4()) return dialled;
+  return base::Address::v4(alias_of_peer.v4_value() | near_bit);
+}
+
+// The daemon's own socket is at the address that was dialled, that of a tunnel at the near end.
+base::Prefix Numbering::our_ends(const Service& service, const base::Address& dialled) const {
+  if (near_bit == 0 || service != l2tp_service || !dialled.is_v4()) return base::host(dialled);
+  return {base::Address::v4(0), 0};
+}
+
 ChildSa* Peer::child_by_in(xfrm::Spi spi) {
   const auto it = std::ranges::find(children, spi, &ChildSa::in);
   return it == children.end() ? nullptr : &*it;

@@ -30,6 +30,9 @@ struct Numbering {
   std::uint32_t capacity = 0xffffe;  ///< numbers 1 to capacity
   base::Duration quarantine = std::chrono::seconds(300);
   OutboundLookup lookup = OutboundLookup::alias_and_mark;
+  /// What makes of an alias the address that our L2TP has towards that peer, its near end (nft/sameroof.nft);
+  /// zero for a daemon that has the address dialled.
+  std::uint32_t near_bit = 0;
 
   base::Mark mark_of(PeerNumber number) const;
   /// Of an IPv6 peer its own address: many peers behind one address is IPv4's affair.
@@ -39,6 +42,11 @@ struct Numbering {
   /// None for an address that is no alias.
   std::optional<PeerNumber> number_at(const base::Address& address) const;
   std::optional<xfrm::MaskedMark> lookup_mark_of(PeerNumber number) const;
+  /// Where a service sends to an alias from, by the time that a policy is looked for.
+  base::Address our_end(const Service& service, const base::Address& alias,
+                        const base::Address& dialled) const;
+  /// Where what a peer sends to a service may go, once nft is done with it.
+  base::Prefix our_ends(const Service& service, const base::Address& dialled) const;
 };
 
 enum class ChildState : std::uint8_t {
@@ -122,7 +130,9 @@ struct Peer {
   const ChildSa* active(const Service& service = l2tp_service) const;
   bool has_policy() const;
   xfrm::Reqid reqid() const { return xfrm::Reqid(mark.value); }
-  PeerEntry entry() const { return {.mark = mark, .alias = alias, .home = remote.address}; }
+  PeerEntry entry() const {
+    return {.mark = mark, .alias = alias, .home = remote.address, .dialled = local.address};
+  }
   xfrm::SaId inbound_id(xfrm::Spi spi) const;
   xfrm::SaId outbound_id(xfrm::Spi spi) const;
 };

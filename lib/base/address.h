@@ -73,4 +73,9 @@ struct Prefix {
   std::string to_string() const;
 };
 
+/// The prefix of this address alone.
+inline Prefix host(const Address& address) {
+  return {address, static_cast<std::uint8_t>(address.bytes().size() * 8)};
+}
+
 }  // namespace base

@@ -78,7 +78,7 @@ base::Result<void> check_radius(const Config& config, const Secrets& secrets) {
 
 std::uint32_t Marks::capacity() const {
   const std::uint64_t marks = std::uint64_t{1} << std::popcount(mask);
-  const std::uint64_t numbers = std::min(marks, alias.size());
+  const std::uint64_t numbers = std::min(marks, alias.size() / 2);
   return numbers < 3 ? 0 : static_cast<std::uint32_t>(numbers - 2);
 }
 
@@ -86,6 +86,13 @@ base::Mark Marks::mark_of(std::uint32_t number) const { return base::Mark(number
 
 base::Address Marks::alias_of(std::uint32_t number) const {
   return base::Address::v4(alias.network.v4_value() + number);
+}
+
+std::uint32_t Marks::near_bit() const { return static_cast<std::uint32_t>(alias.size() / 2); }
+
+base::Prefix Marks::near_ends() const {
+  return {base::Address::v4(alias.network.v4_value() | near_bit()),
+          static_cast<std::uint8_t>(alias.length + 1)};
 }
 
 const User* Config::user(std::string_view name) const {

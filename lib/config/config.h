@@ -30,12 +30,18 @@ struct Marks {
   base::Prefix alias{base::Address::v4(0xf0000000), 8};  ///< IPv4
   std::chrono::seconds quarantine{300};                  ///< before a number is given out again
 
-  /// How many peers there can be: numbers 1 to capacity(). Number 0 would be "no mark", the last one the
-  /// range's broadcast address.
+  /// How many peers there can be: numbers 1 to capacity(). Number 0 would be "no mark", the last one a
+  /// broadcast address.
   std::uint32_t capacity() const;
   /// `number` from 1 to capacity().
   base::Mark mark_of(std::uint32_t number) const;
+  /// In the lower half of `alias`.
   base::Address alias_of(std::uint32_t number) const;
+  /// What makes of an alias, host order, the peer's near end, the address of ours at which l2tpd's tunnel
+  /// with it has its socket (sameroof.nft): the first bit that `alias` leaves free.
+  std::uint32_t near_bit() const;
+  /// The upper half of `alias`.
+  base::Prefix near_ends() const;
 
   bool operator==(const Marks&) const = default;
 };

@@ -111,6 +111,8 @@ base::Result<UdpSocket> UdpSocket::open(const UdpOptions& options) {
   if (options.ipsec_bypass && !set_ipsec_bypass(fd.get(), family))
     return base::fail_errno(name() + ": IP_XFRM_POLICY (CAP_NET_ADMIN is needed)", errno);
   if (options.no_checksum && !drop_checksum_and_df(fd.get(), family)) return base::fail_errno(name(), errno);
+  if (options.from_any_address && family == AF_INET && !set(fd.get(), IPPROTO_IP, IP_TRANSPARENT, 1))
+    return base::fail_errno(name() + ": IP_TRANSPARENT (CAP_NET_ADMIN is needed)", errno);
 
   sockaddr_storage address{};
   const auto length = options.local.to_sockaddr(address);
@@ -129,7 +131,8 @@ base::Result<UdpSocket> UdpSocket::open_connected(const base::Endpoint& local, c
   base::Fd fd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return base::fail_errno(name(), errno);
   if (!set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1) || !set(fd.get(), SOL_SOCKET, SO_MARK, mark.value) ||
-      !drop_checksum_and_df(fd.get(), family) || !want_ancillary_data(fd.get(), family))
+      !drop_checksum_and_df(fd.get(), family) || !want_ancillary_data(fd.get(), family) ||
+      (family == AF_INET && !set(fd.get(), IPPROTO_IP, IP_TRANSPARENT, 1)))
     return base::fail_errno(name(), errno);
   sockaddr_storage address{};
   auto length = local.to_sockaddr(address);

@@ -17,10 +17,10 @@ def tell(what, gateway, peers, **values):
     print("=", json.dumps({"what": what, "gateway": gateway, "peers": peers, **values}), flush=True)
 
 
-def sender(place, crowd):
+def sender(place, crowd, client=0):
     """Instructions that a packet costs which is dropped at the gateway's door: the sender's own."""
     place.shut()
-    cost = crowd.flow(PACKETS, BYTES)
+    cost = crowd.flow(PACKETS, BYTES, client)
     place.open()
     return cost
 
@@ -46,8 +46,8 @@ def receive_among_changes(place, crowd, own_nats):
     return taken / rounds - own
 
 
-def send(place, address, mark=0, port=1701):
-    done = json.loads(place.gw.run(place.build / "tests/bench/crowd/crowd", "send", f"{at.GATEWAY}:{port}", f"{address}:{port}", mark, PACKETS, BYTES))
+def send(place, source, address, mark=0, port=1701):
+    done = json.loads(place.gw.run(place.build / "tests/bench/crowd/crowd", "send", f"{source}:{port}", f"{address}:{port}", mark, PACKETS, BYTES))
     if done["refused"]:
         print(f"warning: {done['refused']} datagrams to {address} were refused: {done['why']}", flush=True)
     return done["ns"] / PACKETS
@@ -87,12 +87,29 @@ def per_packet(place, kind, sizes, own_nats=False):
         tell("setup", kind.name, size, behind=behind, cpu=(ran - before) / new, resident=resident)
         inward = receive(place, crowd)
         outward = send(place, *gateway.way_to_first_peer())
-        other = send(place, at.ONE_NAT, port=9)
+        other = send(place, at.GATEWAY, at.ONE_NAT, port=9)
         tell("packet", kind.name, size, behind=behind, receive=inward, send=outward, other=other)
         if kind is at.Sameroof and not own_nats:
             listing(place, gateway, size)
         if size == sizes[-1]:
             tell("changing", kind.name, size, behind=behind, receive=receive_among_changes(place, crowd, own_nats))
+    place.clear(crowd, gateway)
+
+
+def tunnels(place, kind, sizes):
+    """A packet of one session, from the wire to PPP, among so many L2TP tunnels, each of a peer behind its own NAT."""
+    gateway = kind(place.gw, place.build)
+    gateway.start()
+    crowd = at.Crowd(place.crowd, place.build)
+    for size in sizes:
+        first = crowd.size
+        crowd.grow(size, own_nats=True)
+        crowd.call(first, size - 1 - first, "tunnel")
+        # Its pppd hears no answer, and ends after half a minute.
+        crowd.call(size - 1, 1, "session")
+        own = sender(place, crowd, size - 1)
+        crowd.flow(20, BYTES, size - 1)
+        tell("tunnel packet", kind.name, size, receive=crowd.flow(PACKETS, BYTES, size - 1) - own)
     place.clear(crowd, gateway)
 
 
@@ -129,6 +146,8 @@ def main():
     peers(place, [10, orders["many"]])
     for kind in (at.Connmark, at.StrongSwan):
         per_packet(place, kind, [size for size in sizes if size <= orders["rivals_up_to"]])
+    tunnels(place, at.SameroofServing, [1, *sizes[1:]])
+    tunnels(place, at.StrongSwanServing, [1, *(size for size in sizes[1:] if size <= orders["rivals_up_to"])])
     for kind in (at.Sameroof, at.StrongSwan):
         for own_nats in (False, True):
             storm(place, kind, orders["storm"], own_nats)

@@ -45,8 +45,15 @@ class Sameroof(gateway_sameroof.Gateway):
         return "ikd answers" in self.xfrmctl("status", check=False)
 
     def way_to_first_peer(self):
-        """What an L2TP server answers the first peer with: its address and its mark."""
-        return "240.0.0.1", 0x100
+        """What an L2TP server answers the first peer with: its own address and the peer's, and the mark."""
+        return "240.128.0.1", "240.0.0.1", 0x100
+
+
+class SameroofServing(Sameroof):
+    """With l2tpd."""
+
+    def start_l2tp(self):
+        gateway_sameroof.Gateway.start_l2tp(self)
 
 
 class StrongSwan(gateway_strongswan.Gateway):
@@ -70,7 +77,19 @@ class StrongSwan(gateway_strongswan.Gateway):
         stop(self.starter)
 
     def way_to_first_peer(self):
-        return ONE_NAT, 0
+        return GATEWAY, ONE_NAT, 0
+
+
+class StrongSwanServing(StrongSwan):
+    name = "strongSwan and xl2tpd"
+
+    def start(self):
+        super().start()
+        self.xl2tpd = gateway_strongswan.start_xl2tpd(self.host)
+
+    def stop(self):
+        stop(self.xl2tpd)
+        super().stop()
 
 
 class Connmark(StrongSwan):
@@ -110,8 +129,14 @@ class Crowd:
         if done["failed"]:
             print(f"warning: {done['failed']} clients did not come up", flush=True)
 
-    def flow(self, packets, size):
-        return self.obey("flow", 0, packets, size)["ns"] / packets
+    def flow(self, packets, size, client=0):
+        return self.obey("flow", client, packets, size)["ns"] / packets
+
+    def call(self, first, count, what):
+        """L2TP of these, one after the other: "tunnel", or "session" as well."""
+        up = self.obey("call", first, count, what, 300)["up"] if count else 0
+        if up != count:
+            print(f"warning: of {count} clients that call {up} have a {what}", flush=True)
 
     def close(self):
         self.process.stdin.close()

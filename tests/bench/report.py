@@ -68,6 +68,14 @@ def packets(results, folder, kernel):
     return table(["gateway", "behind", "peers", *words.values()], rows)
 
 
+def in_tunnels(results):
+    rows = []
+    for gateway in dict.fromkeys(r["gateway"] for r in of(results, "tunnel packet")):
+        points = of(results, "tunnel packet", gateway=gateway)
+        rows += [[gateway, point["peers"], f"{point['receive']:,.0f} (×{point['receive'] / points[0]['receive']:.2f})"] for point in points]
+    return table(["gateway", "tunnels", "a packet of one session, from the wire to PPP"], rows)
+
+
 def setups(results):
     rows = []
     for r in of(results, "setup"):
@@ -133,6 +141,9 @@ Every number counts instructions of a guest with one processor, the kernel's amo
 {packets(results, folder, kernel)}
 ![receiving](receive-{kernel}.svg) ![sending](send-{kernel}.svg) ![other](other-{kernel}.svg)
 
+### What a packet costs among tunnels
+
+{in_tunnels(results)}
 ### What a peer costs in the kernel
 
 {peers(results)}

@@ -19,10 +19,6 @@ std::string name_of(const xfrm::SaId& id) {
   return id.destination.to_string() + " SPI " + std::to_string(id.spi.value);
 }
 
-bool is_host(const base::Prefix& prefix, const base::Address& address) {
-  return prefix.network == address && prefix.length == address.bytes().size() * 8;
-}
-
 }  // namespace
 
 void FakeKernel::execute(ike::Effect effect, base::Time now) {
@@ -143,6 +139,12 @@ void FakeKernel::run(const ike::Sign& e, base::Time now) {
   complete(ike::Signed{e.ticket, key.sign(method, e.hash)}, settings_.skeyid_delay, now);
 }
 
+std::optional<base::Address> FakeKernel::near_end(const ike::PeerEntry& entry,
+                                                  const ike::Service& service) const {
+  if (settings_.near_bit == 0 || !entry.alias.is_v4() || service != ike::l2tp_service) return std::nullopt;
+  return base::Address::v4(entry.alias.v4_value() | settings_.near_bit);
+}
+
 void FakeKernel::check_inbound(const xfrm::Sa& sa) {
   const auto what = name_of(xfrm::id_of(sa));
   if (sa.mark) complain("inbound " + what + " has a lookup mark");
@@ -153,9 +155,14 @@ void FakeKernel::check_inbound(const xfrm::Sa& sa) {
     complain("inbound " + what + ": encap not on 4500");
   const auto entry = entries_.find(base::Mark(sa.set_mark->value));
   if (entry == entries_.end()) return complain("inbound " + what + " without map elements");
-  if (!is_host(sa.selector.source, entry->second.alias) ||
-      !is_host(sa.selector.destination, sa.destination) || sa.selector.source_port ||
-      !sa.selector.destination_port || !settings_.served.contains(served_by(sa.selector)))
+  if (entry->second.dialled != sa.destination)
+    complain("inbound " + what + ": the map names another address");
+  // nft sends what is of a tunnel to the near end, and the rest where it was sent.
+  const bool two_ends = near_end(entry->second, served_by(sa.selector)).has_value();
+  const base::Prefix ours = two_ends ? base::Prefix{base::Address::v4(0), 0} : base::host(sa.destination);
+  if (sa.selector.source != base::host(entry->second.alias) || sa.selector.destination != ours ||
+      sa.selector.source_port || !sa.selector.destination_port ||
+      !settings_.served.contains(served_by(sa.selector)))
     complain("inbound " + what + " admits other than what is served to the alias");
 }
 
@@ -171,8 +178,11 @@ void FakeKernel::check_outbound(const xfrm::Sa& sa) {
   if (sa.destination != entry->second.alias) complain("outbound " + what + " does not lead to the alias");
   const bool has_policy = std::ranges::any_of(policies_, [&](const auto& p) {
     return p.second.mark == sa.mark && p.second.reqid == sa.reqid &&
-           is_host(p.second.selector.destination, sa.destination) && p.second.selector == sa.selector;
+           p.second.selector.destination == base::host(sa.destination) && p.second.selector == sa.selector;
   });
+  const auto ours = near_end(entry->second, served_by(sa.selector)).value_or(entry->second.dialled);
+  if (sa.source != ours || sa.selector.source != base::host(ours))
+    complain("outbound " + what + " is not for what is sent from " + ours.to_string());
   if (!has_policy) complain("outbound " + what + " without a policy");
 }
 

@@ -42,7 +42,9 @@ struct KernelSettings {
   double refuse_chance = 0;
   /// Protocols and ports that SAs may admit.
   std::set<ike::Service> served{ike::l2tp_service};
-  ike::OutboundLookup lookup = ike::OutboundLookup::alias_and_mark;  ///< as the engine was told
+  // As the engine was told.
+  ike::OutboundLookup lookup = ike::OutboundLookup::alias_and_mark;
+  std::uint32_t near_bit = 0;
   std::uint64_t seed = 1;
 };
 
@@ -116,6 +118,8 @@ class FakeKernel {
   void run(const ike::LookForTraffic& effect, base::Time now);
   void run(ike::Event effect, base::Time) { events_.push_back(std::move(effect)); }
   void run(const ike::Send&, base::Time) { complain("a datagram is no matter of the kernel"); }
+  /// Where l2tpd's tunnels with this peer are, where that is no address of ours.
+  std::optional<base::Address> near_end(const ike::PeerEntry& entry, const ike::Service& service) const;
   void check_inbound(const xfrm::Sa& sa);
   void check_outbound(const xfrm::Sa& sa);
 

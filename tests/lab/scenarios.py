@@ -1,5 +1,7 @@
 """The scenarios. Each says in its docstring what it shows; each is judged by what real clients can do."""
 
+import re
+
 import checks
 from catalogue import scenario
 from netns import Failure
@@ -57,8 +59,8 @@ def same_inner_address_behind_two_nats(lab):
 
 @scenario("all", "basic")
 def all_four(lab):
-    """Three behind one NAT and one behind another with the first one's private address,
-    xfrmctl tells them apart, and the ruleset has dropped nothing."""
+    """Three behind one NAT and one behind another with the first one's private address, xfrmctl tells them apart, the
+    ruleset has dropped nothing, and the kernel finds each tunnel's socket at an address of its own."""
     clients = [lab.client(name) for name in ("a1", "a2", "a3", "b1")]
     with lab.gateway() as gateway:
         lab.dial(*clients)
@@ -66,6 +68,9 @@ def all_four(lab):
         lab.check_listing(*clients)
         if gateway.drops():
             raise Failure(f"the ruleset dropped packets of well-behaved clients: {gateway.drops()}")
+        near_ends = re.findall(r"(\S+):1701 +\S+:\d+", lab.world["gw"].run("ss", "-unH"))
+        if lab.kind == "sameroof" and len(set(near_ends)) != len(clients):
+            raise Failure(f"the tunnels' sockets are at {near_ends}")
         goodbye(lab, *clients)
 
 

@@ -37,7 +37,7 @@ def third_is_refused(lab, refusal, words, **options):
 @scenario(only="sameroof", kernels="one", seconds=240)
 def no_mark_is_left(lab):
     """Two addresses for peers, and both are taken."""
-    third_is_refused(lab, "no_mark_left", "marks.alias", settings={"marks": {"alias": "240.0.0.0/30"}})
+    third_is_refused(lab, "no_mark_left", "marks.alias", settings={"marks": {"alias": "240.0.0.0/29"}})
 
 
 @scenario(only="sameroof", kernels="one", seconds=240)

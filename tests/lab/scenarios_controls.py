@@ -58,8 +58,9 @@ def breaks(what, proofs, breaking, repairing):
 
 @scenario("all", "control", only="sameroof", places=("none",))
 def broken_one_by_one(lab):
-    """Two clients work. Without the rules that turn marks into aliases, or aliases into NAT addresses, or when all
-    answers leave from the first address, neither works; where a policy names the NAT, its web page cannot be had."""
+    """Two clients work. Without the rules that turn marks into aliases, aliases into NAT addresses, our address into near
+    ends or back, or when all answers leave from the first address, neither works; where a policy names the NAT, its web page
+    cannot be had."""
     clients = [lab.client(name, remote=GATEWAY_SECOND) for name in ("a1", "a2")]
     gw, nat = lab.world["gw"], lab.world["nata"]
     tunnels = [functools.partial(lab.prove, client, size=10_000, patience=3) for client in clients]
@@ -70,9 +71,9 @@ def broken_one_by_one(lab):
             lab.dial(*clients)
             for proof in (*tunnels, web):
                 proof()
-            for name in ("alias", "home"):
-                breaks(f"the map {name} is not used", tunnels,
-                       lambda: gateway.load_ruleset(lambda rules: without(rules, f"map @{name}")), gateway.load_ruleset)
+            for rule in ("map @alias", "map @home", "map @dialled", "| $near_bit"):
+                breaks(f"the ruleset has no {rule}", tunnels,
+                       lambda: gateway.load_ruleset(lambda rules: without(rules, rule)), gateway.load_ruleset)
             breaks("all answers leave from the first address", tunnels,
                    lambda: gw.nft(FIRST_ADDRESS_ONLY), lambda: gw.nft("delete table ip detour"))
             breaks("a policy names the NAT", [web],

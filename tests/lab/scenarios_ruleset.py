@@ -1,5 +1,6 @@
 """Somebody else at the gateway's nftables."""
 
+import ipaddress
 import socket
 
 import checks
@@ -20,11 +21,13 @@ table ip watch {
 
 
 def send_from_1701(host, address, mark):
-    """What a tunnel whose peer has just gone may still send."""
+    """What a tunnel whose peer has just gone may still send, from its near end."""
+    near = ipaddress.ip_address(int(ipaddress.ip_address(address)) | 0x00800000)
     with host.socket(kind=socket.SOCK_DGRAM) as out:
         out.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         out.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
-        out.bind(("0.0.0.0", 1701))
+        out.setsockopt(socket.IPPROTO_IP, socket.IP_TRANSPARENT, 1)
+        out.bind((str(near), 1701))
         try:
             out.sendto(b"\xc8\x02 in clear", (address, 1701))
         except OSError:
@@ -79,7 +82,7 @@ def flushed_ruleset(lab):
             full = gateway.map_elements()
             if full < elements:
                 raise Failure(f"of {elements} elements for two clients {full} are back")
-            for kind, name in (("map", "alias"), ("map", "home"), ("map", "mss"), ("set", "tids"), ("set", "latched")):
+            for kind, name in (("map", "alias"), ("map", "home"), ("map", "dialled"), ("map", "mss"), ("set", "tids"), ("set", "latched")):
                 gw.run("nft", "flush", kind, "inet", "sameroof", name)
                 checks.wait_until_equal(gateway.map_elements, full, 20, f"{name} is filled again")
             lab.prove(*clients)

@@ -22,8 +22,6 @@ base::Bytes l2tp_of(const base::Address& address) {
   return ike::v1::encode_identification(id);
 }
 
-base::Prefix host(const base::Address& address) { return {address, 32}; }
-
 ike::DhDone shared_secret(ike::ComputeDh& request) {
   if (!request.own) return {request.ticket, crypto::respond(request.group, request.peer_public_value)};
   auto shared = request.own->key.derive(request.peer_public_value);
@@ -86,8 +84,8 @@ ike::DoneOrRefused Dialer::install(xfrm::Sa& sa, xfrm::Direction direction) {
   xfrm::Policy policy;
   policy.direction = direction;
   policy.reqid = sa.reqid;
-  policy.selector = {.source = host(in ? gateway_ : own_),
-                     .destination = host(in ? own_ : gateway_),
+  policy.selector = {.source = base::host(in ? gateway_ : own_),
+                     .destination = base::host(in ? own_ : gateway_),
                      .protocol = IPPROTO_UDP,
                      .source_port = ike::l2tp_service.port,
                      .destination_port = ike::l2tp_service.port};

@@ -46,6 +46,10 @@ void Client::readable(base::Time now) {
     const bool esp =
         from->port == nat_traversal_port &&
         !std::ranges::equal(bytes.first(std::min(bytes.size(), non_esp_marker.size())), non_esp_marker);
+    if (esp && call_) {
+      const auto& child = initiator_.children().back();
+      if (const auto inner = open_esp(child.in_keys, child.in, bytes)) call_->receive(*inner, now);
+    }
     if (esp) continue;
     const bool before = up();
     initiator_.input(*from, {initiator_.settings().local.address, from->port}, bytes, now);
@@ -54,12 +58,31 @@ void Client::readable(base::Time now) {
   }
 }
 
+std::optional<base::Time> Client::next_timeout() const {
+  const auto ike = initiator_.next_timeout(), l2tp = call_ ? call_->next_timeout() : std::nullopt;
+  return ike && l2tp ? std::min(*ike, *l2tp) : ike ? ike : l2tp;
+}
+
 void Client::timeout(base::Time now) {
   initiator_.timeout(now);
+  if (call_) call_->timeout(now);
   say();
 }
 
+void Client::call(l2tp::TunnelId own, bool session, base::Time now) {
+  call_.emplace(own, session);
+  call_->begin(now);
+  say();
+}
+
+base::Bytes Client::sealed(base::ByteView payload) {
+  const auto& child = initiator_.children().back();
+  return esp_packet(child.out_keys, child.out, ++sequence_, payload);
+}
+
 void Client::say() {
+  const base::Endpoint gateway{initiator_.settings().gateway.address, nat_traversal_port};
+  while (auto datagram = call_ ? call_->next_datagram() : std::nullopt) send(gateway, sealed(*datagram));
   while (const auto d = initiator_.next_send()) {
     ++sent_;
     send(d->to, d->bytes);
@@ -75,10 +98,9 @@ void Client::send(const base::Endpoint& to, base::ByteView bytes) {
 }
 
 std::uint64_t Client::flow(std::uint32_t packets, std::size_t bytes) {
-  const auto& child = initiator_.children().back();
+  const auto payload = call_ ? call_->data(bytes) : base::Bytes(bytes);
   std::vector<base::Bytes> ready;
-  for (std::uint32_t i = 0; i < packets; ++i)
-    ready.push_back(esp_packet(child.out_keys, child.out, ++sequence_, bytes));
+  for (std::uint32_t i = 0; i < packets; ++i) ready.push_back(sealed(payload));
   const base::Endpoint to{initiator_.settings().gateway.address, nat_traversal_port};
   const auto begun = base::Clock::now();
   for (const auto& packet : ready) send(to, packet);

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "crowd/call.h"
 #include "harness/initiator.h"
 
 namespace crowd {
@@ -19,7 +20,7 @@ class Client {
   /// Everything that waits on the socket.
   void readable(base::Time now);
   void timeout(base::Time now);
-  std::optional<base::Time> next_timeout() const { return initiator_.next_timeout(); }
+  std::optional<base::Time> next_timeout() const;
 
   bool up() const { return !initiator_.children().empty(); }
   bool failed() const { return initiator_.failed(); }
@@ -32,16 +33,23 @@ class Client {
   std::uint64_t sent() const { return sent_; }
   int fd() const { return socket_.get(); }
 
-  /// So many packets through its newest SA, prepared first and then sent in one go: nanoseconds of that.
+  /// L2TP through its newest SA.
+  void call(l2tp::TunnelId own, bool session, base::Time now);
+  const Call* call() const { return call_ ? &*call_ : nullptr; }
+
+  /// So many packets through its newest SA, in its L2TP session if it has called, prepared first and then
+  /// sent in one go: nanoseconds of that.
   std::uint64_t flow(std::uint32_t packets, std::size_t bytes);
 
  private:
   Client(harness::InitiatorSettings settings, base::Fd socket)
       : initiator_(std::move(settings)), socket_(std::move(socket)) {}
   void say();
+  base::Bytes sealed(base::ByteView payload);
   void send(const base::Endpoint& to, base::ByteView bytes);
 
   harness::Initiator initiator_;
+  std::optional<Call> call_;
   base::Fd socket_;
   base::Time began_{}, up_since_{};
   std::uint64_t sent_ = 0;

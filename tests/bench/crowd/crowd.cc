@@ -82,6 +82,20 @@ void Crowd::serve(base::Duration longest, int fd) {
   }
 }
 
+std::size_t Crowd::call(std::size_t first, std::size_t count, bool sessions, base::Duration patience) {
+  std::size_t up = 0;
+  for (auto i = first; i < first + count; ++i) {
+    auto& client = clients_[i];
+    const auto end = base::Clock::now() + patience;
+    client.call(l2tp::TunnelId(static_cast<std::uint16_t>(i + 1)), sessions, base::Clock::now());
+    settle(i);
+    while (!client.call()->up() && !client.call()->failed() && base::Clock::now() < end)
+      round(end - base::Clock::now(), -1);
+    up += client.call()->up() ? 1 : 0;
+  }
+  return up;
+}
+
 base::Result<Outcome> Crowd::connect(const Setup& setup) {
   const auto first = clients_.size();
   for (std::size_t i = 0; i < setup.count; ++i) {

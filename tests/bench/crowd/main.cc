@@ -2,8 +2,9 @@
 // of JSON:
 //
 //   connect COUNT ADDRESS:PORT one|own AT_ONCE SECONDS   behind one NAT at ADDRESS from PORT on, or each
-//   behind its own flow CLIENT PACKETS BYTES                            through the ESP SA of client 0, 1, …
-//   wait SECONDS
+//   behind its own call FIRST COUNT tunnel|session SECONDS              L2TP of clients 0, 1, …, one after
+//   the other flow CLIENT PACKETS BYTES                            through its ESP SA, in its L2TP session if
+//   it has called wait SECONDS
 //
 //   crowd GATEWAY PSK IKE-TRANSFORM                      stays until its input ends
 //   crowd send LOCAL:PORT TO:PORT MARK PACKETS BYTES     the other direction: datagrams to a peer of this
@@ -79,6 +80,16 @@ json obey(crowd::Crowd& all, const std::string& line) {
     if (!(words >> client >> packets >> bytes) || client >= all.size() || !all[client].up())
       complain("flow of whom?");
     return {{"ns", all[client].flow(packets, bytes)}, {"packets", packets}};
+  }
+  if (command == "call") {
+    std::size_t first = 0, count = 0;
+    std::string what;
+    int patience = 0;
+    if (!(words >> first >> count >> what >> patience) || first + count > all.size()) complain("call whom?");
+    for (auto i = first; i < first + count; ++i) {
+      if (!all[i].up()) complain("call without an SA?");
+    }
+    return {{"up", all.call(first, count, what == "session", std::chrono::seconds(patience))}};
   }
   if (command == "wait") {
     int patience = 0;

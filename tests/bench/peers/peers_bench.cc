@@ -24,12 +24,17 @@ struct Peers {
   ike::Numbering numbering;
   bool own_nats;
 
-  base::Prefix host(const base::Address& a) const { return {a, 32}; }
+  base::Address our_end(std::uint32_t n) const {
+    return numbering.our_end(ike::l2tp_service, entry(n).alias, gateway);
+  }
   base::Address home(std::uint32_t n) const { return base::Address::v4(0xc6120001 + (own_nats ? n : 0)); }
 
   ike::PeerEntry entry(std::uint32_t n) const {
     const ike::PeerNumber number(n);
-    return {.mark = numbering.mark_of(number), .alias = numbering.alias_of(number, home(n)), .home = home(n)};
+    return {.mark = numbering.mark_of(number),
+            .alias = numbering.alias_of(number, home(n)),
+            .home = home(n),
+            .dialled = gateway};
   }
   xfrm::Sa sa(std::uint32_t n) const {
     xfrm::Sa out;
@@ -45,8 +50,8 @@ struct Peers {
     auto in = sa(n);
     in.source = home(n);
     in.destination = gateway;
-    in.selector = {.source = host(entry(n).alias),
-                   .destination = host(gateway),
+    in.selector = {.source = base::host(entry(n).alias),
+                   .destination = numbering.our_ends(ike::l2tp_service, gateway),
                    .protocol = 17,
                    .source_port = {},
                    .destination_port = 1701};
@@ -56,8 +61,8 @@ struct Peers {
   }
   xfrm::Policy policy(std::uint32_t n) const {
     xfrm::Policy out;
-    out.selector = {.source = host(gateway),
-                    .destination = host(entry(n).alias),
+    out.selector = {.source = base::host(our_end(n)),
+                    .destination = base::host(entry(n).alias),
                     .protocol = 17,
                     .source_port = 1701,
                     .destination_port = {}};
@@ -67,7 +72,7 @@ struct Peers {
   }
   ike::InstallOutbound outbound(std::uint32_t n) const {
     auto out = sa(n);
-    out.source = gateway;
+    out.source = our_end(n);
     out.destination = entry(n).alias;
     out.selector = policy(n).selector;
     out.mark = policy(n).mark;

@@ -185,13 +185,24 @@ TEST(Config, NumbersBecomeMarksAndAliases) {
   EXPECT_EQ(marks.alias_of(1).to_string(), "240.0.0.1");
   EXPECT_EQ(marks.alias_of(258).to_string(), "240.0.1.2");
   Marks narrow;
-  narrow.alias = *base::Prefix::parse("240.0.0.0/30");
+  narrow.alias = *base::Prefix::parse("240.0.0.0/29");
   EXPECT_EQ(narrow.capacity(), 2U);
-  narrow.alias = *base::Prefix::parse("240.0.0.0/31");
-  EXPECT_EQ(narrow.capacity(), 0U);
+  for (const auto* nothing : {"240.0.0.0/30", "240.0.0.0/31", "240.0.0.0/32"}) {
+    narrow.alias = *base::Prefix::parse(nothing);
+    EXPECT_EQ(narrow.capacity(), 0U) << nothing;
+  }
   Marks all;
   all.mask = 0xffffffff;
-  EXPECT_EQ(all.capacity(), (1U << 24) - 2);
+  EXPECT_EQ(all.capacity(), (1U << 23) - 2);
+}
+
+TEST(Config, NearEndsAreTheUpperHalfOfTheAliases) {
+  Marks marks;
+  EXPECT_EQ(marks.near_bit(), 0x00800000U);
+  EXPECT_EQ(marks.near_ends().to_string(), "240.128.0.0/9");
+  marks.alias = *base::Prefix::parse("100.127.0.0/16");
+  EXPECT_EQ(marks.near_ends().to_string(), "100.127.128.0/17");
+  EXPECT_FALSE(marks.near_ends().contains(marks.alias_of(marks.capacity())));
 }
 
 TEST(Config, AnUnknownKeyIsNamedWithItsLine) {

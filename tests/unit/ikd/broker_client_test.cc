@@ -35,7 +35,8 @@ class PlayedBroker {
 std::vector<ike::PeerEntry> peers(std::uint32_t count) {
   std::vector<ike::PeerEntry> out;
   for (std::uint32_t i = 1; i <= count; ++i)
-    out.push_back({base::Mark(i << 8), base::Address::v4(0xf0000000 + i), base::Address::v4(0xc6336401)});
+    out.push_back({base::Mark(i << 8), base::Address::v4(0xf0000000 + i), base::Address::v4(0xc6336401),
+                   base::Address::v4(0xcb007101)});
   return out;
 }
 

@@ -10,7 +10,9 @@ const auto gateway = base::Address::v4(0xcb007101), nat = base::Address::v4(0xc6
 const auto alias = base::Address::v4(0xf0000007);
 const auto outside_v6 = *base::Address::parse("2001:db8::7");
 
-ike::PeerEntry entry() { return {.mark = base::Mark(0x700), .alias = alias, .home = nat}; }
+ike::PeerEntry entry() {
+  return {.mark = base::Mark(0x700), .alias = alias, .home = nat, .dialled = gateway};
+}
 
 base::Secret key(std::size_t size, std::uint8_t of) { return base::Secret(base::Bytes(size, of)); }
 
@@ -134,7 +136,11 @@ std::deque<Request> requests() {
   out.push_back(ike::RemoveSa{sa_id()});
   out.push_back(ike::RemovePeer{entry()});
   out.push_back(move());
-  out.push_back(FillMaps{{entry(), {.mark = base::Mark(0x800), .alias = outside_v6, .home = outside_v6}}});
+  out.push_back(FillMaps{{entry(),
+                          {.mark = base::Mark(0x800),
+                           .alias = outside_v6,
+                           .home = outside_v6,
+                           .dialled = *base::Address::parse("2001:db8::1")}}});
   out.push_back(FillMaps{});
   out.push_back(IsRulesetLoaded{});
   out.push_back(Count{{sa_id(), sa_id()}});

@@ -107,15 +107,15 @@ TEST_F(BrokerBeside, HandsOverItsOpenSockets) {
 }
 
 TEST_F(BrokerBeside, DoesWhatIsAskedForWithinItsRange) {
+  const ike::PeerEntry peer{
+      .mark = base::Mark(0x700), .alias = alias, .home = base::Address::v4(0xc6336401), .dialled = gateway};
   BrokerClient client(std::move(requests_));
   client.ready();
   client.alive();
   EXPECT_TRUE(client.ruleset_loaded());
-  EXPECT_TRUE(
-      client.fill_maps({{.mark = base::Mark(0x700), .alias = alias, .home = base::Address::v4(0xc6336401)}}));
+  EXPECT_TRUE(client.fill_maps({peer}));
   EXPECT_TRUE(there());
-  EXPECT_TRUE(client.remove(
-      ike::RemovePeer{{.mark = base::Mark(0x700), .alias = alias, .home = base::Address::v4(0xc6336401)}}));
+  EXPECT_TRUE(client.remove(ike::RemovePeer{peer}));
   EXPECT_FALSE(there());
   EXPECT_EQ(
       client.absent({{.destination = alias, .spi = xfrm::Spi(0x1000), .protocol = 50, .mark = {}}})->size(),
@@ -135,8 +135,10 @@ TEST_F(BrokerBeside, RefusesInWordsWhatLiesOutsideAndServesOn) {
   const auto installed = client.install(std::move(foreign));
   ASSERT_FALSE(installed);
   EXPECT_THAT(installed.error().message, HasSubstr("outside our range"));
-  EXPECT_FALSE(
-      client.fill_maps({{.mark = base::Mark(0x700), .alias = base::Address::v4(0x0a000001), .home = alias}}));
+  EXPECT_FALSE(client.fill_maps({{.mark = base::Mark(0x700),
+                                  .alias = base::Address::v4(0x0a000001),
+                                  .home = alias,
+                                  .dialled = gateway}}));
   EXPECT_TRUE(client.ruleset_loaded());
 }
 

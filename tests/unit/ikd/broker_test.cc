@@ -18,13 +18,16 @@ using testing::IsEmpty;
 const auto gateway = base::Address::v4(0xcb007101), nat = base::Address::v4(0xc6336401);
 
 ike::PeerEntry peer(std::uint32_t number) {
-  return {.mark = base::Mark(number << 8), .alias = base::Address::v4(0xf0000000 + number), .home = nat};
+  return {.mark = base::Mark(number << 8),
+          .alias = base::Address::v4(0xf0000000 + number),
+          .home = nat,
+          .dialled = gateway};
 }
 
 xfrm::Policy policy_of(const ike::PeerEntry& entry) {
   xfrm::Policy out;
-  out.selector = {.source = {gateway, 32},
-                  .destination = {entry.alias, 32},
+  out.selector = {.source = base::host(base::Address::v4(entry.alias.v4_value() | 0x800000)),
+                  .destination = base::host(entry.alias),
                   .protocol = 17,
                   .source_port = 1701,
                   .destination_port = {}};
@@ -41,8 +44,8 @@ xfrm::Sa inbound_of(const ike::PeerEntry& entry, std::uint32_t spi) {
   out.destination = gateway;
   out.spi = xfrm::Spi(spi);
   out.reqid = xfrm::Reqid(entry.mark.value);
-  out.selector = {.source = {entry.alias, 32},
-                  .destination = {gateway, 32},
+  out.selector = {.source = base::host(entry.alias),
+                  .destination = {base::Address::v4(0), 0},
                   .protocol = 17,
                   .source_port = {},
                   .destination_port = 1701};
@@ -108,7 +111,7 @@ class BrokerInAKernel : public testing::Test {
   /// Whether the maps know this peer: another home for its alias is refused then.
   static bool there(const ike::PeerEntry& entry) {
     auto map = nft::PeerMap::open();
-    return map && !map->add_peer(entry.mark, entry.alias, base::Address::v4(0xc6336409));
+    return map && !map->add_peer(entry.mark, entry.alias, base::Address::v4(0xc6336409), gateway);
   }
 
   const ike::PeerEntry first = peer(1), second = peer(2);

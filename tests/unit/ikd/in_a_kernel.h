@@ -50,15 +50,15 @@ class InAKernel : public testing::Test {
   void leave_a_peer() {
     auto map = nft::PeerMap::open();
     ASSERT_TRUE(map);
-    ASSERT_TRUE(map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xc6336401)));
+    ASSERT_TRUE(map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xc6336401), gateway));
   }
   /// Whether the map still knows it: another home for its alias is refused then.
   bool there() const {
     auto map = nft::PeerMap::open();
-    return map && !map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xc6336409));
+    return map && !map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xc6336409), gateway);
   }
 
-  const base::Address alias = base::Address::v4(0xf0000007);
+  const base::Address alias = base::Address::v4(0xf0000007), gateway = base::Address::v4(0xcb007101);
   config::Config config_;
   std::string directory_;
 };

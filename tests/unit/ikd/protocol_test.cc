@@ -107,6 +107,7 @@ TEST(BrokerProtocol, NothingOfAnSaIsLost) {
   EXPECT_EQ(after.new_entry->mark, before.new_entry->mark);
   EXPECT_EQ(after.new_entry->alias, before.new_entry->alias);
   EXPECT_EQ(after.new_entry->home, before.new_entry->home);
+  EXPECT_EQ(after.new_entry->dialled, before.new_entry->dialled);
 }
 
 TEST(BrokerProtocol, NothingOfAPeersMoveIsLost) {

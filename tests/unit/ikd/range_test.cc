@@ -18,12 +18,11 @@ constexpr std::uint32_t mask = 0x0fffff00;
 
 Range range(ike::Numbering numbering = {}) { return {std::move(numbering), {web}}; }
 
-base::Prefix host(const Address& address) {
-  return {address, static_cast<std::uint8_t>(address.bytes().size() * 8)};
-}
-
 ike::PeerEntry entry(std::uint32_t number = 7) {
-  return {.mark = base::Mark(number << 8), .alias = Address::v4(0xf0000000 + number), .home = nat};
+  return {.mark = base::Mark(number << 8),
+          .alias = Address::v4(0xf0000000 + number),
+          .home = nat,
+          .dialled = gateway};
 }
 
 ike::InstallInbound inbound() {
@@ -33,8 +32,8 @@ ike::InstallInbound inbound() {
   sa.destination = gateway;
   sa.spi = xfrm::Spi(0x1000);
   sa.reqid = xfrm::Reqid(entry().mark.value);
-  sa.selector = {.source = host(entry().alias),
-                 .destination = host(gateway),
+  sa.selector = {.source = base::host(entry().alias),
+                 .destination = base::host(gateway),
                  .protocol = 17,
                  .source_port = {},
                  .destination_port = 1701};
@@ -44,8 +43,8 @@ ike::InstallInbound inbound() {
 
 xfrm::Policy policy() {
   xfrm::Policy out;
-  out.selector = {.source = host(gateway),
-                  .destination = host(entry().alias),
+  out.selector = {.source = base::host(gateway),
+                  .destination = base::host(entry().alias),
                   .protocol = 17,
                   .source_port = 1701,
                   .destination_port = {}};
@@ -93,17 +92,18 @@ TEST(Range, RefusesAnInboundSaThatIsNotThePeersOwn) {
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.sa.set_mark.reset(); }));
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.sa.mode = xfrm::Mode::tunnel; }));
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.sa.spi = xfrm::Spi(255); }));
-  EXPECT_FALSE(admitted(inbound(), [](In& r) { r.sa.selector.source = host(entry(8).alias); }));
+  EXPECT_FALSE(admitted(inbound(), [](In& r) { r.sa.selector.source = base::host(entry(8).alias); }));
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.sa.selector.source.length = 8; })) << "everybody's alias";
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.sa.selector.destination.length = 0; }));
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.sa.selector.destination_port = 22; }));
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.sa.selector.destination_port.reset(); }));
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.new_entry = entry(8); }));
   EXPECT_FALSE(admitted(inbound(), [](In& r) { r.new_entry->home = gateway; }));
+  EXPECT_FALSE(admitted(inbound(), [](In& r) { r.new_entry->dialled = nat; }));
   const auto v6 = *Address::parse("2001:db8::1");
   EXPECT_FALSE(admitted(inbound(), [&](In& r) {
     r.sa.destination = v6;
-    r.sa.selector.destination = host(v6);
+    r.sa.selector.destination = base::host(v6);
   })) << "half of another family";
 }
 
@@ -127,11 +127,11 @@ TEST(Range, RefusesAnOutboundSaOrPolicyThatTakesOthersPackets) {
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.sa.mark->value = 0x800; }));
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.sa.set_mark = r.sa.mark; }));
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.sa.mode = xfrm::Mode::tunnel; }));
-  EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.sa.selector.destination = host(entry(8).alias); }));
+  EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.sa.selector.destination = base::host(entry(8).alias); }));
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.sa.selector.source_port = 22; }));
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->selector.source.length = 0; }));
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->selector.destination.length = 0; }));
-  EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->selector.destination = host(nat); }));
+  EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->selector.destination = base::host(nat); }));
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->selector.source_port = 22; }));
   EXPECT_FALSE(admitted(outbound(), [](Out& r) { r.new_policy->selector.destination_port = 1701; }))
       << "one of 65536 for the same packets";
@@ -170,15 +170,45 @@ TEST(Range, WithoutMarksTheAliasNamesThePeer) {
   EXPECT_TRUE(range(unmarked).admits(request));
 }
 
+TEST(Range, ATunnelsSocketIsAtThePeersNearEnd) {
+  ike::Numbering numbering;
+  numbering.near_bit = 0x00800000;
+  const auto near = [&](std::uint32_t number) {
+    return Address::v4(entry(number).alias.v4_value() | numbering.near_bit);
+  };
+  EXPECT_FALSE(range(numbering).admits(inbound())) << "only for what opens a tunnel";
+  auto in = inbound();
+  in.sa.selector.destination = {Address::v4(0), 0};
+  EXPECT_TRUE(range(numbering).admits(in));
+
+  EXPECT_FALSE(range(numbering).admits(outbound()));
+  const auto from = [&](std::uint32_t number) {
+    auto out = outbound();
+    out.sa.source = near(number);
+    out.sa.selector.source = out.new_policy->selector.source = base::host(near(number));
+    return out;
+  };
+  EXPECT_TRUE(range(numbering).admits(from(7)));
+  EXPECT_FALSE(range(numbering).admits(from(8))) << "a neighbour's";
+
+  // Another service has the address that was dialled.
+  auto page = inbound();
+  page.sa.selector.protocol = web.protocol;
+  page.sa.selector.destination_port = web.port;
+  EXPECT_TRUE(range(numbering).admits(page));
+  page.sa.selector.destination.length = 0;
+  EXPECT_FALSE(range(numbering).admits(page));
+}
+
 /// Behind IPv6 a peer's alias is its own address, and its mark alone finds what is sent to it.
 TEST(Range, AnIpv6PeerIsNamedByItsMark) {
   const auto us = *Address::parse("2001:db8::1"), them = *Address::parse("2001:db8:1::2"),
              neighbour = *Address::parse("2001:db8:1::3");
   auto in = inbound();
   in.sa.source = in.new_entry->home = in.new_entry->alias = them;
-  in.sa.destination = us;
-  in.sa.selector.source = host(them);
-  in.sa.selector.destination = host(us);
+  in.sa.destination = in.new_entry->dialled = us;
+  in.sa.selector.source = base::host(them);
+  in.sa.selector.destination = base::host(us);
   EXPECT_TRUE(range().admits(in));
   EXPECT_TRUE(range().holds(in.sa));
   EXPECT_FALSE(admitted(std::move(in), [&](auto& r) { r.new_entry->alias = neighbour; }));
@@ -187,8 +217,8 @@ TEST(Range, AnIpv6PeerIsNamedByItsMark) {
     auto made = outbound();
     made.sa.source = us;
     made.sa.destination = them;
-    made.sa.selector.source = made.new_policy->selector.source = host(us);
-    made.sa.selector.destination = made.new_policy->selector.destination = host(them);
+    made.sa.selector.source = made.new_policy->selector.source = base::host(us);
+    made.sa.selector.destination = made.new_policy->selector.destination = base::host(them);
     return made;
   };
   EXPECT_TRUE(range().admits(out()));

@@ -43,6 +43,25 @@ TEST(Service, ThatIsConfiguredIsAdmittedExactly) {
   EXPECT_EQ(c.world.kernel().policies().begin()->second.selector, out);
 }
 
+/// FakeKernel has an eye on it.
+TEST(Service, L2tpIsServedFromTheNearEndAndOthersFromTheAddressDialled) {
+  auto s = with_a_web_page();
+  s.engine.numbering.near_bit = s.kernel.near_bit = 0x00800000;
+  Connected c(std::move(s));
+  const auto* peer = c.world.peer_of(c.client);
+  const auto near = base::Address::v4(peer->alias.v4_value() | 0x00800000);
+  EXPECT_EQ(c.world.kernel().newest_outbound()->selector.source, base::host(near));
+  c.client.ask_for(udp_id(c.client.settings().local.address, tcp, 0), udp_id(gateway, tcp, 8080));
+  c.client.quick_mode(c.world.now());
+  c.world.run(2s);
+  ASSERT_THAT(c.client.children(), SizeIs(2));
+  EXPECT_EQ(c.world.kernel().newest_outbound(web)->selector.source, base::host(gateway));
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+  c.world.engine().shut_down(c.world.now());
+  c.world.pump();
+  EXPECT_TRUE(c.world.nothing_left());
+}
+
 TEST(Service, ThatIsNotConfiguredIsRefused) {
   for (const auto& [protocol, port] :
        {std::pair<std::uint8_t, std::uint16_t>{tcp, 8081}, {17, 8080}, {tcp, 0}}) {

@@ -63,7 +63,7 @@ class LoadedRuleset : public testing::Test {
     map_.emplace(std::move(*opened));
   }
   void add(Mark mark, std::string_view alias, std::string_view home) {
-    const auto added = map_->add_peer(mark, address(alias), address(home));
+    const auto added = map_->add_peer(mark, address(alias), address(home), address("203.0.113.1"));
     ASSERT_TRUE(added.has_value()) << added.error().message;
   }
   std::optional<nft::PeerMap> map_;
@@ -114,6 +114,8 @@ TEST(Ruleset, TakesOtherMarksAndAliases) {
   EXPECT_THAT(text, HasSubstr("\ndefine mark_mask = 0x00000ff0\n"));
   EXPECT_THAT(text, HasSubstr("\ndefine other_marks = 0xfffff00f\n"));
   EXPECT_THAT(text, HasSubstr("\ndefine alias_range = 100.127.0.0/16\n"));
+  EXPECT_THAT(text, HasSubstr("\ndefine near_range = 100.127.128.0/17\n"));
+  EXPECT_THAT(text, HasSubstr("\ndefine near_bit = 0.0.128.0\n"));
 }
 
 TEST(Ruleset, TakesServicesBesideL2tp) {
@@ -163,7 +165,9 @@ TEST_F(LoadedRuleset, AddsMovesAndRemovesPeers) {
   EXPECT_EQ(*removed, Change::made);
   EXPECT_THAT(elements("map", "alias"), ElementsAre(R"([512,"240.0.0.2"])"));
   EXPECT_THAT(elements("map", "home"), ElementsAre(R"(["240.0.0.2","192.0.2.77"])"));
+  EXPECT_THAT(elements("map", "dialled"), ElementsAre(R"(["240.0.0.2","203.0.113.1"])"));
   ASSERT_TRUE(map_->flush_peers().has_value());
+  EXPECT_THAT(elements("map", "dialled"), testing::IsEmpty());
   EXPECT_THAT(elements("map", "alias"), testing::IsEmpty());
   EXPECT_THAT(elements("map", "home"), testing::IsEmpty());
 }
@@ -183,11 +187,13 @@ TEST_F(LoadedRuleset, RemovingOrMovingWhatIsAbsentIsReportedAndHarmless) {
 TEST_F(LoadedRuleset, ARefusedPeerLeavesNothingBehind) {
   add(Mark(0x100), "240.0.0.1", "198.51.100.1");
   add(Mark(0x100), "240.0.0.1", "198.51.100.1");
-  const auto refused = map_->add_peer(Mark(0x300), address("240.0.0.1"), address("192.0.2.1"));
+  const auto refused =
+      map_->add_peer(Mark(0x300), address("240.0.0.1"), address("192.0.2.1"), address("203.0.113.1"));
   ASSERT_FALSE(refused.has_value());
   EXPECT_THAT(refused.error().message, testing::StartsWith("adding the peer at 240.0.0.1: "));
   EXPECT_THAT(elements("map", "alias"), ElementsAre(R"([256,"240.0.0.1"])"));
   EXPECT_THAT(elements("map", "home"), ElementsAre(R"(["240.0.0.1","198.51.100.1"])"));
+  EXPECT_THAT(elements("map", "dialled"), ElementsAre(R"(["240.0.0.1","203.0.113.1"])"));
 }
 
 TEST_F(LoadedRuleset, TunnelsAreKeyedAsNftWritesThem) {

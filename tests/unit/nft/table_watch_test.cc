@@ -12,7 +12,8 @@
 
 namespace {
 
-const auto alias = base::Address::v4(0xf0000001), home = base::Address::v4(0xc6336401);
+const auto alias = base::Address::v4(0xf0000001), home = base::Address::v4(0xc6336401),
+           gateway = base::Address::v4(0xcb007101);
 constexpr base::Mark mark(0x100);
 
 class WatchedTable : public testing::Test {
@@ -36,7 +37,7 @@ class WatchedTable : public testing::Test {
 };
 
 TEST_F(WatchedTable, OurOwnChangesAndOtherTablesAreNoDisturbance) {
-  ASSERT_TRUE(map_->add_peer(mark, alias, home));
+  ASSERT_TRUE(map_->add_peer(mark, alias, home, gateway));
   ASSERT_TRUE(map_->move_peer(alias, base::Address::v4(0xc6336402)));
   ASSERT_TRUE(map_->remove_peer(mark, alias));
   ASSERT_TRUE(map_->flush_peers());
@@ -62,7 +63,7 @@ TEST_F(WatchedTable, FlushingTheRulesetAndLoadingItAgainAreOneEach) {
 }
 
 TEST_F(WatchedTable, ElementsThatOthersDeleteAreNoticedInOurSetsOnly) {
-  ASSERT_TRUE(map_->add_peer(mark, alias, home));
+  ASSERT_TRUE(map_->add_peer(mark, alias, home, gateway));
   ASSERT_TRUE(map_->add_tunnel(mark, 7));
   nft("flush set inet sameroof tids");
   EXPECT_FALSE(watch_->disturbed());

@@ -8,7 +8,6 @@
 
 namespace messages {
 
-inline base::Prefix host(const base::Address& address) { return {address, 32}; }
 inline const auto gateway = base::Address::v4(0xcb007101);  // 203.0.113.1
 inline const auto nat = base::Address::v4(0xc6336401);      // 198.51.100.1
 inline base::Address alias(std::uint32_t number) { return base::Address::v4(0xf0000000 + number); }
@@ -19,8 +18,8 @@ inline xfrm::Sa inbound_sa(std::uint32_t number) {
   sa.source = nat, sa.destination = gateway;
   sa.spi = xfrm::Spi(0x0badca00 + number);
   sa.reqid = xfrm::Reqid(number << 8);
-  sa.selector = {.source = host(alias(number)),
-                 .destination = host(gateway),
+  sa.selector = {.source = base::host(alias(number)),
+                 .destination = base::host(gateway),
                  .protocol = 17,
                  .source_port = {},
                  .destination_port = 1701};
@@ -38,8 +37,8 @@ inline xfrm::Sa outbound_sa(std::uint32_t number) {
   auto sa = inbound_sa(number);
   sa.source = gateway, sa.destination = alias(number);
   sa.spi = xfrm::Spi(0xfeed0000 + number);
-  sa.selector = {.source = host(gateway),
-                 .destination = host(alias(number)),
+  sa.selector = {.source = base::host(gateway),
+                 .destination = base::host(alias(number)),
                  .protocol = 17,
                  .source_port = 1701,
                  .destination_port = {}};
