@@ -111,7 +111,7 @@ base::Result<void> Daemon::start() {
   auto sets = nft::SetMembers::open();
   if (!sets) return tl::unexpected(sets.error());
   sets_.emplace(std::move(*sets));
-  auto table = nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext", "mss", "mss6"});
+  auto table = nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext", "links", "mss", "mss6"});
   if (!table) return tl::unexpected(table.error());
   table_.emplace(std::move(*table));
   table_events_ = loop_.on_readable(table_->fd(), [this] {

@@ -216,25 +216,25 @@ nl::Result<void> PeerMap::flush_tunnels() {
 nl::Result<void> PeerMap::add_link(const std::string& ifname, std::uint16_t mtu) {
   // A pppd that was killed may have left its element under a name that is now another's.
   const auto key = ifname_key(ifname);
-  const auto stale =
-      remove({Element::remove("mss", key), Element::remove("mss6", key)}, fmt::format("adding {}", ifname));
+  const auto stale = remove_link(ifname);
   if (!stale) return tl::unexpected(stale.error());
   const auto segment = [mtu](std::uint16_t headers) {
     return port_key(static_cast<std::uint16_t>(mtu - headers));
   };
-  return apply(
-      {Element::add("mss", key, segment(ip_and_tcp)), Element::add("mss6", key, segment(ipv6_and_tcp))},
-      fmt::format("adding {}", ifname));
+  return apply({Element::add("links", key), Element::add("mss", key, segment(ip_and_tcp)),
+                Element::add("mss6", key, segment(ipv6_and_tcp))},
+               fmt::format("adding {}", ifname));
 }
 
 nl::Result<Change> PeerMap::remove_link(const std::string& ifname) {
   const auto key = ifname_key(ifname);
-  return remove({Element::remove("mss", key), Element::remove("mss6", key)},
+  return remove({Element::remove("links", key), Element::remove("mss", key), Element::remove("mss6", key)},
                 fmt::format("removing {}", ifname));
 }
 
 nl::Result<void> PeerMap::flush_links() {
-  return apply({Element::empty("mss"), Element::empty("mss6")}, "removing all links");
+  return apply({Element::empty("links"), Element::empty("mss"), Element::empty("mss6")},
+               "removing all links");
 }
 
 nl::Result<void> PeerMap::set_port(const char* set, bool present, std::string_view what) {

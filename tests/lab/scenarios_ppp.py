@@ -1,6 +1,7 @@
 """PPP: how large packets may be, who may log in how often, and when a session ends."""
 
 import re
+import socket
 
 import checks
 from catalogue import scenario
@@ -8,6 +9,7 @@ from netns import Failure, wait_for
 from scenarios import goodbye
 from scenarios_controls import must_fail, without
 from scenarios_settings import must_have
+from topology import INSIDE
 
 # No word of a packet that was too large reaches its sender: TCP has to know beforehand.
 SILENT_ROUTER = """
@@ -66,6 +68,57 @@ def mtu_fits_esp(lab):
         left = gw.run("nft", "list", "map", "inet", "sameroof", "mss")
         if "ppp" in left:
             raise Failure(f"links that are gone are still clamped: {left}")
+
+
+# What reaches the network behind the gateway, and stops there: `{source}` is whom it claims to be from.
+IN_ANOTHERS_NAME = """
+table inet watch {{
+  counter heard {{ }}
+  chain pre {{
+    type filter hook prerouting priority raw;
+    ip saddr {source} udp dport 9 counter name heard drop
+  }}
+}}
+"""
+
+
+@scenario(only="sameroof")
+def in_anothers_name(lab):
+    """A client that sends from its neighbour's PPP address, or from one of the network behind the gateway, is not heard; without
+    the rule it is. A network behind it for which the gateway has a route is heard."""
+    forger, victim = clients = [lab.client(name) for name in ("a1", "a2")]
+    gw, inside = lab.world["gw"], lab.world["inside"]
+
+    def heard_from(source):
+        inside.nft(IN_ANOTHERS_NAME.format(source=source))
+        forger.host.run("ip", "addr", "add", f"{source}/32", "dev", forger.device)
+        with forger.host.socket(kind=socket.SOCK_DGRAM) as out:
+            out.bind((source, 0))
+            for _ in range(5):
+                out.sendto(b"it was him", (INSIDE, 9))
+        lab.prove(forger)  # by then they have arrived
+        forger.host.run("ip", "addr", "del", f"{source}/32", "dev", forger.device)
+        heard = "packets 0" not in inside.run("nft", "list", "counter", "inet", "watch", "heard")
+        inside.nft("delete table inet watch")
+        return heard
+
+    with lab.gateway() as gateway:
+        lab.dial(*clients)
+        lab.prove(*clients)
+        links = {peer["user"]: peer["ifname"] for peer in gateway.peers()}
+        for source in (victim.address, "10.50.0.77"):
+            if heard_from(source):
+                raise Failure(f"the client is heard as {source}")
+        if gateway.drops() != {"foreign_source": 10}:
+            raise Failure(f"what it sent was to be dropped as from a foreign source: {gateway.drops()}")
+        gateway.load_ruleset(lambda rules: without(rules, "foreign_source drop"))
+        if not heard_from(victim.address):
+            raise Failure("without the rule the client was to be heard: the lab cannot tell")
+        gateway.load_ruleset()
+        gw.run("ip", "route", "add", "10.77.0.0/24", "dev", links[forger.user])
+        if not heard_from("10.77.0.5"):
+            raise Failure("the client was to be heard from the network that is routed to it")
+        goodbye(lab, *clients)
 
 
 @scenario(only="sameroof")

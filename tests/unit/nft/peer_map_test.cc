@@ -139,12 +139,15 @@ TEST_F(LoadedRuleset, ALinkHasTheSegmentSizeThatFitsThroughIt) {
   ASSERT_TRUE(map_->add_link("ppp10", 1280).has_value());
   EXPECT_THAT(elements("map", "mss"), UnorderedElementsAre(R"(["ppp0",1358])", R"(["ppp10",1240])"));
   EXPECT_THAT(elements("map", "mss6"), UnorderedElementsAre(R"(["ppp0",1338])", R"(["ppp10",1220])"));
+  EXPECT_THAT(elements("set", "links"), UnorderedElementsAre(R"("ppp0")", R"("ppp10")"));
   ASSERT_TRUE(map_->add_link("ppp0", 1300).has_value());
   EXPECT_EQ(map_->remove_link("ppp10").value(), Change::made);
   EXPECT_EQ(map_->remove_link("ppp10").value(), Change::absent);
   EXPECT_THAT(elements("map", "mss"), ElementsAre(R"(["ppp0",1260])"));
   EXPECT_THAT(elements("map", "mss6"), ElementsAre(R"(["ppp0",1240])"));
+  EXPECT_THAT(elements("set", "links"), ElementsAre(R"("ppp0")"));
   ASSERT_TRUE(map_->flush_links().has_value());
+  EXPECT_THAT(elements("set", "links"), testing::IsEmpty());
   EXPECT_THAT(elements("map", "mss"), testing::IsEmpty());
   EXPECT_THAT(elements("map", "mss6"), testing::IsEmpty());
 }
@@ -255,7 +258,7 @@ TEST_F(LoadedRuleset, ForgedPacketsAreDroppedAndCounted) {
   for (const auto& counter : *counters) {
     if (counter.packets > 0) counted.push_back(counter.name);
   }
-  EXPECT_EQ(counters->size(), 8U);
+  EXPECT_EQ(counters->size(), 9U);
   EXPECT_THAT(counted, UnorderedElementsAre("cleartext_in", "leak"));
 }
 
