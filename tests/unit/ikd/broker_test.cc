@@ -59,7 +59,7 @@ xfrm::Sa inbound_of(const ike::PeerEntry& entry, std::uint32_t spi) {
 
 xfrm::Sa outbound_of(const ike::PeerEntry& entry, std::uint32_t spi) {
   auto out = inbound_of(entry, spi);
-  out.source = gateway;
+  out.source = policy_of(entry).selector.source.network;
   out.destination = entry.alias;
   out.selector = policy_of(entry).selector;
   out.mark = policy_of(entry).mark;
@@ -76,7 +76,8 @@ class BrokerInAKernel : public testing::Test {
     kernel_.emplace(std::move(*kernel));
     if (!load()) GTEST_SKIP() << "no nftables here";
     auto config = config::parse(
-        "[[ike.psk]]\nname = \"lab\"\n[ppp]\nlocal_address = \"10.99.0.1\"\npool = \"10.99.1.0/24\"\n",
+        "[[ike.psk]]\nname = \"lab\"\n[ppp]\nlocal_address = \"10.99.0.1\"\npool = \"10.99.1.0/24\"\n"
+        "[[service]]\nprotocol = \"tcp\"\nport = 8080\n",
         "sameroof.toml");
     ASSERT_TRUE(config) << config.error().message;
     config::Secrets secrets;
@@ -247,7 +248,7 @@ TEST_F(BrokerAndSas, OnePeerCannotFillTheKernel) {
   };
   std::uint32_t spi = 0x3000;
   while (spi < 0x4000 && install(spi)) ++spi;
-  EXPECT_EQ(spi, 0x3000u + 32) << "the others of its SAs are refused";
+  EXPECT_EQ(spi, 0x3000u + 64) << "32 for each of two services, and the others are refused";
   EXPECT_TRUE(broker_->install(
       ike::InstallInbound{.ticket = {}, .sa = inbound_of(second, 0x5000), .new_entry = std::nullopt}))
       << "a neighbour has room of its own";
@@ -257,8 +258,13 @@ TEST_F(BrokerAndSas, OnePeerCannotFillTheKernel) {
 }
 
 TEST_F(BrokerAndSas, OnePeerHasOnePolicyForEachService) {
-  auto another = policy_of(first);
-  another.selector.source = {base::Address::v4(0xcb007102), 32};
+  // A service other than L2TP may send from any address of ours.
+  auto page = policy_of(first), another = page;
+  page.selector.protocol = another.selector.protocol = 6;
+  page.selector.source_port = another.selector.source_port = 8080;
+  page.selector.source = base::host(gateway);
+  another.selector.source = base::host(base::Address::v4(0xcb007102));
+  ASSERT_TRUE(install_policy(first, page));
   const auto refused = install_policy(first, another);
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, HasSubstr("too many policies"));
