@@ -73,16 +73,13 @@ std::string make_memory_executable() {
 
 /// An SA of this peer's number that stamps the mark of `stamped`.
 ike::InstallInbound inbound(const ike::Peer& peer, base::Mark stamped) {
-  const auto whole = [](const base::Address& a) {
-    return base::Prefix{a, static_cast<std::uint8_t>(a.bytes().size() * 8)};
-  };
   ike::InstallInbound out{.ticket = {}, .sa = {}, .new_entry = {}};
   out.sa.source = peer.remote.address;
   out.sa.destination = peer.local.address;
   out.sa.spi = xfrm::Spi(0x7a6e0000);
   out.sa.reqid = xfrm::Reqid(peer.mark.value);
-  out.sa.selector = {.source = whole(peer.alias),
-                     .destination = whole(peer.local.address),
+  out.sa.selector = {.source = base::host(peer.alias),
+                     .destination = {base::Address::v4(0), 0},
                      .protocol = 17,
                      .source_port = {},
                      .destination_port = 1701};
@@ -118,7 +115,10 @@ std::optional<std::string> ask(BrokerClient& broker, const ike::Peer& peer, std:
         {.destination = peer.local.address, .spi = xfrm::Spi(number), .protocol = 50, .mark = {}}}));
   if (order == "stamp") return outcome(broker.install(inbound(peer, base::Mark(number))));
   if (order == "map")
-    return outcome(broker.fill_maps({{base::Mark(number), peer.local.address, peer.remote.address}}));
+    return outcome(broker.fill_maps({{.mark = base::Mark(number),
+                                      .alias = peer.local.address,
+                                      .home = peer.remote.address,
+                                      .dialled = peer.local.address}}));
   return std::nullopt;
 }
 
