@@ -38,8 +38,9 @@ struct Send {
   Via via = Via::main_socket;
   Bytes bytes;
 };
-/// SCCCN has come: a socket bound to `tunnel.local`, connected to `tunnel.remote`, with the mark (kernel.md
-/// §3). Answered by TunnelFailed when it cannot be had, as are the next two.
+/// SCCCN has come: a socket for what is between `tunnel.local` and `tunnel.remote`, with the mark (kernel.md
+/// §3); where it is bound is the shell's affair. Answered by TunnelFailed when it cannot be had, as are the
+/// next two.
 struct OpenTunnelSocket {
   TunnelName tunnel;
 };

@@ -1,12 +1,17 @@
 #include "migrate/old_setup.h"
 
+#include <fmt/format.h>
+
 #include "migrate/words.h"
 
 namespace migrate {
 
 bool OldSetup::opens(std::string_view path) {
   constexpr std::size_t most = 256;
-  if (sources.size() == most) return false;
+  if (sources.size() == most) {
+    lose(fmt::format("more than {} files include one another: the rest was not read", most));
+    return false;
+  }
   sources.emplace_back(path);
   return true;
 }

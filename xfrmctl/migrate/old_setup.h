@@ -34,7 +34,7 @@ struct Range {
 
 struct OldSetup {
   std::vector<std::string> sources;  ///< files that were read, in order
-  /// False when so many were read that they include one another.
+  /// False, and lost, when so many were read that they include one another.
   bool opens(std::string_view path);
 
   std::vector<base::Address> ike_listen, l2tp_listen;

@@ -326,6 +326,7 @@ TEST(Import, WhatNamesTheSameAgainAndAgainIsDoneSoon) {
                                        {"/etc/swanctl/swanctl.conf.d/1", "include 2\n" + inside},
                                        {"/etc/swanctl/swanctl.conf.d/2", "include 1\n" + inside}}));
   EXPECT_LE(setup.sources.size(), 300U);
+  EXPECT_THAT(setup.lost, Contains(HasSubstr("more than 256 files include one another")));
 }
 
 TEST(Import, WhatIsNoUtf8IsLostAndSpoilsNothingElse) {
