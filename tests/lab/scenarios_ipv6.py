@@ -57,6 +57,14 @@ def reach_inside(client, size=200_000):
     return checks.transfer(client, size, inside=INSIDE)[0]
 
 
+def speak_for(client, prefix):
+    """Three pings from an address of this prefix."""
+    source = prefix.removesuffix("/64") + "bad"
+    client.host.ip(f"addr add {source}/128 dev {client.device} nodad\n")
+    client.host.run("ping", "-6", "-n", "-c", 3, "-i", "0.2", "-W", 1, "-I", source, INSIDE, check=False)
+    client.host.ip(f"addr del {source}/128 dev {client.device}\n")
+
+
 def routes(host):
     return re.findall(r"2001:db8:7:1\S+", host.run("ip", "-6", "route"))
 
@@ -64,7 +72,8 @@ def routes(host):
 @scenario(only="sameroof")
 def ipv6_inside(lab):
     """Two clients behind one NAT each make an IPv6 address in a /64 of their own, learn the DNS server and reach a host behind
-    the gateway with it; a third, which speaks no IPv6, is served as ever. Afterwards no route is left."""
+    the gateway with it, but not with an address of the other's; a third, which speaks no IPv6, is served as ever. Afterwards no
+    route is left."""
     clients = [lab.client(name, ppp_options=PPP_OPTIONS) for name in ("a1", "a2")]
     without_any = lab.client("b1", ppp_options="noipv6")
     gw, inside = lab.world["gw"], lab.world["inside"]
@@ -89,6 +98,11 @@ def ipv6_inside(lab):
                 counters = gateway.counters("l2tpd")
                 if counters["router_advertisements"] < 2 or counters["router_advertisement_failures"]:
                     raise Failure(f"advertisements were to be counted: {counters}")
+                if gateway.drops():
+                    raise Failure(f"the ruleset dropped packets of well-behaved clients: {gateway.drops()}")
+                speak_for(clients[0], sessions[clients[1].user]["ipv6_prefix"])
+                if gateway.drops() != {"foreign_source": 3}:
+                    raise Failure(f"what came from the neighbour's prefix was to be dropped: {gateway.drops()}")
                 goodbye(lab, *clients, without_any)
                 checks.wait_until_equal(lambda: routes(gw), [], 20, "routes of sessions that have gone")
                 checks.wait_until_equal(lambda: gateway.status("l2tpd")["gauges"]["ipv6_prefixes_in_use"], 0, 20,
