@@ -135,15 +135,31 @@ def broken_firewall(lab):
         must_fail("the firewall lets no L2TP in", lambda: lab.dial(client, patience=12))
 
 
+def without_near_ids(ruleset):
+    """A ruleset that leads all data of a peer to the socket of its tunnel, whatever tunnel the packet names."""
+    changed, lines = re.subn(r"& 0x40 == (0x[04]0) meta mark & \$mark_mask \. \S+ @tidsl?", r"& 0xc0 == \1", ruleset)
+    if lines != 2:
+        raise Failure(f"two rules of the ruleset lead to near ends by tunnel ids, and {lines} were found")
+    return changed
+
+
 @scenario("all", "control", only="sameroof")
 def broken_latch(lab):
-    """Without the latch's rules the same attack succeeds where the kernel looks for sessions by their ids alone (6.11 and later)."""
+    """Two rules stand between a peer and its neighbour's session: the latch, and the one that leads to a tunnel's socket only what
+    names this tunnel. Without the latch the attack of `injection_by_ids` still fails; without both it succeeds where the kernel
+    looks for sessions by their ids alone (6.11 and later)."""
     if tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 11):
         return "this kernel looks in the tunnel of the socket only"
     victim, attacker = scenarios_l2tp.windows(lab, "a1", "a2")
-    with lab.gateway(edit_ruleset=lambda ruleset: without(ruleset, "wrong_tunnel drop")):
+
+    def no_latch(ruleset):
+        return without(ruleset, "wrong_tunnel drop")
+
+    with lab.gateway(edit_ruleset=no_latch) as gateway:
         lab.dial(victim, attacker)
         lab.prove(victim, attacker)
+        scenarios_l2tp.attack(lab, victim, [attacker])
+        gateway.load_ruleset(lambda ruleset: without_near_ids(no_latch(ruleset)))
         complaint = must_fail("the latch was left out", lambda: scenarios_l2tp.attack(lab, victim, [attacker]))
         if "came out inside" not in str(complaint):
             raise Failure(f"the attack was to succeed, and this happened instead: {complaint}")
