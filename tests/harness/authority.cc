@@ -76,7 +76,12 @@ void free_test_key(evp_pkey_st* key) { EVP_PKEY_free(key); }
 TestIdentity TestIdentity::make(const CertificateSettings& s, const TestIdentity* issuer) {
   static long serial = 1000;
   TestIdentity out;
-  out.key_.reset(new_key(s.key));
+  if (s.key_of != nullptr) {
+    out.key_.reset(s.key_of->key_.get());
+    must(EVP_PKEY_up_ref(out.key_.get()) == 1);
+  } else {
+    out.key_.reset(new_key(s.key));
+  }
   out.x509_.reset(X509_new());
   auto* x = out.x509_.get();
   const auto* parent = issuer == nullptr ? x : issuer->x509_.get();

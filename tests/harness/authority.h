@@ -15,6 +15,7 @@ struct evp_pkey_st;
 namespace harness {
 
 enum class KeyKind { rsa, p256, p384, p521 };
+class TestIdentity;
 
 struct CertificateSettings {
   std::string subject = {};             ///< "O=Example, CN=bob"
@@ -22,6 +23,7 @@ struct CertificateSettings {
   std::string extended_key_usage = {};  ///< "clientAuth"; empty: no such extension
   std::string key_usage = "digitalSignature";
   KeyKind key = KeyKind::p256;
+  const TestIdentity* key_of = nullptr;  ///< whose key it has, too: not a new one of that kind
   bool authority = false;
   std::chrono::hours from{-1}, until{24};  ///< from now
 };
