@@ -1,5 +1,6 @@
 """Where the measurements take place: a gateway, and a host that is a whole crowd of clients and their NATs."""
 
+import contextlib
 import json
 import pathlib
 import resource
@@ -8,11 +9,14 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
+import client_libreswan  # noqa: E402
 import gateway_sameroof  # noqa: E402
 import gateway_strongswan  # noqa: E402
 import topology  # noqa: E402
 from client import PSK, STRONGSWAN_CONF  # noqa: E402
 from netns import RAM, Host, keep_syslog, stop, wait_for  # noqa: E402
+
+from results import warn  # noqa: E402
 
 GATEWAY, INTERNET = "203.0.113.1", "203.0.113.254"
 ONE_NAT = "198.18.0.1"  # every address of 198.18.0.0/15 is the crowd's
@@ -28,12 +32,34 @@ table netdev bench {
 }
 """
 
+PLUTO_CONF = f"""
+config setup
+  nssdir = {client_libreswan.NSS}
+  ikev1-policy = accept
+  uniqueids = no
+  virtual-private = %v4:10.0.0.0/8,%v4:172.16.0.0/12,%v4:192.168.0.0/16
+conn lab
+  ikev2 = no
+  type = transport
+  authby = secret
+  left = {GATEWAY}
+  leftprotoport = udp/1701
+  leftupdown = %disabled
+  right = %any
+  rightprotoport = udp/%any
+  ike = aes256-sha2_256;dh19
+  esp = aes128-sha1
+  pfs = no
+  rekey = no
+  auto = add
+"""
+
 MODULES = "iptable_mangle xt_mark xt_connmark xt_policy xt_esp xt_conntrack nf_conntrack".split()
 
 
 class Sameroof(gateway_sameroof.Gateway):
     """ikd and the ruleset, in our own way: what goes to a peer is found by its mark and its alias."""
-    name, daemon = "Sameroof", "ikd"
+    name, daemon, hears = "Sameroof", "ikd", "all"
 
     def __init__(self, host, build):
         super().__init__(host, build)
@@ -57,7 +83,7 @@ class SameroofServing(Sameroof):
 
 
 class StrongSwan(gateway_strongswan.Gateway):
-    name, daemon, connection = "strongSwan", "charon", ""
+    name, daemon, hears, connection = "strongSwan", "charon", "all", ""
 
     def __init__(self, host, _build):
         super().__init__(host, ike=[IKE], esp=["aes128-sha1"])
@@ -80,11 +106,40 @@ class StrongSwan(gateway_strongswan.Gateway):
         return GATEWAY, ONE_NAT, 0
 
 
-class StrongSwanServing(StrongSwan):
-    name = "strongSwan and xl2tpd"
+class Connmark(StrongSwan):
+    name, connection, plugins = "strongSwan with connmark", "  mark = %unique\n", "connmark"
+
+
+class Libreswan:
+    """Its pluto, configured as its users' guides for L2TP have it, and as quiet as charon here. Of those behind one address the
+    kernel takes packets of the newest alone: there is one policy for all of them, which names its SAs."""
+    name, daemon, hears = "Libreswan", "pluto", "the newest"
+
+    def __init__(self, host, _build):
+        self.host = host
+        host.write("ipsec.conf", PLUTO_CONF)
+        host.write("ipsec.secrets", f'%any %any : PSK "{PSK}"\n')
+
+    def start(self):
+        nss = client_libreswan.NSS
+        self.host.run("sh", "-ec", f"mkdir -p {nss} /run/pluto; certutil -N -d sql:{nss} --empty-password")
+        self.pluto = self.host.spawn("pluto", client_libreswan.PROGRAMS / "pluto", "--nofork", "--config", "/etc/ipsec.conf",
+                                     "--secretsfile", "/etc/ipsec.secrets", "--logfile", "/dev/null")
+        wait_for(lambda: '"lab"' in self.host.run(client_libreswan.PROGRAMS / "whack", "--status", check=False), 60, "pluto ready")
+
+    def stop(self):
+        stop(self.pluto)
+
+    def way_to_first_peer(self):
+        return GATEWAY, ONE_NAT, 0
+
+
+class WithXl2tpd:
+    """Before one of those: it serves L2TP as well."""
 
     def start(self):
         super().start()
+        gateway_strongswan.write_xl2tpd(self.host)
         self.xl2tpd = gateway_strongswan.start_xl2tpd(self.host)
 
     def stop(self):
@@ -92,8 +147,16 @@ class StrongSwanServing(StrongSwan):
         super().stop()
 
 
-class Connmark(StrongSwan):
-    name, connection, plugins = "strongSwan with connmark", "  mark = %unique\n", "connmark"
+class StrongSwanServing(WithXl2tpd, StrongSwan):
+    name = "strongSwan and xl2tpd"
+
+
+class ConnmarkServing(WithXl2tpd, Connmark):
+    name = "strongSwan with connmark, and xl2tpd"
+
+
+class LibreswanServing(WithXl2tpd, Libreswan):
+    name = "Libreswan and xl2tpd"
 
 
 def processor_of_children():
@@ -125,18 +188,19 @@ class Crowd:
         return self.obey("connect", count, place, "own" if own_nats else "one", at_once, seconds)
 
     def grow(self, size, **how):
-        done = self.connect(size - self.size, **how) if size > self.size else {"failed": 0}
+        """So many in all; how many of the new ones are up."""
+        new = size - self.size
+        done = self.connect(new, **how) if new > 0 else {"failed": 0}
         if done["failed"]:
-            print(f"warning: {done['failed']} clients did not come up", flush=True)
+            warn(f"{done['failed']} clients did not come up: {done.get('complaint', 'no answer')}")
+        return new - done["failed"]
 
     def flow(self, packets, size, client=0):
         return self.obey("flow", client, packets, size)["ns"] / packets
 
-    def call(self, first, count, what):
-        """L2TP of these, one after the other: "tunnel", or "session" as well."""
-        up = self.obey("call", first, count, what, 300)["up"] if count else 0
-        if up != count:
-            print(f"warning: of {count} clients that call {up} have a {what}", flush=True)
+    def call(self, first, count, what, patience=300):
+        """L2TP of these, one after the other: "tunnel", or "session" as well. How many are through."""
+        return self.obey("call", first, count, what, patience)["up"] if count else 0
 
     def close(self):
         self.process.stdin.close()
@@ -165,8 +229,18 @@ class Site:
         self.sink.bind((GATEWAY, 1701))
 
     def hush(self):
+        """How many of them came."""
+        self.sink.setblocking(False)
+        came = 0
+        with contextlib.suppress(BlockingIOError):
+            while self.sink.recv(65536):
+                came += 1
         self.sink.close()
         self.sink = None
+        return came
+
+    def pairs_of_sas(self):
+        return int(self.gw.run("ip", "xfrm", "state", "count").split()[-1]) // 2
 
     def cpu_of(self, daemon):
         """Nanoseconds that the threads of this daemon's processes have run, and the bytes that are resident of it."""

@@ -1,7 +1,6 @@
-"""What whole clients see, in a guest whose clock counts instructions: transfers, small packets and new keys with real clients
-(strongSwan, xl2tpd, pppd) beside strongSwan and xl2tpd as gateway, and what a tunnel with a session costs the L2TP daemons."""
+"""What whole clients see: transfers, small packets and new keys with real clients (strongSwan, xl2tpd, pppd) beside strongSwan and
+xl2tpd as gateway; and what a tunnel with a session costs the L2TP daemons."""
 
-import json
 import pathlib
 import re
 import statistics
@@ -15,15 +14,14 @@ import gateway_strongswan  # noqa: E402
 from client import Client  # noqa: E402
 from lac import WindowsLac  # noqa: E402
 from netns import each, stop  # noqa: E402
-from topology import GATEWAY, INSIDE, World  # noqa: E402
+from topology import GATEWAY, INSIDE, MORE_HOMES, MORE_SITES, World  # noqa: E402
 
-TRANSFER = 1_000_000  # bytes, there and back
-FAR_APART = ("pub", "a1", "b1")  # no two behind one NAT: the stock gateway can serve these at once
-BEHIND_ONE = ("a1", "a2", "a3", "a4", "a5")
+from results import tell, warn  # noqa: E402
 
-
-def tell(what, gateway, **values):
-    print("=", json.dumps({"what": what, "gateway": gateway, **values}), flush=True)
+TRANSFER, ROUNDS = 1_000_000, 3  # bytes, there and back, so many times
+PUBLIC = ("pub", *(name for name, *_ in MORE_SITES))  # the stock gateway can serve these at once
+BEHIND_ONE_NAT = tuple(f"a{n}" for n in range(1, 9))
+STOCK = "strongSwan and xl2tpd"
 
 
 def processes(host, name):
@@ -52,11 +50,11 @@ def transfers(clients):
     return time.monotonic() - started
 
 
-def small_packets(client, count=300):
+def small_packets(client, count=3000):
     """Seconds a round trip of a ping, one after the other."""
     output = client.host.run("ping", "-n", "-q", "-f", "-c", count, "-s", 16, "-I", client.device, INSIDE, timeout=600)
     if f"{count} received" not in output:
-        print(f"warning: {output}", flush=True)
+        warn(output)
     return int(re.search(r"time (\d+)ms", output)[1]) / 1000 / count
 
 
@@ -74,16 +72,17 @@ def end(world, gateway, clients):
     world.sweep()
 
 
-def whole_clients(world, name, make, several):
+def whole_clients(world, name, make, hosts, behind):
+    """The first of them alone, then all at once."""
     gateway = make()
     gateway.start()
-    clients = [Client(world[host]) for host in several]
+    clients = [Client(world[host], user="pub") for host in hosts]
     each(lambda client: client.up(300), clients)
-    first = clients[0]
-    checks.check_client(first, patience=60)
-    tell("transfer", name, clients=1, seconds=transfers([first]))
-    tell("small packets", name, seconds=small_packets(first))
-    tell("transfer", name, clients=len(clients), seconds=transfers(clients))
+    for count in sorted({1, len(clients)}):
+        each(lambda client: checks.check_client(client, patience=60), clients[:count])
+        seconds = statistics.median(transfers(clients[:count]) for _ in range(ROUNDS))
+        tell("transfer", name, behind=behind, clients=count, bytes=2 * TRANSFER * count, seconds=seconds)
+    tell("small packets", name, behind=behind, seconds=small_packets(clients[0]))
     end(world, gateway, clients)
 
 
@@ -98,7 +97,7 @@ def new_keys(world, name, make):
     end(world, gateway, [client])
 
 
-def l2tp(world, name, daemon, start, end_daemon, count):
+def tunnels(world, name, daemon, start, end_daemon, count):
     """Scripted clients in clear text, one after the other, up to ICCN; each session gets its pppd."""
     gw, host = world["gw"], world["pub"]
     start()
@@ -125,30 +124,38 @@ def l2tp(world, name, daemon, start, end_daemon, count):
     world.sweep()
 
 
-def main():
-    orders = json.loads(sys.argv[1])
-    world = World()
-    checks.serve(world["inside"], checks.TRANSFER_PORT, checks.mirror)
+def makers(world, orders):
     gw, build = world["gw"], pathlib.Path(orders["build"])
+    return (("Sameroof", lambda: gateway_sameroof.Gateway(gw, build)), (STOCK, lambda: gateway_strongswan.Gateway(gw)))
 
-    def sameroof(**options):
-        return gateway_sameroof.Gateway(gw, build, **options)
 
-    def strongswan():
-        return gateway_strongswan.Gateway(gw)
+def world_to_reach(**more):
+    world = World(**more)
+    checks.serve(world["inside"], checks.TRANSFER_PORT, checks.mirror)
+    return world
 
-    for name, make in (("Sameroof", sameroof), ("strongSwan", strongswan)):
-        whole_clients(world, name, make, FAR_APART)
+
+def clients(orders):
+    world = world_to_reach(more_homes=MORE_HOMES, more_sites=MORE_SITES)
+    for name, make in makers(world, orders):
+        whole_clients(world, name, make, PUBLIC, "no NAT")
+        whole_clients(world, name, make, BEHIND_ONE_NAT if name == "Sameroof" else BEHIND_ONE_NAT[:1], "one NAT")
+
+
+def keys(orders):
+    world = world_to_reach()
+    for name, make in makers(world, orders):
         new_keys(world, name, make)
-    whole_clients(world, "Sameroof, all behind one NAT", sameroof, BEHIND_ONE)
 
-    ours = sameroof(cleartext="only")
-    l2tp(world, "Sameroof", "l2tpd", ours.start, ours.stop, orders["sessions"])
+
+def l2tp(orders):
+    world = World()
+    gw, sessions = world["gw"], orders["sessions"]
+    ours = gateway_sameroof.Gateway(gw, pathlib.Path(orders["build"]), cleartext="only")
+    tunnels(world, "Sameroof", "l2tpd", ours.start, ours.stop, sessions)
     gateway_strongswan.write_xl2tpd(gw)
     started = []
-    l2tp(world, "xl2tpd", "xl2tpd", lambda: started.append(gateway_strongswan.start_xl2tpd(gw)), lambda: stop(started[0]), orders["sessions"])
-    return 0
+    tunnels(world, "xl2tpd", "xl2tpd", lambda: started.append(gateway_strongswan.start_xl2tpd(gw)), lambda: stop(started[0]), sessions)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+CHAPTERS = {"clients": clients, "keys": keys, "l2tp": l2tp}

@@ -34,6 +34,9 @@ HOMES = (("a1", "192.168.1.2", "nata"), ("a2", "192.168.1.3", "nata"), ("a3", "1
 SITES = (("gw", "uplink", "203.0.113.1/24", "203.0.113.254"), ("nata", "wan", "198.51.100.1/25", "198.51.100.126"),
          ("natb", "wan", "198.51.100.129/25", "198.51.100.254"), ("pub", "eth0", "192.0.2.10/24", "192.0.2.254"))
 CLIENT_HOSTS = ("a1", "a2", "a3", "a4", "a5", "b1", "pub")
+# For eight at once, without a NAT and behind one, where a world is asked to have these, too.
+MORE_HOMES = tuple((f"a{n}", f"192.168.1.{n + 1}", "nata") for n in range(6, 9))
+MORE_SITES = tuple((f"pub{n}", "eth0", f"198.18.{n}.10/24", f"198.18.{n}.254") for n in range(2, 9))
 
 MASQUERADE = """
 table ip nat {
@@ -78,13 +81,15 @@ def prepare_kernel():
 
 
 class World:
-    def __init__(self, gateway=Host):
+    def __init__(self, gateway=Host, more_homes=(), more_sites=()):
         """gateway: what kind of host the gateway is, Host or Machine."""
+        self.homes, self.sites = HOMES + more_homes, SITES + more_sites
         prepare_kernel()
         RAM.mkdir(parents=True)
         if gateway is Host:
             keep_syslog()
-        names = ("internet", gateway_place.ROUTER, "gw", "inside", "nata", "natb", *CLIENT_HOSTS)
+        more = [name for name, *_ in more_homes + more_sites]
+        names = ("internet", gateway_place.ROUTER, "gw", "inside", "nata", "natb", *CLIENT_HOSTS, *more)
         self.hosts = dict(zip(names, each(lambda name: (gateway if name == "gw" else Host)(name), names)))
         self.links()
         self.addresses()
@@ -98,15 +103,15 @@ class World:
 
     def links(self):
         pairs = [("gw", "lan", "inside", "eth0")]
-        pairs += [(name, device, "internet", name) for name, device, _, _ in SITES]
-        pairs += [(name, "eth0", router, name) for name, _, router in HOMES]
+        pairs += [(name, device, "internet", name) for name, device, _, _ in self.sites]
+        pairs += [(name, "eth0", router, name) for name, _, router in self.homes]
         batch = "".join(f"link add name {dev} netns {host} type veth peer name {far_dev} netns {far}\n"
                         for host, dev, far, far_dev in pairs)
         subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)
 
     def addresses(self):
         batches = {name: "link set lo up\n" for name in self.hosts}
-        for name, device, address, router in SITES:
+        for name, device, address, router in self.sites:
             prefix = address.split("/")[1]
             batches[name] += f"addr add {address} dev {device}\nlink set {device} up\nroute add default via {router}\n"
             batches["internet"] += f"addr add {router}/{prefix} dev {name}\nlink set {name} up\n"
@@ -114,7 +119,7 @@ class World:
         batches["inside"] += f"addr add {INSIDE}/24 dev eth0\nlink set eth0 up\nroute add {POOL} via 10.50.0.1\nroute add default via 10.50.0.1\n"
         for router in ("nata", "natb"):
             batches[router] += "link add name lan type bridge\naddr add 192.168.1.254/24 dev lan\nlink set lan up\n"
-        for name, address, router in HOMES:
+        for name, address, router in self.homes:
             batches[name] += f"addr add {address}/24 dev eth0\nlink set eth0 up\nroute add default via 192.168.1.254\n"
             batches[router] += f"link set {name} master lan up\n"
         each(lambda name: self[name].ip(batches[name]), list(batches))

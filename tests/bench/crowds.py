@@ -1,0 +1,213 @@
+"""What a packet, a peer and a setup cost the gateway, by the number of peers: a crowd of scripted clients."""
+
+import json
+import pathlib
+import subprocess
+import time
+
+import place as at
+from results import tell, warn
+
+PACKETS, BYTES = 200, 100
+
+
+def behind_what(own_nats):
+    return "their own NATs" if own_nats else "one NAT"
+
+
+def sender(place, crowd, client=0):
+    """Instructions that a packet costs which is dropped at the gateway's door: the sender's own."""
+    place.shut()
+    cost = crowd.flow(PACKETS, BYTES, client)
+    place.open()
+    return cost
+
+
+def receive(place, crowd, client):
+    """Instructions that the gateway spends on a packet of this client, and how many of a hundred get through."""
+    own = sender(place, crowd, client)
+    place.listen()
+    crowd.flow(20, BYTES, client)
+    taken = crowd.flow(PACKETS, BYTES, client)
+    return taken - own, 100 * place.hush() / (20 + PACKETS)
+
+
+def receive_among_changes(place, crowd, own_nats):
+    """The same while another peer comes before every ten packets."""
+    own, taken, rounds = sender(place, crowd), 0, 10
+    place.listen()
+    for _ in range(rounds):
+        crowd.connect(1, own_nats=own_nats)
+        taken += crowd.flow(10, BYTES)
+    place.hush()
+    return taken / rounds - own
+
+
+def send(place, source, address, mark=0, port=1701):
+    done = json.loads(place.gw.run(place.build / "tests/bench/crowd/crowd", "send", f"{source}:{port}", f"{address}:{port}", mark, PACKETS, BYTES))
+    if done["refused"]:
+        warn(f"{done['refused']} datagrams to {address} were refused: {done['why']}")
+    return done["ns"] / PACKETS
+
+
+def listing(place, gateway, size):
+    """What `xfrmctl peers` takes of the processor, and ikd for it; then what ikd has resident while ten follow what happens and
+    ten list. (It complains that l2tpd is not there.)"""
+    command = place.gw.enter + [place.build / "xfrmctl/xfrmctl", "peers", "--json"]
+    ran, resident = place.cpu_of("ikd")
+    before = at.processor_of_children()
+    peers = len(json.loads(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout)["peers"])
+    own = at.processor_of_children() - before
+    listed, _ = place.cpu_of("ikd")
+    followers = [subprocess.Popen(command[:-2] + ["monitor"], stdout=subprocess.DEVNULL) for _ in range(10)]
+    readers, most = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(10)], resident
+    while any(reader.poll() is None for reader in readers):
+        most = max(most, place.cpu_of("ikd")[1])
+        time.sleep(0.05)
+    for follower in followers:
+        follower.terminate()
+        follower.wait()
+    tell("list", gateway.name, peers=size, listed=peers, xfrmctl=own, ikd=listed - ran, resident=resident, most_resident=most)
+
+
+def per_packet(place, kind, sizes, own_nats=False):
+    """Of one flow among so many peers, each way, and of what goes to the same NAT without IPsec. Up to the size where most of
+    those that come are refused."""
+    gateway = kind(place.gw, place.build)
+    gateway.start()
+    crowd = at.Crowd(place.crowd, place.build)
+    behind = behind_what(own_nats)
+    for size in sizes:
+        before, _ = place.cpu_of(kind.daemon)
+        new = size - crowd.size
+        up = crowd.grow(size, own_nats=own_nats)
+        ran, resident = place.cpu_of(kind.daemon)
+        tell("setup", kind.name, peers=size, behind=behind, cpu=(ran - before) / new, resident=resident, new=new, up=up,
+             held=place.pairs_of_sas())
+        if up < new / 2:
+            break
+        inward, arrived = receive(place, crowd, size - 1 if kind.hears == "the newest" else 0)
+        outward = send(place, *gateway.way_to_first_peer())
+        other = send(place, at.GATEWAY, at.ONE_NAT, port=9)
+        tell("packet", kind.name, peers=size, behind=behind, receive=inward, arrived=arrived, send=outward, other=other)
+        if kind is at.Sameroof and not own_nats:
+            listing(place, gateway, size)
+        if size == sizes[-1] and kind.hears == "all":
+            tell("changing", kind.name, peers=size, behind=behind, receive=receive_among_changes(place, crowd, own_nats))
+    place.clear(crowd, gateway)
+
+
+def expect_calls(wanted, up):
+    if up != wanted:
+        warn(f"of {wanted} clients that call {up} are through")
+
+
+def tunnels(place, kind, sizes):
+    """A packet of one session, from the wire to PPP, among so many L2TP tunnels, each of a peer behind its own NAT."""
+    gateway = kind(place.gw, place.build)
+    gateway.start()
+    crowd = at.Crowd(place.crowd, place.build)
+    for size in sizes:
+        first = crowd.size
+        crowd.grow(size, own_nats=True)
+        expect_calls(size - 1 - first, crowd.call(first, size - 1 - first, "tunnel"))
+        # Its pppd hears no answer, and ends after half a minute.
+        expect_calls(1, crowd.call(size - 1, 1, "session"))
+        own = sender(place, crowd, size - 1)
+        crowd.flow(20, BYTES, size - 1)
+        tell("tunnel packet", kind.name, peers=size, receive=crowd.flow(PACKETS, BYTES, size - 1) - own)
+    place.clear(crowd, gateway)
+
+
+def served(place, kind, count, own_nats):
+    """How many of so many get as far as an L2TP tunnel, one after the other once all have their SAs."""
+    gateway = kind(place.gw, place.build)
+    gateway.start()
+    crowd = at.Crowd(place.crowd, place.build)
+    up = crowd.grow(count, own_nats=own_nats)
+    tunnels = sum(crowd.call(client, 1, "tunnel", patience=15) for client in range(up))
+    tell("served", kind.name, peers=count, behind=behind_what(own_nats), up=up, tunnels=tunnels)
+    place.clear(crowd, gateway)
+
+
+def peers(place, sizes):
+    gateway = at.Sameroof(place.gw, place.build)
+    gateway.load_ruleset()
+    for places in ("one", "own"):
+        out = place.gw.run(place.build / "tests/bench/peers/peers_bench", places, *sizes, timeout=3600)
+        for line in out.splitlines():
+            values = json.loads(line)
+            tell("peer", gateway.name, peers=values["peers"], behind=behind_what(places == "own"),
+                 taken_in=values["in_us"] * 1000, let_go=values["out_us"] * 1000)
+    place.forget()
+
+
+def storm(place, kind, count, own_nats):
+    """Everybody at once, as after a gateway's restart."""
+    gateway = kind(place.gw, place.build)
+    gateway.start()
+    crowd = at.Crowd(place.crowd, place.build)
+    before, _ = place.cpu_of(kind.daemon)
+    done = crowd.connect(count, own_nats=own_nats, at_once=count)
+    ran, _ = place.cpu_of(kind.daemon)
+    tell("storm", kind.name, peers=count, behind=behind_what(own_nats), cpu=(ran - before) / count, **done)
+    place.clear(crowd, gateway)
+
+
+def site(orders):
+    return at.Site(pathlib.Path(orders["build"]))
+
+
+def packets(orders):
+    sizes, place = orders["sizes"], site(orders)
+    per_packet(place, at.Sameroof, sizes)
+    per_packet(place, at.Sameroof, sizes[:1] + sizes[-1:], own_nats=True)
+
+
+def rival(kind):
+    return lambda orders: per_packet(site(orders), kind, up_to(orders["rivals_up_to"], orders["sizes"]))
+
+
+def libreswan(orders):
+    at.client_libreswan.install(orders["libreswan"])
+    sizes, place = up_to(orders["rivals_up_to"], orders["sizes"]), site(orders)
+    per_packet(place, at.Libreswan, sizes)
+    per_packet(place, at.Libreswan, sizes, own_nats=True)
+    storm(place, at.Libreswan, min(orders["storm"], orders["rivals_up_to"]), own_nats=True)
+
+
+def up_to(most, sizes):
+    return [size for size in sizes if size <= most]
+
+
+def both_tunnels(orders):
+    sizes, place = [1, *orders["sizes"][1:]], site(orders)
+    tunnels(place, at.SameroofServing, sizes)
+    tunnels(place, at.StrongSwanServing, up_to(orders["rivals_up_to"], sizes))
+
+
+def all_served(orders):
+    at.client_libreswan.install(orders["libreswan"])
+    place = site(orders)
+    for kind in (at.SameroofServing, at.StrongSwanServing, at.ConnmarkServing, at.LibreswanServing):
+        for own_nats in (False, True):
+            served(place, kind, orders["sizes"][0], own_nats)
+
+
+def storms(orders):
+    place = site(orders)
+    for kind in (at.Sameroof, at.StrongSwan):
+        for own_nats in (False, True):
+            storm(place, kind, orders["storm"], own_nats)
+
+
+CHAPTERS = {
+    "served": all_served,
+    "packets": packets,
+    "peers": lambda orders: peers(site(orders), [10, orders["many"]]),
+    "connmark": rival(at.Connmark),
+    "strongswan": rival(at.StrongSwan),
+    "libreswan": libreswan,
+    "tunnels": both_tunnels,
+    "storm": storms,
+}

@@ -1,0 +1,166 @@
+"""The report's sections about crowds of scripted clients."""
+
+import plots
+from tables import of, ratio, table
+
+WAYS = {"receive": "receiving from a peer", "send": "sending to a peer", "other": "sending to a NAT's address without IPsec"}
+
+
+def millions(instructions):
+    return f"{instructions / 1e6:.2f}"
+
+
+def mib(size):
+    return f"{size / 2**20:.1f}"
+
+
+def curves_of(results, what):
+    """(gateway, behind) → its points; in the order in which they were measured."""
+    out = {}
+    for r in of(results, what):
+        out.setdefault((r["gateway"], r.get("behind", "")), []).append(r)
+    return out
+
+
+def served(results, _folder, _kernel):
+    rows = [[r["gateway"], r["behind"], r["peers"], r["up"], r["tunnels"]] for r in of(results, "served")]
+    return rows and f"""Ten clients make their SAs; then each in its turn, from port 1701 as Windows does, asks for an L2TP tunnel and waits 15
+seconds. The others have no way to tell who behind an address asks, and answer with the newest SA, or not at all.
+
+{table(["gateway", "behind", "clients", "with SAs", "with a tunnel"], rows)}"""
+
+
+def packets(results, folder, kernel):
+    rows, lines = [], {way: {} for way in WAYS}
+    for (gateway, behind), points in curves_of(results, "packet").items():
+        first = points[0]
+        for point in points:
+            rows.append([gateway, behind, f"{point['peers']:,}", f"{point['arrived']:.0f} %",
+                         *(f"{point[way]:,.0f} ({ratio(point[way], first[way])})" for way in WAYS)])
+            for way in WAYS:
+                lines[way].setdefault(f"{gateway}, {behind}", []).append((point["peers"], point[way] / first[way]))
+        for point in of(results, "changing", gateway=gateway, behind=behind):
+            rows.append([gateway, behind, f"{point['peers']:,}, one more before every ten packets", "",
+                         f"{point['receive']:,.0f} ({ratio(point['receive'], first['receive'])})", "", ""])
+    if not rows:
+        return ""
+    for way, words in WAYS.items():
+        (folder / f"{way}-{kernel}.svg").write_text(plots.curves(f"One packet: {words} (Linux {kernel})", "× of its own with the fewest peers",
+                                                                 lines[way]))
+    return f"""Instructions of the gateway for a packet of one client while so many others are connected, and, in brackets, as a multiple of the
+same gateway's with the fewest. *Arrive*: how many of the packets received got as far as a socket. Of Libreswan the newest client's were
+taken, for behind one NAT no other's arrive.
+
+{table(["gateway", "behind", "peers", "arrive", *WAYS.values()], rows)}
+{"".join(f"![{words}]({way}-{kernel}.svg) " for way, words in WAYS.items())}
+"""
+
+
+def tunnels(results, folder, kernel):
+    rows, lines = [], {}
+    for (gateway, _), points in curves_of(results, "tunnel packet").items():
+        for point in points:
+            rows.append([gateway, f"{point['peers']:,}", f"{point['receive']:,.0f} ({ratio(point['receive'], points[0]['receive'])})"])
+            lines.setdefault(gateway, []).append((point["peers"], point["receive"] / points[0]["receive"]))
+    if not rows:
+        return ""
+    (folder / f"tunnels-{kernel}.svg").write_text(plots.curves(f"One packet of a session among tunnels (Linux {kernel})", "× of its own alone", lines))
+    return f"""Instructions of the gateway for a packet of one session, from the wire to PPP, while so many clients, each behind its own NAT, have an
+L2TP tunnel.
+
+{table(["gateway", "tunnels", "a packet received"], rows)}
+![among tunnels](tunnels-{kernel}.svg)
+"""
+
+
+def peers(results, folder, kernel):
+    rows, lines = [], {}
+    for (_, behind), points in curves_of(results, "peer").items():
+        for point in points:
+            rows.append([behind, f"{point['peers']:,}", *(f"{point[way]:,.0f} ({ratio(point[way], points[0][way])})" for way in ("taken_in", "let_go"))])
+            for way, words in (("taken_in", "taking it in"), ("let_go", "letting it go")):
+                lines.setdefault(f"{words}, {behind}", []).append((point["peers"], point[way] / points[0][way]))
+    if not rows:
+        return ""
+    (folder / f"peers-{kernel}.svg").write_text(plots.curves(f"A peer in the kernel (Linux {kernel})", "× of the cost with the fewest", lines))
+    return f"""Instructions for a peer's two SAs, its policy and its map elements, by Sameroof's broker and the kernel.
+
+{table(["behind", "peers that are there", "taking another in", "letting it go"], rows)}
+![a peer](peers-{kernel}.svg)
+"""
+
+
+def setups(results, folder, kernel):
+    rows, bars = [], []
+    for r in of(results, "setup"):
+        rows.append([r["gateway"], r["behind"], f"{r['peers']:,}", f"{r['up']:,} of {r['new']:,}", f"{r['held']:,}", millions(r["cpu"]),
+                     mib(r["resident"])])
+        bars.append((f"{r['gateway']}, {r['peers']:,} behind {r['behind']}", [r["cpu"] / 1e6]))
+    if not rows:
+        return ""
+    (folder / f"setups-{kernel}.svg").write_text(plots.bars(f"A setup (Linux {kernel})", "million instructions of the daemon", [""], bars))
+    return f"""Up to so many peers, 16 at a time, with ECP 256 and a pre-shared key: instructions of the IKE daemon, its kernel calls among them, for each
+that came, and what it has resident in the end. The first ten also pay for what a daemon does once.
+
+{table(["gateway", "behind", "peers", "of those that came have their SAs", "pairs of SAs in the kernel", "million instructions a setup",
+        "MiB resident"], rows)}
+![setups](setups-{kernel}.svg)
+"""
+
+
+def lists(results, _folder, _kernel):
+    rows = [[f"{r['peers']:,}", f"{r['xfrmctl'] / 1e6:,.0f}", f"{r['ikd'] / 1e6:,.0f}", mib(r["resident"]), mib(r["most_resident"])]
+            for r in of(results, "list")]
+    return rows and f"""`xfrmctl peers --json` lists all peers of Sameroof.
+
+{table(["peers", "million instructions of xfrmctl", "of ikd for it", "ikd's MiB resident before", "at most, while ten follow and ten list"], rows)}"""
+
+
+def storms(results, folder, kernel):
+    rows, bars = [], []
+    for r in of(results, "storm"):
+        rivals = [s for s in of(results, "storm", gateway="strongSwan", behind=r["behind"]) if s["peers"] == r["peers"]]
+        rows.append([r["gateway"], r["behind"], f"{r['peers']:,}", f"{r['up']:,}", f"{r['seconds']:.1f}",
+                     ratio(r["seconds"], rivals[0]["seconds"]) if rivals else "", f"{r.get('slowest', 0):.1f}", f"{r['sent'] / r['peers']:.2f}",
+                     millions(r["cpu"])])
+        bars.append((f"{r['gateway']}, {r['peers']:,} behind {r['behind']}", [r["seconds"]]))
+    if not rows:
+        return ""
+    (folder / f"storm-{kernel}.svg").write_text(plots.bars(f"Everybody at once (Linux {kernel})", "seconds to the last", [""], bars))
+    return f"""All send their first message at the same moment, as after a gateway's restart, and repeat what is not answered after 1, 2, 4, 8 and 16
+seconds. The clients run on the same processor. A client that needs no repetition sends 5 or 6 datagrams.
+
+{table(["gateway", "behind", "clients", "up", "seconds to the last", "of strongSwan's", "the slowest client's own", "datagrams a client",
+        "million instructions of the daemon a client"], rows)}
+![storm](storm-{kernel}.svg)
+"""
+
+
+SECTIONS = {
+    "Who is served": served, "What a packet costs": packets, "What a packet costs among tunnels": tunnels,
+    "What a peer costs in the kernel": peers, "What a setup costs the daemon": setups, "What looking at them costs": lists,
+    "Everybody at once": storms,
+}
+
+
+def sections(results, folder, kernel):
+    """(title, text) of all that was measured."""
+    return [(title, text) for title, section in SECTIONS.items() if (text := section(results, folder, kernel))]
+
+
+def flat(results, what, keys, most):
+    """The largest multiple of the cost with the fewest that one of `keys` has anywhere."""
+    ratios = [point[key] / points[0][key] for (gateway, _), points in curves_of(results, what).items() if gateway == "Sameroof"
+              for point in points for key in keys if point[key] is not None]
+    sizes = [point["peers"] for point in of(results, what, gateway="Sameroof")]
+    return (f"×{max(ratios):.2f} from {min(sizes):,} to {max(sizes):,}", max(ratios) <= most) if ratios else None
+
+
+def aims(results):
+    out = []
+    for words, what, keys, most in (("a packet among more peers", "packet", WAYS, 1.1), ("taking in and letting go a peer", "peer", ("taken_in", "let_go"), 1.3)):
+        if found := flat(results, what, keys, most):
+            out.append((words, f"at most ×{most} of the cost with the fewest", *found))
+    for r in of(results, "storm", gateway="Sameroof"):
+        out.append((f"{r['peers']:,} at once behind {r['behind']}", "all up", f"{r['up']:,}", r["up"] == r["peers"]))
+    return out
