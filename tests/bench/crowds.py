@@ -9,6 +9,7 @@ import place as at
 from results import tell, warn
 
 PACKETS, BYTES = 200, 100
+PATIENCE = 15  # seconds, of a client that may not be served
 
 
 def behind_what(own_nats):
@@ -23,12 +24,12 @@ def sender(place, crowd, client=0):
     return cost
 
 
-def receive(place, crowd, client):
-    """Instructions that the gateway spends on a packet of this client, and how many of a hundred get through."""
-    own = sender(place, crowd, client)
+def receive(place, crowd):
+    """Instructions that the gateway spends on a packet of the first client, and how many of a hundred get through."""
+    own = sender(place, crowd)
     place.listen()
-    crowd.flow(20, BYTES, client)
-    taken = crowd.flow(PACKETS, BYTES, client)
+    crowd.flow(20, BYTES)
+    taken = crowd.flow(PACKETS, BYTES)
     return taken - own, 100 * place.hush() / (20 + PACKETS)
 
 
@@ -39,8 +40,7 @@ def receive_among_changes(place, crowd, own_nats):
     for _ in range(rounds):
         crowd.connect(1, own_nats=own_nats)
         taken += crowd.flow(10, BYTES)
-    place.hush()
-    return taken / rounds - own
+    return taken / rounds - own, 100 * place.hush() / (10 * rounds)
 
 
 def send(place, source, address, mark=0, port=1701):
@@ -71,8 +71,7 @@ def listing(place, gateway, size):
 
 
 def per_packet(place, kind, sizes, own_nats=False):
-    """Of one flow among so many peers, each way, and of what goes to the same NAT without IPsec. Up to the size where most of
-    those that come are refused."""
+    """Of one flow among so many peers, each way, and of what goes to the same NAT without IPsec."""
     gateway = kind(place.gw, place.build)
     gateway.start()
     crowd = at.Crowd(place.crowd, place.build)
@@ -80,20 +79,18 @@ def per_packet(place, kind, sizes, own_nats=False):
     for size in sizes:
         before, _ = place.cpu_of(kind.daemon)
         new = size - crowd.size
-        up = crowd.grow(size, own_nats=own_nats)
+        crowd.grow(size, own_nats=own_nats)
         ran, resident = place.cpu_of(kind.daemon)
-        tell("setup", kind.name, peers=size, behind=behind, cpu=(ran - before) / new, resident=resident, new=new, up=up,
-             held=place.pairs_of_sas())
-        if up < new / 2:
-            break
-        inward, arrived = receive(place, crowd, size - 1 if kind.hears == "the newest" else 0)
+        tell("setup", kind.name, peers=size, behind=behind, cpu=(ran - before) / new, resident=resident)
+        inward, arrived = receive(place, crowd)
         outward = send(place, *gateway.way_to_first_peer())
         other = send(place, at.GATEWAY, at.ONE_NAT, port=9)
         tell("packet", kind.name, peers=size, behind=behind, receive=inward, arrived=arrived, send=outward, other=other)
         if kind is at.Sameroof and not own_nats:
             listing(place, gateway, size)
-        if size == sizes[-1] and kind.hears == "all":
-            tell("changing", kind.name, peers=size, behind=behind, receive=receive_among_changes(place, crowd, own_nats))
+        if size == sizes[-1]:
+            inward, arrived = receive_among_changes(place, crowd, own_nats)
+            tell("changing", kind.name, peers=size, behind=behind, receive=inward, arrived=arrived)
     place.clear(crowd, gateway)
 
 
@@ -120,13 +117,13 @@ def tunnels(place, kind, sizes):
 
 
 def served(place, kind, count, own_nats):
-    """How many of so many get as far as an L2TP tunnel, one after the other once all have their SAs."""
+    """Of so many clients that come one after the other, how many get their SAs; then how many of these an L2TP tunnel."""
     gateway = kind(place.gw, place.build)
     gateway.start()
     crowd = at.Crowd(place.crowd, place.build)
-    up = crowd.grow(count, own_nats=own_nats)
-    tunnels = sum(crowd.call(client, 1, "tunnel", patience=15) for client in range(up))
-    tell("served", kind.name, peers=count, behind=behind_what(own_nats), up=up, tunnels=tunnels)
+    up = [client for client in range(count) if crowd.connect(1, own_nats=own_nats, seconds=PATIENCE)["up"]]
+    tunnels = sum(crowd.call(client, 1, "tunnel", patience=PATIENCE) for client in up)
+    tell("served", kind.name, peers=count, behind=behind_what(own_nats), up=len(up), tunnels=tunnels)
     place.clear(crowd, gateway)
 
 
@@ -169,10 +166,10 @@ def rival(kind):
 
 
 def libreswan(orders):
+    """Each behind its own NAT: it holds no two behind one."""
     at.client_libreswan.install(orders["libreswan"])
-    sizes, place = up_to(orders["rivals_up_to"], orders["sizes"]), site(orders)
-    per_packet(place, at.Libreswan, sizes)
-    per_packet(place, at.Libreswan, sizes, own_nats=True)
+    place = site(orders)
+    per_packet(place, at.Libreswan, up_to(orders["rivals_up_to"], orders["sizes"]), own_nats=True)
     storm(place, at.Libreswan, min(orders["storm"], orders["rivals_up_to"]), own_nats=True)
 
 

@@ -59,7 +59,7 @@ MODULES = "iptable_mangle xt_mark xt_connmark xt_policy xt_esp xt_conntrack nf_c
 
 class Sameroof(gateway_sameroof.Gateway):
     """ikd and the ruleset, in our own way: what goes to a peer is found by its mark and its alias."""
-    name, daemon, hears = "Sameroof", "ikd", "all"
+    name, daemon = "Sameroof", "ikd"
 
     def __init__(self, host, build):
         super().__init__(host, build)
@@ -83,7 +83,7 @@ class SameroofServing(Sameroof):
 
 
 class StrongSwan(gateway_strongswan.Gateway):
-    name, daemon, hears, connection = "strongSwan", "charon", "all", ""
+    name, daemon, connection = "strongSwan", "charon", ""
 
     def __init__(self, host, _build):
         super().__init__(host, ike=[IKE], esp=["aes128-sha1"])
@@ -111,9 +111,9 @@ class Connmark(StrongSwan):
 
 
 class Libreswan:
-    """Its pluto, configured as its users' guides for L2TP have it, and as quiet as charon here. Of those behind one address the
-    kernel takes packets of the newest alone: there is one policy for all of them, which names its SAs."""
-    name, daemon, hears = "Libreswan", "pluto", "the newest"
+    """Its pluto, configured as its users' guides for L2TP have it, and as quiet as charon here. Behind one address it holds one
+    peer: at the next one's Quick Mode it logs "cannot install eroute -- it is in use for" the first."""
+    name, daemon = "Libreswan", "pluto"
 
     def __init__(self, host, _build):
         self.host = host
@@ -188,12 +188,10 @@ class Crowd:
         return self.obey("connect", count, place, "own" if own_nats else "one", at_once, seconds)
 
     def grow(self, size, **how):
-        """So many in all; how many of the new ones are up."""
-        new = size - self.size
-        done = self.connect(new, **how) if new > 0 else {"failed": 0}
+        """So many in all."""
+        done = self.connect(size - self.size, **how) if size > self.size else {"failed": 0}
         if done["failed"]:
             warn(f"{done['failed']} clients did not come up: {done.get('complaint', 'no answer')}")
-        return new - done["failed"]
 
     def flow(self, packets, size, client=0):
         return self.obey("flow", client, packets, size)["ns"] / packets
@@ -238,9 +236,6 @@ class Site:
         self.sink.close()
         self.sink = None
         return came
-
-    def pairs_of_sas(self):
-        return int(self.gw.run("ip", "xfrm", "state", "count").split()[-1]) // 2
 
     def cpu_of(self, daemon):
         """Nanoseconds that the threads of this daemon's processes have run, and the bytes that are resident of it."""
