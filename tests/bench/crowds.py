@@ -9,7 +9,7 @@ import place as at
 from results import tell, warn
 
 PACKETS, BYTES = 200, 100
-PATIENCE = 15  # seconds, of a client that may not be served
+PATIENCE, SILENCE = 15, 75  # seconds, of a client that may not be served; and until each has been asked whether it is there
 
 
 def behind_what(own_nats):
@@ -117,13 +117,14 @@ def tunnels(place, kind, sizes):
 
 
 def served(place, kind, count, own_nats):
-    """Of so many clients that come one after the other, how many get their SAs; then how many of these an L2TP tunnel."""
+    """Of so many clients that come one after the other, how many get their SAs, how many of these an L2TP tunnel, and how many of
+    these what the gateway says without being asked: the HELLO after a minute's silence."""
     gateway = kind(place.gw, place.build)
     gateway.start()
     crowd = at.Crowd(place.crowd, place.build)
-    up = [client for client in range(count) if crowd.connect(1, own_nats=own_nats, seconds=PATIENCE)["up"]]
-    tunnels = sum(crowd.call(client, 1, "tunnel", patience=PATIENCE) for client in up)
-    tell("served", kind.name, peers=count, behind=behind_what(own_nats), up=len(up), tunnels=tunnels)
+    up = sum(crowd.connect(1, own_nats=own_nats, seconds=PATIENCE)["up"] for _ in range(count))
+    tunnels = crowd.call(0, count, "tunnel", PATIENCE)
+    tell("served", kind.name, peers=count, behind=behind_what(own_nats), up=up, tunnels=tunnels, greeted=crowd.greeted(SILENCE))
     place.clear(crowd, gateway)
 
 

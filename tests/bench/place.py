@@ -200,6 +200,10 @@ class Crowd:
         """L2TP of these, one after the other: "tunnel", or "session" as well. How many are through."""
         return self.obey("call", first, count, what, patience)["up"] if count else 0
 
+    def greeted(self, seconds):
+        """How many tunnels the gateway has asked by then whether they are there."""
+        return self.obey("wait", seconds)["greeted"]
+
     def close(self):
         self.process.stdin.close()
         self.process.wait()

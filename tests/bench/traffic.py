@@ -18,7 +18,7 @@ from topology import GATEWAY, INSIDE, MORE_HOMES, MORE_SITES, World  # noqa: E40
 
 from results import tell, warn  # noqa: E402
 
-TRANSFER, ROUNDS = 1_000_000, 3  # bytes, there and back, so many times
+TRANSFER, ROUNDS = 1_000_000, 5  # bytes, there and back, so many times
 PUBLIC = ("pub", *(name for name, *_ in MORE_SITES))  # the stock gateway can serve these at once
 BEHIND_ONE_NAT = tuple(f"a{n}" for n in range(1, 9))
 STOCK = "strongSwan and xl2tpd"

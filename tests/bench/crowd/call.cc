@@ -33,6 +33,8 @@ void Call::answer(const l2tp::Message& message, base::Time now) {
     say(MessageType::ICCN, peer_session_, now);
   } else if (message.type == MessageType::StopCCN || message.type == MessageType::CDN) {
     refused_ = true;
+  } else if (message.type == MessageType::HELLO) {
+    ++hellos_;
   }
 }
 

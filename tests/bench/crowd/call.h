@@ -21,6 +21,8 @@ class Call {
 
   /// All that it wanted stands, as far as it can know.
   bool up() const;
+  /// How often the peer has asked whether it is there.
+  std::size_t hellos() const { return hellos_; }
   bool failed() const { return channel_.failed() || refused_; }
   /// A data message of the session: an IPv4 packet of so many zeros in PPP, which nobody takes before IPCP.
   base::Bytes data(std::size_t bytes) const;
@@ -31,6 +33,7 @@ class Call {
 
   l2tp::TunnelId own_, peer_{};
   l2tp::SessionId peer_session_{};
+  std::size_t hellos_ = 0;
   bool wants_session_, refused_ = false;
   l2tp::Channel channel_{4};
 };

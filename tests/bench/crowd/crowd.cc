@@ -86,6 +86,7 @@ std::size_t Crowd::call(std::size_t first, std::size_t count, bool sessions, bas
   std::size_t up = 0;
   for (auto i = first; i < first + count; ++i) {
     auto& client = clients_[i];
+    if (!client.up()) continue;
     const auto end = base::Clock::now() + patience;
     client.call(l2tp::TunnelId(static_cast<std::uint16_t>(i + 1)), sessions, base::Clock::now());
     settle(i);
@@ -94,6 +95,11 @@ std::size_t Crowd::call(std::size_t first, std::size_t count, bool sessions, bas
     up += client.call()->up() ? 1 : 0;
   }
   return up;
+}
+
+std::size_t Crowd::greeted() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      clients_, [](const Client& c) { return c.call() != nullptr && c.call()->hellos() > 0; }));
 }
 
 base::Result<Outcome> Crowd::connect(const Setup& setup) {

@@ -39,9 +39,11 @@ class Crowd {
 
   /// The socket or whatever else is refused is an error; clients that do not come up are part of the outcome.
   base::Result<Outcome> connect(const Setup& setup);
-  /// L2TP of `count` clients from `first` on, one after the other, each within `patience`: how many stand.
-  /// The tunnel of client i has the id i + 1 at its end.
+  /// L2TP of those of `count` clients from `first` on that are up, one after the other, each within
+  /// `patience`: how many stand. The tunnel of client i has the id i + 1 at its end.
   std::size_t call(std::size_t first, std::size_t count, bool sessions, base::Duration patience);
+  /// How many have been asked by the gateway, through their tunnel, whether they are there.
+  std::size_t greeted() const;
   /// Serves all for so long, or until `fd` can be read.
   void serve(base::Duration longest, int fd = -1);
   std::size_t size() const { return clients_.size(); }

@@ -1,14 +1,17 @@
 // A crowd of scripted clients that obeys its standard input, a command a line, and answers each with a line
 // of JSON:
 //
-//   connect COUNT ADDRESS:PORT one|own AT_ONCE SECONDS   behind one NAT at ADDRESS from PORT on, or each
-//   behind its own call FIRST COUNT tunnel|session SECONDS              L2TP of clients 0, 1, …, one after
-//   the other flow CLIENT PACKETS BYTES                            through its ESP SA, in its L2TP session if
-//   it has called wait SECONDS
+//   connect COUNT ADDRESS:PORT one|own AT_ONCE SECONDS
+//       behind one NAT at ADDRESS from PORT on, or each behind its own
+//   call FIRST COUNT tunnel|session SECONDS
+//       L2TP of those of the clients 0, 1, … that are up, one after the other
+//   flow CLIENT PACKETS BYTES
+//       through its ESP SA, in its L2TP session if it has called
+//   wait SECONDS
+//       and how many have been greeted by then
 //
 //   crowd GATEWAY PSK IKE-TRANSFORM                      stays until its input ends
-//   crowd send LOCAL:PORT TO:PORT MARK PACKETS BYTES     the other direction: datagrams to a peer of this
-//   host
+//   crowd send LOCAL:PORT TO:PORT MARK PACKETS BYTES     the other way: datagrams to a peer of this host
 
 #include <algorithm>
 #include <cerrno>
@@ -86,16 +89,13 @@ json obey(crowd::Crowd& all, const std::string& line) {
     std::string what;
     int patience = 0;
     if (!(words >> first >> count >> what >> patience) || first + count > all.size()) complain("call whom?");
-    for (auto i = first; i < first + count; ++i) {
-      if (!all[i].up()) complain("call without an SA?");
-    }
     return {{"up", all.call(first, count, what == "session", std::chrono::seconds(patience))}};
   }
   if (command == "wait") {
     int patience = 0;
     words >> patience;
     all.serve(std::chrono::seconds(patience));
-    return json::object();
+    return {{"greeted", all.greeted()}};
   }
   complain("unknown command: " + line);
 }
