@@ -26,7 +26,8 @@ def served(results, _folder, _kernel):
     rows = [[r["gateway"], r["behind"], r["peers"], r["up"], r["tunnels"], r["greeted"]] for r in of(results, "served")]
     return rows and f"""Clients come one after the other, each waits 15 seconds for its SAs; then each that has them asks, from port 1701 as Windows
 does, for an L2TP tunnel, and waits as long for that. After a minute's silence the gateway asks each tunnel whether it is there: the first
-thing that it says without having been asked, and has to send to the right one of those behind a NAT.
+thing that it says without having been asked, and has to send to the right one of those behind a NAT. With connmark it finds the peer in
+connection tracking, where all behind one address share one entry, and an entry goes after half a minute's silence.
 
 {table(["gateway", "behind", "clients", "with SAs", "with a tunnel", "that hear the gateway's HELLO"], rows)}"""
 
