@@ -52,7 +52,7 @@ def curves(title, unit, lines):
 
 def bars(title, unit, parts, rows):
     """`rows`: (label, [a number for each of `parts`]), drawn one after the other in one bar."""
-    left, top, step = 300, 56, 24
+    left, top, step = 350, 56, 24
     most = max(sum(numbers) for _, numbers in rows) or 1
     body = [f'<text x="{left}" y="{top - 12}">{unit}</text>']
     for row, (label, numbers) in enumerate(rows):

@@ -37,8 +37,8 @@ def clients(results, folder, kernel):
     (folder / f"transfers-{kernel}.svg").write_text(plots.bars(f"Transfers of whole clients (Linux {kernel})", "MB in 10⁹ instructions", [""], [
         (f"{r['gateway']}, {r['clients']}, {r['behind']}", [speed(r)]) for r in of(results, "transfer")]))
     return f"""Real clients (strongSwan, xl2tpd, pppd) send a megabyte each to a host behind the gateway and get it back, all at once; the median of
-five rounds. The processor executes everything, the clients' and that host's work among it, which is the same with either gateway: what
-the gateways differ by is diluted by more than half. The throughput is that of all clients together. *No NAT*: clients at addresses of
+five rounds. The processor executes everything, the clients' and that host's work among it, which is the same with either gateway: the
+gateways' own work differs by more than this shows. The throughput is that of all clients together. *No NAT*: clients at addresses of
 their own. Behind one NAT the stock gateway serves one client only.
 
 {table(["gateway", "clients behind", "clients", "MB there and back", "seconds", "MB a second", "of the stock gateway's"], transfers)}

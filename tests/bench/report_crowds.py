@@ -121,8 +121,8 @@ def storms(results, folder, kernel):
     rows, bars = [], []
     for r in of(results, "storm"):
         rivals = [s for s in of(results, "storm", gateway="strongSwan", behind=r["behind"]) if s["peers"] == r["peers"]]
-        rows.append([r["gateway"], r["behind"], f"{r['peers']:,}", f"{r['up']:,}", f"{r['seconds']:.1f}",
-                     ratio(r["seconds"], rivals[0]["seconds"]) if rivals else "", f"{r.get('slowest', 0):.1f}", f"{r['sent'] / r['peers']:.2f}",
+        rows.append([r["gateway"], r["behind"], f"{r['peers']:,}", f"{r['up']:,}", f"{r['seconds']:.2f}",
+                     ratio(r["seconds"], rivals[0]["seconds"]) if rivals else "", f"{r.get('slowest', 0):.2f}", f"{r['sent'] / r['peers']:.2f}",
                      millions(r["cpu"])])
         bars.append((f"{r['gateway']}, {r['peers']:,} behind {r['behind']}", [r["seconds"]]))
     if not rows:
