@@ -54,6 +54,8 @@ class Admission {
  public:
   /// `capacity`: so many at once.
   explicit Admission(std::size_t capacity) : capacity_(capacity) {}
+  /// Whoever has begun may go on.
+  void resize(std::size_t capacity) { capacity_ = capacity; }
 
   struct Decision {
     bool admitted = false;

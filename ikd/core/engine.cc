@@ -64,6 +64,40 @@ Engine::Engine(Settings settings, Random random)
       peers_(settings_.numbering),
       admission_(settings_.max_half_open) {}
 
+void Engine::reconfigure(Settings settings, base::Time now) {
+  settings_ = std::move(settings);
+  admission_.resize(settings_.max_half_open);
+  // Some know keys and certificates by their old places.
+  std::vector<SaNumber> signing;
+  struct Again {
+    SaNumber sa;
+    Bytes message_5;
+    base::Endpoint from, to;
+  };
+  std::vector<Again> proving;
+  const auto back = [&](IsakmpSa& sa, auto state) {
+    proving.push_back({sa.number, std::move(state.request), state.remote, state.local});
+    state.given.tried = {};
+    sa.state = std::move(state.given);
+  };
+  for (auto& [number, sa] : sas_) {
+    if (std::holds_alternative<Signing>(sa.state)) signing.push_back(number);
+    if (auto* given = std::get_if<AwaitId>(&sa.state)) {
+      given->tried = {};
+      given->resume.reset();
+    }
+    if (auto* trying = std::get_if<TryingPsks>(&sa.state)) back(sa, std::move(*trying));
+    if (auto* verifying = std::get_if<std::unique_ptr<ProvingIdentity>>(&sa.state))
+      back(sa, std::move(**verifying));
+  }
+  for (const auto number : signing) forget_sa(number, now);
+  for (const auto& [number, message_5, from, to] : proving) {
+    auto* sa = find_sa(number);
+    if (const auto header = v1::decode_header(message_5); sa != nullptr && header)
+      dispatch(*sa, *header, message_5, from, to, now);
+  }
+}
+
 std::optional<Effect> Engine::next_effect() {
   if (effects_.empty()) return std::nullopt;
   auto effect = std::move(effects_.front());

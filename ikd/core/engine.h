@@ -104,6 +104,9 @@ class Engine {
   void mapped(const xfrm::Mapping& mapping, base::Time now);
   /// The kernel warns that an SA has carried most of what it may (soft limit): time for a new pair.
   void nearly_expired(const xfrm::SaId& sa, base::Time now);
+  /// Other settings from now on, but numbering and services as they were. What is up stays up by the terms
+  /// that were agreed; whoever is just proving itself is looked at again, by the new keys and certificates.
+  void reconfigure(Settings settings, base::Time now);
   /// Opens a connection to another gateway, as the initiator of both phases.
   void connect(Connection connection, base::Time now);
   /// Deletes for every SA of the peer; false when there is no such peer.
