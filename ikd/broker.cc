@@ -42,13 +42,12 @@ base::Result<void> absent_is_fine(nl::Result<void> result) {
 
 }  // namespace
 
-base::Result<Broker> Broker::open(const config::Config& config, Keys keys) {
+base::Result<Broker> Broker::open(const config::Config& config) {
   auto kernel = xfrm::Kernel::open();
   if (!kernel) return tl::unexpected(kernel.error());
   auto map = nft::PeerMap::open();
   if (!map) return tl::unexpected(map.error());
-  return Broker(Range(numbering_from(config), services_from(config)), std::move(keys), std::move(*kernel),
-                std::move(*map));
+  return Broker(Range(numbering_from(config), services_from(config)), std::move(*kernel), std::move(*map));
 }
 
 void Broker::forget_dropped(xfrm::Reqid peer) {

@@ -1,14 +1,12 @@
 #pragma once
-// The privileged half of ikd: long-term keys, the kernel's SAs and policies, nft's peer maps. It never
-// sees a packet from the network and refuses whatever lies outside its own marks, reqids and aliases.
+// What the privileged half of ikd does with the kernel: SAs and policies, nft's peer maps. It never sees a
+// packet from the network and refuses whatever lies outside its own marks, reqids and aliases.
 
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "config/config.h"
-#include "ikd/keys.h"
 #include "ikd/metrics.h"
 #include "ikd/range.h"
 #include "ike/effect.h"
@@ -20,10 +18,8 @@ namespace ikd {
 class Broker {
  public:
   /// Reads and changes nothing yet.
-  static base::Result<Broker> open(const config::Config& config, Keys keys);
+  static base::Result<Broker> open(const config::Config& config);
 
-  /// As long as the broker lives, wherever it moves.
-  const Keys& keys() const { return *keys_; }
   /// All or nothing.
   ike::DoneOrRefused install(const ike::InstallInbound& request);
   ike::DoneOrRefused install(const ike::InstallOutbound& request);
@@ -52,11 +48,8 @@ class Broker {
   base::Result<void> clean_up();
 
  private:
-  Broker(Range range, Keys keys, xfrm::Kernel kernel, nft::PeerMap map)
-      : range_(std::move(range)),
-        keys_(std::make_unique<Keys>(std::move(keys))),
-        kernel_(std::move(kernel)),
-        map_(std::move(map)) {}
+  Broker(Range range, xfrm::Kernel kernel, nft::PeerMap map)
+      : range_(std::move(range)), kernel_(std::move(kernel)), map_(std::move(map)) {}
   /// Nothing for an IPv6 peer, whose alias is no other address than its own.
   nl::Result<void> add_to_maps(const ike::PeerEntry& peer);
   nl::Result<nft::Change> remove_from_maps(const ike::PeerEntry& peer);
@@ -69,7 +62,6 @@ class Broker {
   base::Result<void> move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner);
 
   Range range_;
-  std::unique_ptr<const Keys> keys_;
   xfrm::Kernel kernel_;
   nft::PeerMap map_;
   std::map<xfrm::Reqid, std::vector<xfrm::SaId>> installed_;

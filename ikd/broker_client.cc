@@ -85,6 +85,26 @@ base::Result<std::vector<xfrm::SaId>> BrokerClient::absent(const std::vector<xfr
   return out;
 }
 
+base::Result<std::vector<std::string>> BrokerClient::check_reload() {
+  return ask<Changes>(channel_, CheckReload{}).lines;
+}
+
+base::Result<std::vector<std::string>> BrokerClient::reload() {
+  return ask<Changes>(channel_, Reload{}).lines;
+}
+
+Provision BrokerClient::provision() {
+  base::Bytes all;
+  while (true) {
+    const auto piece = ask<Piece>(channel_, ReadProvision{static_cast<std::uint32_t>(all.size())}).octets;
+    if (piece.empty()) break;
+    base::append(all, piece);
+  }
+  auto provision = decode_provision(all);
+  if (!provision) end("what the broker hands over is no provision");
+  return std::move(*provision);
+}
+
 KeyService keys_behind(os::Channel channel) {
   const auto shared = std::make_shared<os::Channel>(std::move(channel));
   return {.derive = [shared](const ike::DeriveSkeyids& r) { return ask<ike::SkeyidsDone>(*shared, r); },

@@ -29,6 +29,10 @@ class BrokerClient {
   /// In this order; zero for one that is not there.
   std::vector<xfrm::SaStatistics> count(std::vector<xfrm::SaId> sas);
   base::Result<std::vector<xfrm::SaId>> absent(const std::vector<xfrm::SaId>& sas);
+  base::Result<std::vector<std::string>> check_reload();
+  /// After which there is another provision.
+  base::Result<std::vector<std::string>> reload();
+  Provision provision();
   void ready() { (void)outcome(Ready{}); }
   void alive() { (void)outcome(Alive{}); }
 

@@ -15,7 +15,7 @@
 
 #include "base/event_log.h"
 #include "control/server.h"
-#include "ikd/credentials.h"
+#include "ikd/reload.h"
 #include "os/udp.h"
 #include "xfrm/kernel.h"
 
@@ -26,6 +26,7 @@ using namespace std::chrono_literals;
 
 constexpr auto long_goodbye = 10s, short_goodbye = 1s;
 constexpr unsigned most_workers = 64;
+constexpr std::size_t longest_piece = 64 * 1024;
 constexpr int first_free = 3;  // descriptor of the other process
 // Two sockets for each address; the kernel's events, the control socket, notices, and a way to the keys for
 // each worker.
@@ -62,9 +63,11 @@ void complain(const base::Result<void>& done) {
 
 }  // namespace
 
-BrokerProcess::BrokerProcess(const config::Config& config, std::string control_path, Broker broker,
-                             nft::TableWatch table)
-    : l2tp_(config.l2tp),
+BrokerProcess::BrokerProcess(Loaded loaded, const BrokerOptions& options, std::string control_path,
+                             Broker broker, nft::TableWatch table)
+    : loaded_(std::move(loaded)),
+      keys_(loaded_.keys),
+      load_(options.load),
       control_path_(std::move(control_path)),
       broker_(std::move(broker)),
       table_(std::move(table)) {}
@@ -76,21 +79,17 @@ BrokerProcess::~BrokerProcess() {
   ::unlink(control_path_.c_str());
 }
 
-base::Result<std::unique_ptr<BrokerProcess>> BrokerProcess::start(const config::Config& config,
-                                                                  config::Secrets secrets,
+base::Result<std::unique_ptr<BrokerProcess>> BrokerProcess::start(Loaded loaded,
                                                                   const BrokerOptions& options) {
-  auto credentials = load_credentials(config);
-  if (!credentials) return tl::unexpected(credentials.error());
-  for (const auto& doubt : credentials->doubts) base::log(base::Severity::notice, doubt);
+  const auto& config = loaded.config;
+  for (const auto& doubt : loaded.doubts) base::log(base::Severity::notice, doubt);
   Hello hello{.listeners = {},
-              .certificates = {},
               .workers = std::clamp(std::thread::hardware_concurrency(), 1u, most_workers),
               .user = 0,
               .group = 0,
               .watchdog_us = os::Loop::watchdog_microseconds() / 2};
-  for (const auto& own : credentials->own) hello.certificates.push_back(own.certificate);
   give_user(hello);
-  auto broker = Broker::open(config, Keys(config.ike, std::move(secrets), std::move(credentials->own)));
+  auto broker = Broker::open(config);
   if (!broker) return tl::unexpected(broker.error());
   auto sockets = open_listeners(config, hello);
   if (!sockets) return tl::unexpected(sockets.error());
@@ -103,14 +102,15 @@ base::Result<std::unique_ptr<BrokerProcess>> BrokerProcess::start(const config::
   const auto path = options.run_directory + "/ikd";
   auto control = control::listen_at(path);
   if (!control) return tl::unexpected(control.error());
+  const auto l2tp = config.l2tp;
   std::unique_ptr<BrokerProcess> process(
-      new BrokerProcess(config, path, std::move(*broker), std::move(*table)));
+      new BrokerProcess(std::move(loaded), options, path, std::move(*broker), std::move(*table)));
   sockets->push_back(events->duplicate());
   sockets->push_back(std::move(*control));
   // Only now: whoever has the ports and the control socket is the one whose predecessor has ended.
   if (auto clean = process->broker_.clean_up(); !clean) return tl::unexpected(clean.error());
-  if (config.l2tp.lns == config::Lns::external) {
-    if (auto open = process->broker_.open_l2tp_port(config.l2tp.cleartext); !open)
+  if (l2tp.lns == config::Lns::external) {
+    if (auto open = process->broker_.open_l2tp_port(l2tp.cleartext); !open)
       return tl::unexpected(open.error());
   }
   if (auto begun = process->begin(options, std::move(hello), std::move(*sockets)); !begun)
@@ -175,14 +175,16 @@ void BrokerProcess::watch() {
   request_source_ = loop_.on_readable(requests_.fd(), [this] { serve_request(); });
   sources_.push_back(loop_.on_readable(table_.fd(), [this] {
     if (!table_.disturbed()) return;
-    if (l2tp_.lns == config::Lns::external && broker_.ruleset_loaded())
-      complain(broker_.open_l2tp_port(l2tp_.cleartext));
+    const auto& l2tp = loaded_.config.l2tp;
+    if (l2tp.lns == config::Lns::external && broker_.ruleset_loaded())
+      complain(broker_.open_l2tp_port(l2tp.cleartext));
     notice(Notice::ruleset_changed);
   }));
   if (child_ > 0) sources_.push_back(loop_.on_child_exit(child_, [this](int status) { ended(status); }));
-  // Its default action would end the daemon and leave every SA behind.
-  sources_.push_back(loop_.on_signal(SIGHUP, [] {
-    base::log(base::Severity::notice, "SIGHUP changes nothing: the configuration is read at the start only");
+  // The other process asks for what it is to have, when it is ready to.
+  sources_.push_back(loop_.on_signal(SIGHUP, [this] {
+    os::Loop::notify("RELOADING=1");
+    notice(Notice::reload);
   }));
   for (const int signal : {SIGTERM, SIGINT}) sources_.push_back(loop_.on_signal(signal, [this] { stop(); }));
   // The kernel ends it with this process (os::confine()), or the service manager does.
@@ -230,7 +232,8 @@ void BrokerProcess::abandon() {
 
 void BrokerProcess::finish() {
   complain(broker_.clean_up());
-  if (l2tp_.lns == config::Lns::external) complain(broker_.open_l2tp_port(config::Cleartext::off));
+  if (loaded_.config.l2tp.lns == config::Lns::external)
+    complain(broker_.open_l2tp_port(config::Cleartext::off));
   loop_.stop();
 }
 
@@ -239,12 +242,51 @@ void BrokerProcess::serve_keys(os::Channel& channel) {
     const auto request = decode_request(message->bytes.view());
     std::optional<Answer> answer;
     if (const auto* derive = request ? std::get_if<ike::DeriveSkeyids>(&*request) : nullptr)
-      answer = broker_.keys().derive(*derive);
+      answer = keys_.load()->derive(*derive);
     if (const auto* sign = request ? std::get_if<ike::Sign>(&*request) : nullptr)
-      answer = broker_.keys().sign(*sign);
+      answer = keys_.load()->sign(*sign);
     if (!answer || !channel.send(encode(*answer).view())) break;
   }
   channel.shut();
+}
+
+base::Result<Loaded> BrokerProcess::loaded_anew() const {
+  if (!load_) return base::fail("it was not read from files");
+  auto fresh = load_();
+  if (!fresh) return fresh;
+  if (auto good = ikd::check_reload(loaded_.config, fresh->config); !good)
+    return tl::unexpected(good.error());
+  return fresh;
+}
+
+Changes BrokerProcess::check_reload() const {
+  const auto fresh = loaded_anew();
+  if (!fresh) return {tl::unexpected(fresh.error())};
+  return {changes(loaded_, *fresh)};
+}
+
+Changes BrokerProcess::reload() {
+  auto fresh = loaded_anew();
+  os::Loop::notify("READY=1");
+  if (!fresh) {
+    base::log(base::Severity::error,
+              fmt::format("The configuration stays as it was: {}.", fresh.error().message));
+    return {tl::unexpected(fresh.error())};
+  }
+  auto lines = changes(loaded_, *fresh);
+  loaded_ = std::move(*fresh);
+  keys_ = loaded_.keys;
+  for (const auto& doubt : loaded_.doubts) base::log(base::Severity::notice, doubt);
+  base::log(base::Severity::notice, fmt::format("The configuration was read again: {}.", summary(lines)));
+  return {std::move(lines)};
+}
+
+Piece BrokerProcess::piece_of_provision(std::size_t from) {
+  if (from == 0) provision_ = encode(loaded_.provision);
+  const auto left = provision_.view().subspan(std::min(from, provision_.size()));
+  Piece out{base::to_bytes(left.first(std::min(left.size(), longest_piece)))};
+  if (out.octets.empty()) provision_ = {};
+  return out;
 }
 
 void BrokerProcess::serve_request() {
@@ -279,13 +321,18 @@ Answer perform(Broker&, const Alive&) {
   os::Loop::notify("WATCHDOG=1");
   return Outcome{};
 }
-// Keys have channels of their own.
-std::optional<Answer> perform(Broker&, const ike::DeriveSkeyids&) { return std::nullopt; }
-std::optional<Answer> perform(Broker&, const ike::Sign&) { return std::nullopt; }
+// These are not the kernel's affair, and keys have channels of their own.
+template <class Other>
+std::optional<Answer> perform(Broker&, const Other&) {
+  return std::nullopt;
+}
 
 }  // namespace
 
 std::optional<Answer> BrokerProcess::perform(const Request& request) {
+  if (std::holds_alternative<CheckReload>(request)) return check_reload();
+  if (std::holds_alternative<Reload>(request)) return reload();
+  if (const auto* read = std::get_if<ReadProvision>(&request)) return piece_of_provision(read->from);
   return std::visit([this](const auto& r) -> std::optional<Answer> { return ikd::perform(broker_, r); },
                     request);
 }

@@ -2,6 +2,8 @@
 // The privileged process of ikd: opens the sockets, starts the process that parses packets, and does for it
 // what needs a key or a capability. It never sees a packet from the network.
 
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -9,6 +11,7 @@
 
 #include "ikd/broker.h"
 #include "ikd/protocol.h"
+#include "ikd/provision.h"
 #include "nft/table_watch.h"
 #include "os/channel.h"
 #include "os/loop.h"
@@ -22,14 +25,14 @@ struct BrokerOptions {
   /// Where a service manager waits that starts it with the connection as FD; empty: it is a child of this
   /// one.
   std::string launcher = {};
+  /// The files once more.
+  std::function<base::Result<Loaded>()> load = {};
 };
 
 class BrokerProcess {
  public:
   /// Opens everything and starts the other process; what cannot be had is an error in words.
-  static base::Result<std::unique_ptr<BrokerProcess>> start(const config::Config& config,
-                                                            config::Secrets secrets,
-                                                            const BrokerOptions& options);
+  static base::Result<std::unique_ptr<BrokerProcess>> start(Loaded loaded, const BrokerOptions& options);
   BrokerProcess(const BrokerProcess&) = delete;
   BrokerProcess& operator=(const BrokerProcess&) = delete;
   ~BrokerProcess();
@@ -39,7 +42,8 @@ class BrokerProcess {
   bool run();
 
  private:
-  BrokerProcess(const config::Config& config, std::string control_path, Broker broker, nft::TableWatch table);
+  BrokerProcess(Loaded loaded, const BrokerOptions& options, std::string control_path, Broker broker,
+                nft::TableWatch table);
   /// Answers the requests for long-term keys that come through one channel.
   void serve_keys(os::Channel& channel);
   /// Starts the other process, and hands over what it needs.
@@ -49,6 +53,11 @@ class BrokerProcess {
   void serve_request();
   /// None for what the process never asks here.
   std::optional<Answer> perform(const Request& request);
+  /// What the files say now, where it may take the place of what they said.
+  base::Result<Loaded> loaded_anew() const;
+  Changes check_reload() const;
+  Changes reload();
+  Piece piece_of_provision(std::size_t from);
   void notice(Notice what);
   void stop();
   void ended(int status);
@@ -57,7 +66,11 @@ class BrokerProcess {
   void abandon();
   void finish();
 
-  const config::L2tp l2tp_;
+  Loaded loaded_;
+  /// What the threads use: `loaded_` changes in another one.
+  std::atomic<std::shared_ptr<const Keys>> keys_;
+  base::Secret provision_;  ///< while it is being read
+  const std::function<base::Result<Loaded>()> load_;
   const std::string control_path_;
   os::Loop loop_;
   Broker broker_;

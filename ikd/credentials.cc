@@ -13,9 +13,9 @@ tl::unexpected<base::Error> refuse(const Config& config, int line, std::string_v
   return tl::unexpected(config::complaint(config, line, key, why));
 }
 
-base::Result<void> load_trust(const Config& config, Credentials& out) {
+base::Result<void> load_trust(const Config& config, const ReadFile& read, Authorities& out) {
   for (const auto& path : config.ike.trust) {
-    const auto text = config::read_file(path.value);
+    const auto text = read(path.value);
     if (!text) return refuse(config, path.line, "ike.trust", text.error().message);
     const auto authorities = pki::Certificate::from_pem(text->view());
     if (!authorities)
@@ -29,7 +29,7 @@ base::Result<void> load_trust(const Config& config, Credentials& out) {
     }
   }
   for (const auto& path : config.ike.revocation) {
-    const auto text = config::read_file(path.value);
+    const auto text = read(path.value);
     if (!text) return refuse(config, path.line, "ike.revocation", text.error().message);
     if (auto added = out.verifier.add_revocations(text->view()); !added)
       return refuse(config, path.line, "ike.revocation", path.value + " " + added.error().message);
@@ -44,7 +44,7 @@ base::Result<std::optional<pki::NamePattern>> pattern(const std::string& text) {
   return std::move(*parsed);
 }
 
-base::Result<void> load_classes(const Config& config, Credentials& out) {
+base::Result<void> load_classes(const Config& config, Authorities& out) {
   for (const auto& c : config.ike.certificates) {
     auto subject = pattern(c.subject);
     if (!subject) return refuse(config, c.line, "ike.certificate.subject", subject.error().message);
@@ -59,7 +59,7 @@ base::Result<void> load_classes(const Config& config, Credentials& out) {
   return {};
 }
 
-/// What one process of ikd tells the other of them is part of one message (os::Channel::longest_message).
+/// No message of IKE has room for more.
 constexpr std::size_t most_octets = 64 * 1024;
 
 std::size_t octets_of(const ike::OwnCertificate& own) {
@@ -70,7 +70,19 @@ std::size_t octets_of(const ike::OwnCertificate& own) {
   return out;
 }
 
-base::Result<void> load_own(const Config& config, Credentials& out) {
+}  // namespace
+
+base::Result<Authorities> load_authorities(const Config& config, const ReadFile& read) {
+  Authorities out{.verifier = pki::Verifier(config.ike.revocation_required ? pki::Revocation::required
+                                                                           : pki::Revocation::if_known),
+                  .trusted_names = {}};
+  if (auto ok = load_trust(config, read, out); !ok) return tl::unexpected(ok.error());
+  if (auto ok = load_classes(config, out); !ok) return tl::unexpected(ok.error());
+  return out;
+}
+
+base::Result<OwnCertificates> load_own_certificates(const Config& config) {
+  OwnCertificates out;
   std::size_t octets = 0;
   for (const auto& own : config.ike.own_certificates) {
     const auto chain = config::read_file(own.file);
@@ -84,29 +96,9 @@ base::Result<void> load_own(const Config& config, Credentials& out) {
     if (octets > most_octets)
       return refuse(config, own.line, "ike.own_certificate.file",
                     own.file + " has more certificates than the gateway's own and those of its authorities");
-    out.own.push_back(std::move(*identity));
+    out.identities.push_back(std::move(*identity));
     for (auto& doubt : pki::doubts_about(certificates)) out.doubts.push_back(std::move(doubt));
   }
-  return {};
-}
-
-}  // namespace
-
-base::Result<Credentials> load_authorities(const Config& config) {
-  Credentials out{.verifier = pki::Verifier(config.ike.revocation_required ? pki::Revocation::required
-                                                                           : pki::Revocation::if_known),
-                  .own = {},
-                  .trusted_names = {},
-                  .doubts = {}};
-  if (auto ok = load_trust(config, out); !ok) return tl::unexpected(ok.error());
-  if (auto ok = load_classes(config, out); !ok) return tl::unexpected(ok.error());
-  return out;
-}
-
-base::Result<Credentials> load_credentials(const Config& config) {
-  auto out = load_authorities(config);
-  if (!out) return out;
-  if (auto ok = load_own(config, *out); !ok) return tl::unexpected(ok.error());
   return out;
 }
 

@@ -12,8 +12,6 @@
 #include "base/event_log.h"
 #include "control/interfaces.h"
 #include "crypto/prf.h"
-#include "ikd/credentials.h"
-#include "ikd/settings.h"
 #include "os/sandbox.h"
 
 namespace ikd {
@@ -25,13 +23,11 @@ base::Time now() { return base::Clock::now(); }
 
 }  // namespace
 
-Daemon::Daemon(const config::Config& config, ike::Settings settings, os::Channel broker,
-               pki::Verifier verifier, std::vector<KeyService> keys)
-    : l2tp_(config.l2tp),
-      engine_(std::move(settings), crypto::random_bytes),
+Daemon::Daemon(Prepared prepared, BrokerClient broker, std::vector<KeyService> keys)
+    : l2tp_(prepared.config.l2tp),
+      engine_(std::move(prepared.settings), crypto::random_bytes),
       broker_(std::move(broker)),
-      verifier_(std::move(verifier)),
-      workers_(std::move(keys), most_waiting_exchanges, verifier_),
+      workers_(std::move(keys), most_waiting_exchanges, std::move(prepared.verifier)),
       started_(now()) {}
 
 std::optional<Daemon::Belongings> Daemon::sorted(const Hello& hello, std::vector<base::Fd> descriptors) {
@@ -48,19 +44,16 @@ std::optional<Daemon::Belongings> Daemon::sorted(const Hello& hello, std::vector
   return out;
 }
 
-base::Result<std::unique_ptr<Daemon>> Daemon::start(const config::Config& config, os::Channel channel) {
-  auto settings = settings_from(config);
-  if (!settings) return tl::unexpected(settings.error());
-  auto authorities = load_authorities(config);
-  if (!authorities) return tl::unexpected(authorities.error());
-  settings->trusted_names = std::move(authorities->trusted_names);
+base::Result<std::unique_ptr<Daemon>> Daemon::start(os::Channel channel) {
   auto message = channel.receive();
   auto hello = message ? decode_hello(message->bytes.view()) : std::nullopt;
   auto belongings = hello ? sorted(*hello, std::move(message->descriptors)) : std::nullopt;
   if (!belongings) return base::fail("the broker has gone, or is of another version");
-  settings->certificates = std::move(hello->certificates);
-  std::unique_ptr<Daemon> daemon(new Daemon(config, std::move(*settings), std::move(channel),
-                                            std::move(authorities->verifier), std::move(belongings->keys)));
+  BrokerClient broker(std::move(channel));
+  auto prepared = prepare(broker.provision());
+  if (!prepared) return tl::unexpected(prepared.error());
+  std::unique_ptr<Daemon> daemon(
+      new Daemon(std::move(*prepared), std::move(broker), std::move(belongings->keys)));
   if (auto watched = daemon->watch(std::move(*belongings), *hello); !watched)
     return tl::unexpected(watched.error());
   // What a library does once at its first use, also to write a line into the log, may need more than is left
@@ -129,6 +122,18 @@ void Daemon::take_notice() {
   const auto what = message->bytes.view().front();
   if (what == static_cast<std::uint8_t>(Notice::ruleset_changed)) fill_maps();
   if (what == static_cast<std::uint8_t>(Notice::end)) stop();
+  if (what == static_cast<std::uint8_t>(Notice::reload)) (void)reload();  // the broker logs what comes of it
+}
+
+base::Result<std::vector<std::string>> Daemon::reload() {
+  auto changes = broker_.reload();
+  if (!changes) return changes;
+  auto prepared = prepare(broker_.provision());
+  if (!prepared) return tl::unexpected(prepared.error());
+  workers_.replace(std::move(prepared->verifier));
+  engine_.reconfigure(std::move(prepared->settings), now());
+  drain();
+  return changes;
 }
 
 void Daemon::stop() {

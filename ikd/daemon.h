@@ -25,7 +25,7 @@ class Daemon {
  public:
   /// Takes over what the broker sends through `channel`, and gives up every privilege; what cannot be is an
   /// error in words.
-  static base::Result<std::unique_ptr<Daemon>> start(const config::Config& config, os::Channel channel);
+  static base::Result<std::unique_ptr<Daemon>> start(os::Channel channel);
   /// Until the broker, SIGTERM or SIGINT says so; then every peer is told.
   void run();
 
@@ -38,8 +38,7 @@ class Daemon {
     std::vector<KeyService> keys;
   };
   static std::optional<Belongings> sorted(const Hello& hello, std::vector<base::Fd> descriptors);
-  Daemon(const config::Config& config, ike::Settings settings, os::Channel broker, pki::Verifier verifier,
-         std::vector<KeyService> keys);
+  Daemon(Prepared prepared, BrokerClient broker, std::vector<KeyService> keys);
   void listen(const Hello& hello, std::vector<base::Fd> sockets);
   base::Result<void> watch(Belongings belongings, const Hello& hello);
   void take_notice();
@@ -48,6 +47,7 @@ class Daemon {
   void kernel_events();
   void compare_with_kernel();
   void fill_maps();
+  base::Result<std::vector<std::string>> reload();
   void stop();
 
   /// Carries out what the core wants until it wants nothing more.
@@ -80,11 +80,10 @@ class Daemon {
   void tell_monitors(const ike::Event& event);
   void tell_metrics(control::Call call);
 
-  const config::L2tp l2tp_;
+  const config::L2tp l2tp_;  ///< what ikd makes of it changes at a restart only
   os::Loop loop_;
   ike::Engine engine_;
   BrokerClient broker_;
-  pki::Verifier verifier_;
   Workers workers_;
   EventSentences sentences_;
   Metrics metrics_;

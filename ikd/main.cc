@@ -4,18 +4,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
-#include <pwd.h>
 
 #include "base/event_log.h"
-#include "ikd/access.h"
 #include "ikd/broker_process.h"
-#include "ikd/credentials.h"
 #include "ikd/daemon.h"
-#include "ikd/settings.h"
+#include "ikd/provision.h"
 #include "nft/ruleset.h"
 
 namespace {
@@ -35,26 +31,10 @@ int complain(const base::Error& error, int status) {
   return status;
 }
 
-/// A service manager starts the other process as its user, who reads the configuration and the authorities.
-base::Result<void> other_process_can_read(const Arguments& arguments, const config::Config& config) {
-  const auto* user = ::getpwnam("sameroof-ikd");
-  if (user == nullptr) return {};
-  std::vector<std::string> files{std::filesystem::absolute(arguments.config)};
-  for (const auto* list : {&config.ike.trust, &config.ike.revocation}) {
-    for (const auto& file : *list) files.push_back(file.value);
-  }
-  for (const auto& file : files) {
-    if (auto readable = ikd::readable_for(file, user->pw_uid); !readable)
-      return base::fail("the process that reads packets, user sameroof-ikd, cannot read " + file + ": " +
-                        readable.error().message);
-  }
-  return {};
-}
-
 /// The other process: all that it has comes through this descriptor.
-int parse_packets(const config::Config& config, int channel) {
+int parse_packets(int channel) {
   ::fcntl(channel, F_SETFD, FD_CLOEXEC);
-  auto daemon = ikd::Daemon::start(config, os::Channel(base::Fd(channel)));
+  auto daemon = ikd::Daemon::start(os::Channel(base::Fd(channel)));
   if (!daemon) return complain(daemon.error(), 1);
   (*daemon)->run();
   daemon->reset();
@@ -64,32 +44,25 @@ int parse_packets(const config::Config& config, int channel) {
 
 int run(const Arguments& arguments) {
   if (arguments.verbose) base::set_log_level(base::Severity::debug);
-  auto config = config::load(arguments.config);
-  if (!config) return complain(config.error(), bad_configuration);
+  if (arguments.packets >= 0) return parse_packets(arguments.packets);
   if (arguments.ruleset) {
+    const auto config = config::load(arguments.config);
+    if (!config) return complain(config.error(), bad_configuration);
     const auto text = nft::ruleset(*config);
     return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? 0 : 1;
   }
-  if (arguments.packets >= 0) return parse_packets(*config, arguments.packets);
-  auto secrets = config::load_secrets(arguments.secrets);
-  if (!secrets) return complain(secrets.error(), bad_configuration);
-  if (auto fits = config::check(*config, *secrets); !fits) return complain(fits.error(), bad_configuration);
-  if (auto settings = ikd::settings_from(*config); !settings)
-    return complain(settings.error(), bad_configuration);
-  if (auto credentials = ikd::load_credentials(*config); !credentials)
-    return complain(credentials.error(), bad_configuration);
-  if (arguments.check || !arguments.broker.launcher.empty()) {
-    if (auto readable = other_process_can_read(arguments, *config); !readable)
-      return complain(readable.error(), bad_configuration);
-  }
-  if (arguments.check) return 0;
-  if (config->l2tp.cleartext == config::Cleartext::only)
-    return complain(config::complaint(*config, 0, "l2tp.cleartext", "\"only\" leaves nothing for ikd to do"),
-                    bad_configuration);
   auto options = arguments.broker;
-  options.command = {std::filesystem::read_symlink("/proc/self/exe"), "--config", arguments.config};
+  options.load = [&arguments] { return ikd::load(arguments.config, arguments.secrets); };
+  auto loaded = options.load();
+  if (!loaded) return complain(loaded.error(), bad_configuration);
+  if (arguments.check) return 0;
+  if (loaded->config.l2tp.cleartext == config::Cleartext::only)
+    return complain(
+        config::complaint(loaded->config, 0, "l2tp.cleartext", "\"only\" leaves nothing for ikd to do"),
+        bad_configuration);
+  options.command = {std::filesystem::read_symlink("/proc/self/exe")};
   if (arguments.verbose) options.command.push_back("--verbose");
-  auto broker = ikd::BrokerProcess::start(*config, std::move(*secrets), options);
+  auto broker = ikd::BrokerProcess::start(std::move(*loaded), options);
   if (!broker) return complain(broker.error(), 1);
   return (*broker)->run() ? 0 : 1;
 }

@@ -62,9 +62,9 @@ auto fields(Is<ike::NamedSkeyid> auto& v) { return std::tie(v.name, v.secret, v.
 auto fields(Is<ike::SkeyidsDone> auto& v) { return std::tie(v.ticket, v.candidates, v.next); }
 auto fields(Is<ike::Signed> auto& v) { return std::tie(v.ticket, v.signature); }
 auto fields(Is<ike::OwnCertificate> auto& v) { return std::tie(v.method, v.id_body, v.chain, v.issuers); }
-auto fields(Is<Hello> auto& v) {
-  return std::tie(v.listeners, v.certificates, v.workers, v.user, v.group, v.watchdog_us);
-}
+auto fields(Is<Hello> auto& v) { return std::tie(v.listeners, v.workers, v.user, v.group, v.watchdog_us); }
+auto fields(Is<Provision::File> auto& v) { return std::tie(v.path, v.bytes); }
+auto fields(Is<Provision> auto& v) { return std::tie(v.file_name, v.configuration, v.files, v.certificates); }
 auto fields(Is<FillMaps> auto& v) { return std::tie(v.peers); }
 auto fields(Is<Count> auto& v) { return std::tie(v.sas); }
 auto fields(Is<FindAbsent> auto& v) { return std::tie(v.sas); }
@@ -72,6 +72,9 @@ auto fields(Is<IsRulesetLoaded> auto&) { return std::tie(); }
 auto fields(Is<ReadRules> auto&) { return std::tie(); }
 auto fields(Is<Ready> auto&) { return std::tie(); }
 auto fields(Is<Alive> auto&) { return std::tie(); }
+auto fields(Is<CheckReload> auto&) { return std::tie(); }
+auto fields(Is<Reload> auto&) { return std::tie(); }
+auto fields(Is<ReadProvision> auto& v) { return std::tie(v.from); }
 auto fields(Is<Outcome> auto& v) { return std::tie(v.result); }
 auto fields(Is<Done> auto& v) { return std::tie(v.result); }
 auto fields(Is<Removed> auto& v) { return std::tie(v.carried); }
@@ -80,6 +83,8 @@ auto fields(Is<Counted> auto& v) { return std::tie(v.statistics); }
 auto fields(Is<Absent> auto& v) { return std::tie(v.sas); }
 auto fields(Is<RuleCount> auto& v) { return std::tie(v.rule, v.packets); }
 auto fields(Is<RulesRead> auto& v) { return std::tie(v.counts); }
+auto fields(Is<Changes> auto& v) { return std::tie(v.lines); }
+auto fields(Is<Piece> auto& v) { return std::tie(v.octets); }
 auto fields(Is<Traffic> auto& v) { return std::tie(v.in, v.out); }
 
 /// The values that are sent; who uses them counts on that there are no others.
@@ -288,9 +293,11 @@ std::optional<T> decoded(base::ByteView bytes) {
 }  // namespace
 
 base::Secret encode(const Hello& hello) { return encoded(hello); }
+base::Secret encode(const Provision& provision) { return encoded(provision); }
 base::Secret encode(const Request& request) { return encoded(request); }
 base::Secret encode(const Answer& answer) { return encoded(answer); }
 std::optional<Hello> decode_hello(base::ByteView bytes) { return decoded<Hello>(bytes); }
+std::optional<Provision> decode_provision(base::ByteView bytes) { return decoded<Provision>(bytes); }
 std::optional<Request> decode_request(base::ByteView bytes) { return decoded<Request>(bytes); }
 std::optional<Answer> decode_answer(base::ByteView bytes) { return decoded<Answer>(bytes); }
 

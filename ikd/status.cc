@@ -11,6 +11,7 @@
 #include "control/rows.h"
 #include "ikd/daemon.h"
 #include "ikd/peer_row.h"
+#include "ikd/reload.h"
 
 namespace ikd {
 namespace {
@@ -171,6 +172,16 @@ void Daemon::serve_control() {
     drain();
     if (!known) return call.fail(control::no_such_peer);
     call.reply(Json::object());
+  });
+  control_->handle("CheckReload", [this](const Json&, Call call) {
+    const auto lines = broker_.check_reload();
+    if (!lines) return call.fail(control::refused, {{"why", lines.error().message}});
+    call.reply({{"changes", *lines}});
+  });
+  control_->handle("Reload", [this](const Json&, Call call) {
+    const auto lines = reload();
+    if (!lines) return call.fail(control::refused, {{"why", lines.error().message}});
+    call.reply({{"changes", summary(*lines)}});
   });
 }
 

@@ -23,9 +23,10 @@ ike::DhDone run(ike::ComputeDh& request) {
 
 }  // namespace
 
-Workers::Workers(std::vector<KeyService> keys, std::size_t most_waiting, const pki::Verifier& verifier)
+Workers::Workers(std::vector<KeyService> keys, std::size_t most_waiting,
+                 std::shared_ptr<const pki::Verifier> verifier)
     : keys_(std::move(keys)),
-      verifier_(verifier),
+      verifier_(std::move(verifier)),
       most_waiting_(most_waiting),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) throw std::runtime_error("cannot create an eventfd");
@@ -56,13 +57,18 @@ void Workers::submit(Job job) {
   finish(ike::DhDone{dh->ticket, base::fail("too many key exchanges are waiting")});
 }
 
-ike::Completion Workers::perform(Job& job, const KeyService& keys) const {
+void Workers::replace(std::shared_ptr<const pki::Verifier> verifier) {
+  const std::lock_guard lock(mutex_);
+  verifier_.swap(verifier);
+}
+
+ike::Completion Workers::perform(Job& job, const KeyService& keys, const pki::Verifier& verifier) {
   if (const auto* make = std::get_if<ike::MakeKeyPair>(&job)) return run(*make);
   if (auto* dh = std::get_if<ike::ComputeDh>(&job)) return run(*dh);
   if (const auto* derive = std::get_if<ike::DeriveSkeyids>(&job)) return keys.derive(*derive);
   if (const auto* sign = std::get_if<ike::Sign>(&job)) return keys.sign(*sign);
   if (const auto* verify = std::get_if<ike::VerifyCertificate>(&job))
-    return ike::CertificateVerified{verify->ticket, verifier_.verify(*verify)};
+    return ike::CertificateVerified{verify->ticket, verifier.verify(*verify)};
   auto& attempt = std::get<ike::TryCandidates>(job);
   return ike::CandidatesTried{attempt.ticket, ike::first_fitting(attempt.trial)};
 }
@@ -70,14 +76,16 @@ ike::Completion Workers::perform(Job& job, const KeyService& keys) const {
 void Workers::work(const std::stop_token& stop, const KeyService& keys) {
   while (!stop.stop_requested()) {
     Job job;
+    std::shared_ptr<const pki::Verifier> verifier;
     {
       std::unique_lock lock(mutex_);
       if (!more_.wait(lock, stop, [this] { return !proofs_.empty() || !exchanges_.empty(); })) return;
       auto& jobs = proofs_.empty() ? exchanges_ : proofs_;
       job = std::move(jobs.front());
       jobs.pop_front();
+      verifier = verifier_;
     }
-    finish(perform(job, keys));
+    finish(perform(job, keys, *verifier));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <variant>
@@ -22,15 +23,17 @@ using Job = std::variant<ike::MakeKeyPair, ike::ComputeDh, ike::DeriveSkeyids, i
 
 class Workers {
  public:
-  /// A thread for each of `keys`. `verifier` outlives it. `most_waiting`: with so many jobs in the queue
-  /// another key exchange is answered with an error at once; of the other jobs a negotiation has one at a
-  /// time.
-  Workers(std::vector<KeyService> keys, std::size_t most_waiting, const pki::Verifier& verifier);
+  /// A thread for each of `keys`. `most_waiting`: with so many jobs in the queue another key exchange is
+  /// answered with an error at once; of the other jobs a negotiation has one at a time.
+  Workers(std::vector<KeyService> keys, std::size_t most_waiting,
+          std::shared_ptr<const pki::Verifier> verifier);
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
   ~Workers();
 
   void submit(Job job);
+  /// For jobs that are begun from now on.
+  void replace(std::shared_ptr<const pki::Verifier> verifier);
   /// Readable when results wait.
   int fd() const { return wake_.get(); }
   /// Hands over what is done, in this thread.
@@ -39,11 +42,11 @@ class Workers {
 
  private:
   void work(const std::stop_token& stop, const KeyService& keys);
-  ike::Completion perform(Job& job, const KeyService& keys) const;
+  static ike::Completion perform(Job& job, const KeyService& keys, const pki::Verifier& verifier);
   void finish(ike::Completion done);
 
   const std::vector<KeyService> keys_;
-  const pki::Verifier& verifier_;
+  std::shared_ptr<const pki::Verifier> verifier_;
   std::size_t most_waiting_;
   base::Fd wake_;
   mutable std::mutex mutex_;

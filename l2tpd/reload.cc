@@ -7,25 +7,10 @@
 
 #include <fmt/format.h>
 
+#include "config/changes.h"
+
 namespace l2tpd {
 namespace {
-
-/// '+', '-' or '~', and whose name.
-std::vector<std::pair<char, std::string_view>> changed_users(const config::Config& before,
-                                                             const config::Config& after) {
-  std::vector<std::pair<char, std::string_view>> out;
-  std::map<std::string_view, const config::User*> left;
-  for (const auto& user : before.users) left.emplace(user.name, &user);
-  for (const auto& user : after.users) {
-    const auto old = left.extract(user.name);
-    if (old.empty())
-      out.emplace_back('+', user.name);
-    else if (*old.mapped() != user)
-      out.emplace_back('~', user.name);
-  }
-  for (const auto& [name, user] : left) out.emplace_back('-', name);
-  return out;
-}
 
 std::vector<std::string_view> changed_sections(const config::Config& before, const config::Config& after) {
   std::vector<std::string_view> out;
@@ -48,7 +33,7 @@ base::Result<void> check_reload(const config::Config& before, const config::Conf
 
 std::vector<std::string> changes(const config::Config& before, const config::Config& after) {
   std::vector<std::string> out;
-  for (const auto& [kind, user] : changed_users(before, after))
+  for (const auto& [kind, user] : config::changed_by_name(before.users, after.users))
     out.push_back(fmt::format("{} user {}", kind, user));
   for (const auto& section : changed_sections(before, after)) out.push_back(fmt::format("~ {}", section));
   return out;
@@ -56,7 +41,7 @@ std::vector<std::string> changes(const config::Config& before, const config::Con
 
 std::string difference(const config::Config& before, const config::Config& after) {
   std::map<char, int> users;
-  for (const auto& [kind, user] : changed_users(before, after)) ++users[kind];
+  for (const auto& [kind, user] : config::changed_by_name(before.users, after.users)) ++users[kind];
   std::vector<std::string> words;
   for (const auto& [kind, word] :
        {std::pair('+', "added"), std::pair('-', "removed"), std::pair('~', "changed")}) {

@@ -28,6 +28,7 @@ struct Options {
   std::string subject;                                 ///< of disconnect and explain
   bool openmetrics = false;
   bool dry_run = false;
+  std::string daemon;          ///< to reload; empty: both
   std::string order = "rate";  ///< of top
   bool self_test = false;      ///< of doctor
   bool user = false;           ///< the subject is a user, even where it is a number

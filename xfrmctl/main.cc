@@ -154,6 +154,8 @@ void top_options(CLI::App& command, Options& options) {
 
 void reload_options(CLI::App& command, Options& options) {
   command.add_flag("--dry-run", options.dry_run, "only shows what would change");
+  command.add_option("daemon", options.daemon, "ikd or l2tpd; both where it is left out")
+      ->check(CLI::IsMember({"ikd", "l2tpd"}));
 }
 
 void metrics_options(CLI::App& command, Options& options) {
@@ -201,7 +203,7 @@ constexpr Command commands[] = {
      metrics_options},
     {"disconnect", "ends a peer, or the sessions of a user: L2TP first, then its IPsec SAs", run_disconnect,
      disconnect_options},
-    {"reload", "l2tpd reads users, [ppp], [radius] and [hooks] again; sessions that are up stay", run_reload,
+    {"reload", "ikd and l2tpd read their files again; peers and sessions that are up stay", run_reload,
      reload_options},
     {"import", "prints the files of Libreswan or strongSwan, xl2tpd and pppd as sameroof.toml", run_import,
      import_options, Asks::host},

@@ -22,6 +22,26 @@ std::string_view colour_of(char sign) {
   }
 }
 
+struct Daemon {
+  std::string_view name, interface;
+
+  auto ask(const Options& options, std::string_view method) const {
+    return xfrmctl::ask(fmt::format("{}/{}", options.run_dir, name), fmt::format("{}.{}", interface, method),
+                        Json::object());
+  }
+};
+
+/// Both, unless one is named or not wanted on this gateway.
+std::vector<Daemon> daemons_to_reload(const Options& options) {
+  std::vector<Daemon> out{{"ikd", "sameroof.Ike"}, {"l2tpd", "sameroof.L2tp"}};
+  std::erase_if(out, [&](const Daemon& daemon) {
+    if (!options.daemon.empty()) return daemon.name != options.daemon;
+    return daemon.name == "ikd" ? without_ikd(ask_l2tpd_status(options.run_dir))
+                                : without_l2tpd(ask_ikd_status(options.run_dir));
+  });
+  return out;
+}
+
 }  // namespace
 
 std::string changes_text(const std::vector<std::string>& changes, bool colour) {
@@ -35,18 +55,23 @@ std::string changes_text(const std::vector<std::string>& changes, bool colour) {
 }
 
 int run_reload(const Options& options) {
-  const auto socket = options.run_dir + "/l2tpd";
-  const auto checked = ask(socket, "sameroof.L2tp.CheckReload", Json::object());
-  if (!checked) return complain(checked.error());
+  const auto daemons = daemons_to_reload(options);
+  // Neither reads anything again unless both will.
   std::vector<std::string> changes;
-  for (const auto& change : checked->value("changes", Json::array())) {
-    if (change.is_string()) changes.push_back(change.get<std::string>());
+  for (const auto& daemon : daemons) {
+    const auto checked = daemon.ask(options, "CheckReload");
+    if (!checked) return complain(checked.error());
+    for (const auto& change : checked->value("changes", Json::array())) {
+      if (change.is_string()) changes.push_back(change.get<std::string>());
+    }
   }
   fmt::print("{}", changes_text(changes, ::isatty(STDOUT_FILENO) == 1));
   if (options.dry_run) return good;
-  const auto answer = ask(socket, "sameroof.L2tp.Reload", Json::object());
-  if (!answer) return complain(answer.error());
-  fmt::print("l2tpd: {}\n", printable(answer->value("changes", "")));
+  for (const auto& daemon : daemons) {
+    const auto answer = daemon.ask(options, "Reload");
+    if (!answer) return complain(answer.error());
+    fmt::print("{}: {}\n", daemon.name, printable(answer->value("changes", "")));
+  }
   return good;
 }
 

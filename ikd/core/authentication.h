@@ -51,6 +51,8 @@ struct OwnCertificate {
   base::Bytes id_body;               ///< who we are with it: the body of an ID payload
   std::vector<base::Bytes> chain;    ///< DER; ours first, then those of its authorities
   std::vector<base::Bytes> issuers;  ///< DER of the names that issued these
+
+  bool operator==(const OwnCertificate&) const = default;
 };
 
 /// Certificate Encoding (RFC 2408 §3.9).

@@ -17,11 +17,23 @@
 
 namespace config {
 
+/// Counted from 1; 0 for a default. Where something stands in the file makes no difference to what it is.
+struct Line {
+  int number = 0;
+
+  constexpr Line() = default;
+  constexpr Line(int n) : number(n) {}               // NOLINT(google-explicit-constructor)
+  constexpr operator int() const { return number; }  // NOLINT(google-explicit-constructor)
+  constexpr bool operator==(const Line&) const { return true; }
+};
+
 /// A value and the line it came from, for complaints by those who understand it better than the parser.
 template <class T>
 struct Located {
   T value{};
-  int line = 0;  ///< counted from 1; 0 for a default
+  Line line = {};
+
+  bool operator==(const Located&) const = default;
 };
 
 /// [marks]: which bits of a packet's mark are ours, and where peers appear on this host (kernel.md §1).
@@ -56,6 +68,8 @@ struct InnerIds {
   bool private_networks = true;  ///< RFC 1918, carriers' (RFC 6598), link-local
   bool outer = true;             ///< the address its packets come from
   std::vector<base::Prefix> networks;
+
+  bool operator==(const InnerIds&) const = default;
 };
 
 enum class VendorIds {
@@ -72,7 +86,9 @@ struct Psk {
   bool bind_user = false;            ///< its name is the only PPP login through it
   bool aggressive = false;           ///< found by its identity in Aggressive Mode, too
   std::string identity = {};         ///< what such a client calls itself; the name where absent
-  int line = 0;
+  Line line = {};
+
+  bool operator==(const Psk&) const = default;
 };
 
 /// [[ike.own_certificate]]: what the gateway proves itself with where certificates are used.
@@ -80,7 +96,9 @@ struct OwnCertificate {
   std::string file;      ///< path of a PEM file: the certificate, then those of its authorities
   std::string key;       ///< path of its private key in PEM
   std::string identity;  ///< an alternative name of the certificate; empty: its subject
-  int line = 0;
+  Line line = {};
+
+  bool operator==(const OwnCertificate&) const = default;
 };
 
 /// [[ike.certificate]]: everybody whose certificate looks like this. ikd knows what the patterns mean.
@@ -88,7 +106,9 @@ struct CertificateClass {
   std::string name;
   std::string subject, issuer, san;  ///< patterns; empty: any
   bool bind_user = false;            ///< PPP logins are those that the certificate names
-  int line = 0;
+  Line line = {};
+
+  bool operator==(const CertificateClass&) const = default;
 };
 
 /// [ike]
@@ -113,6 +133,8 @@ struct Ike {
   bool revocation_required = false;
   std::vector<OwnCertificate> own_certificates;
   std::vector<CertificateClass> certificates;
+
+  bool operator==(const Ike&) const = default;
 };
 
 enum class Cleartext {
@@ -217,12 +239,9 @@ struct User {
   std::optional<base::Address> address;  ///< of this user alone, inside the pool or not
   Limits limits{};  ///< those of [ppp] where the table says nothing; one session with an address
   std::vector<NftSet> nft_sets{};  ///< that hold the user's address while a session is up
-  int line = 0;
+  Line line = {};
 
-  bool operator==(const User& other) const {  // wherever it stands in the file
-    return name == other.name && address == other.address && limits == other.limits &&
-           nft_sets == other.nft_sets;
-  }
+  bool operator==(const User&) const = default;
 };
 
 /// [[service]]: what peers may speak to this host inside their SAs, besides L2TP.

@@ -49,7 +49,7 @@ constexpr CatalogueEntry entries[] = {
     {"certificate_not_yet_valid", "Its certificate is not valid yet.",
      "Compare the clocks of the gateway, the authority and the client.", "789", no_reply, unsuccessful},
     {"certificate_revoked", "Its certificate is on the revocation list.",
-     "If it was not to be locked out: issue it a new one, and ikd needs a restart to read a new list.", "789",
+     "If it was not to be locked out: issue it a new one; a new list is read by xfrmctl reload.", "789",
      no_reply, unsuccessful},
     {"certificate_untrusted", "No authority of ike.trust stands behind its certificate.",
      "Add its authority to ike.trust, or choose another certificate on the client; intermediate certificates "

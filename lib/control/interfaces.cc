@@ -18,6 +18,21 @@ constexpr std::string_view attempts_comment =
 constexpr std::string_view metrics_out = "(families: []Family)";
 constexpr std::string_view ended_out = "(tunnels: int, sessions: int, marks: []int)";
 
+constexpr Method check_reload{.name = "CheckReload",
+                              .comment =
+                                  "What Reload would change, a line each: + what is new, - what is gone, ~ "
+                                  "what is different; refused like Reload.",
+                              .in = {},
+                              .out = "(changes: []string)",
+                              .access = Access::privileged};
+constexpr Method reload{.name = "Reload",
+                        .comment =
+                            "Reads the files again, for peers and sessions to come; on any error all "
+                            "stays as it was.",
+                        .in = {},
+                        .out = "(changes: string)",
+                        .access = Access::privileged};
+
 constexpr Method ike_methods[] = {
     {.name = "Status",
      .comment =
@@ -56,6 +71,8 @@ constexpr Method ike_methods[] = {
      .in = peer_parameter,
      .out = "()",
      .access = Access::privileged},
+    check_reload,
+    reload,
 };
 
 constexpr Method l2tp_methods[] = {
@@ -98,17 +115,8 @@ constexpr Method l2tp_methods[] = {
      .in = user_parameter,
      .out = ended_out,
      .access = Access::privileged},
-    {.name = "CheckReload",
-     .comment = "What Reload would change, a line each: + what is new, - what is gone, ~ what is different; "
-                "refused like Reload.",
-     .in = {},
-     .out = "(changes: []string)",
-     .access = Access::privileged},
-    {.name = "Reload",
-     .comment = "Reads the configuration again, for sessions to come; on any error all stays as it was.",
-     .in = {},
-     .out = "(changes: string)",
-     .access = Access::privileged},
+    check_reload,
+    reload,
 };
 
 constexpr std::string_view shared_types =

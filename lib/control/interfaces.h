@@ -5,7 +5,8 @@
 
 namespace control {
 
-/// Status, ListPeers, PeerByMark, PeerByNumber, Monitor, Events, Attempts, Metrics, Terminate.
+/// Status, ListPeers, PeerByMark, PeerByNumber, Monitor, Events, Attempts, Metrics, Terminate, CheckReload,
+/// Reload.
 extern const Interface ike_interface;
 /// Status, ListTunnels, ListSessions, Events, Attempts, Metrics, Terminate, TerminateUser,
 /// CheckReload, Reload.

@@ -211,6 +211,8 @@ class Client:
     def hang_up(self):
         """Leaves politely: L2TP StopCCN, then IKE Deletes."""
         clean = stop(self.l2tp)
+        # Its pppd lives a little longer, and what it says without IPsec goes out in clear.
+        wait_for(lambda: "pppd" not in self.host.processes().values(), 30, f"{self.name}: pppd gone")
         clean = stop(self.starter) and clean  # it stops charon, which says goodbye first
         self.l2tp = self.starter = None
         return clean

@@ -157,3 +157,43 @@ def aggressive_mode_where_it_is_not_configured(lab):
         lab.dial(patient)
         lab.prove(patient)
         goodbye(lab, patient)
+
+
+@scenario(only="sameroof", seconds=240, kernels="one")
+def keys_change_under_peers(lab):
+    """Keys and lists that ikd reads again hold for whoever comes from then on: a second pre-shared key lets its client in, a list
+    keeps out whom it names, a key that is gone lets nobody in any more; and nobody who is up loses a ping. What is wrong
+    changes nothing."""
+    authority = office(a1="rsa", a4="prime256v1")
+    authority.revoke()
+    gw = lab.world["gw"]
+    stays, second = with_certificate(lab, "a1", authority), with_psk(lab.client("b1"), OTHER_PSK)
+    revoked, first = with_certificate(lab, "a4", authority), lab.client("a2")
+
+    def reload(configuration, secrets, *words):
+        gw.write("secrets.toml", secrets)
+        told = gateway.rewrite(configuration)
+        if not all(word in told for word in words):
+            raise Failure(f"xfrmctl reload was to say {words}: {told}")
+
+    with lab.gateway(**gateway_options(lab, authority, revoked=True)) as gateway:
+        lab.dial(stays)
+        lab.prove(stays)
+        with no_ping_lost(lab, stays):
+            text, secrets = (gw.etc / "sameroof.toml").read_text(), (gw.etc / "secrets.toml").read_text()
+            wrong = text + '[[ike.certificate]]\nname = "staff"\nsubject = "O=Lab, CN"\n'
+            reload(wrong, secrets, "ike.certificate")
+            reload(text, secrets.replace("[psk]", "[psk"), "secrets.toml: line")
+            with_both = text + '[[ike.psk]]\nname = "other"\n'
+            reload(with_both, secrets.replace("[psk]\n", f'[psk]\nother = "{OTHER_PSK}"\n'), "+ PSK other")
+            lab.dial(first, second)
+            lab.prove(first, second)
+            expect_authentications(gateway, a1="certificate O=Lab, CN=a1", a2="PSK lab", b1="PSK other")
+            authority.revoke("a4")
+            gw.write("crl.pem", authority.text("crl.pem"))
+            reload(text, secrets, "- PSK other", "~ ike.revocation")
+            refused("a revoked certificate", lambda: revoked.start_ipsec(12), gw.log("ikd"), r"\(O=Lab, CN=a4\) is revoked")
+            lab.prove(stays, first, second)
+        second.hang_up()
+        refused("a key that is gone", lambda: second.start_ipsec(12), gw.log("ikd"), r"198\.51\.100\.129:\d+ is refused: its pre-shared key is none of ours")
+        goodbye(lab, stays, first, second, revoked)

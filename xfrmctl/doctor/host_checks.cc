@@ -201,7 +201,7 @@ Findings check_certificates(const HostFacts& facts) {
   for (const auto& why : facts.unread)
     found(Severity::error, why, "name a file in sameroof.toml that is there and whole");
   for (const auto& c : facts.certificates) {
-    const auto renew = "renew it, then restart ikd";
+    const auto renew = "renew it, then: xfrmctl reload";
     if (c.not_after <= now)
       found(Severity::error, c.file + " has expired: clients refuse it", renew);
     else if (c.not_before > now)

@@ -28,8 +28,8 @@ Credentials Credentials::certificates(harness::KeyKind kind, std::uint32_t clien
   Credentials out(ikd::Keys({}, {}, std::move(own)));
   out.engine_.certificates = {own_certificate};
   out.engine_.trusted_names = {root.subject_der()};
-  out.verifier_.trust(*pki::Certificate::from_der(root.der()));
-  out.verifier_.add_class({.name = "staff", .subject = {}, .issuer = {}, .alternative_name = {}});
+  out.verifier_->trust(*pki::Certificate::from_der(root.der()));
+  out.verifier_->add_class({.name = "staff", .subject = {}, .issuer = {}, .alternative_name = {}});
   const auto holder = root.issue({.subject = "O=Example, CN=client", .key = kind});
   out.their_key_ = *pki::PrivateKey::from_pem(base::as_bytes(holder.key_pem()));
   for (std::uint32_t i = 1; i <= clients; ++i) {

@@ -20,7 +20,7 @@ class Credentials {
   static Credentials certificates(harness::KeyKind kind, std::uint32_t clients);
 
   const ikd::Keys& keys() const { return keys_; }
-  const pki::Verifier& verifier() const { return verifier_; }
+  std::shared_ptr<const pki::Verifier> verifier() const { return verifier_; }
   const ike::Settings& engine() const { return engine_; }
   void give(std::uint32_t client, harness::InitiatorSettings& settings) const;
 
@@ -32,7 +32,7 @@ class Credentials {
   };
   ikd::Keys keys_;
   ike::Settings engine_;
-  pki::Verifier verifier_{pki::Revocation::if_known};
+  std::shared_ptr<pki::Verifier> verifier_ = std::make_shared<pki::Verifier>(pki::Revocation::if_known);
   std::vector<Person> people_;
   std::optional<pki::PrivateKey> their_key_;
 };

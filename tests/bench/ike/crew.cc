@@ -37,7 +37,7 @@ ike::Completion Rehearsal::next() {
   if (const auto* sign = std::get_if<ike::Sign>(&job)) return perform(*sign);
   if (const auto* derive = std::get_if<ike::DeriveSkeyids>(&job)) return credentials_.keys().derive(*derive);
   if (const auto* verify = std::get_if<ike::VerifyCertificate>(&job))
-    return ike::CertificateVerified{verify->ticket, credentials_.verifier().verify(*verify)};
+    return ike::CertificateVerified{verify->ticket, credentials_.verifier()->verify(*verify)};
   auto& attempt = std::get<ike::TryCandidates>(job);
   return ike::CandidatesTried{attempt.ticket, ike::first_fitting(attempt.trial)};
 }

@@ -44,9 +44,9 @@ class Rehearsal {
 /// Leaves it to the daemon's worker threads. A pretended Diffie-Hellman is not computed at all.
 class Performance {
  public:
-  Performance(harness::Dh dh, std::vector<ikd::KeyService> keys, const pki::Verifier& verifier,
-              const Results& results)
-      : dh_(dh), results_(results), workers_(std::move(keys), 1000, verifier) {}
+  Performance(harness::Dh dh, std::vector<ikd::KeyService> keys,
+              std::shared_ptr<const pki::Verifier> verifier, const Results& results)
+      : dh_(dh), results_(results), workers_(std::move(keys), 1000, std::move(verifier)) {}
 
   bool busy() const { return !order_.empty(); }
   void start(ikd::Job job);

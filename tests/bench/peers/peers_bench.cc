@@ -107,7 +107,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const config::Config config;
-  auto broker = ikd::Broker::open(config, ikd::Keys({}, {}));
+  auto broker = ikd::Broker::open(config);
   must(broker);
   const Peers peers{ikd::numbering_from(config), std::string(argv[1]) == "own"};
   std::uint32_t there = 0;

@@ -125,7 +125,7 @@ idle_seconds = 60
   EXPECT_EQ(c->ike.listen[1].to_string(), "203.0.113.2");
   ASSERT_EQ(c->ike.proposals.size(), 2U);
   EXPECT_EQ(c->ike.proposals[1].value, "aes128-sha1-modp1024");
-  EXPECT_EQ(c->ike.proposals[1].line, 9);
+  EXPECT_EQ(c->ike.proposals[1].line.number, 9);
   EXPECT_EQ(c->ike.silence_timeout, seconds(600));
   ASSERT_EQ(c->ike.esp_proposals.size(), 1U);
   EXPECT_EQ(c->ike.lifetime, seconds(3600));
@@ -512,7 +512,7 @@ name = "alice"
                        "sameroof.toml");
   ASSERT_TRUE(c) << c.error().message;
   EXPECT_EQ(c->ike.trust.at(0).value, "/a/ca.pem");
-  EXPECT_EQ(c->ike.revocation.at(0).line, 3);
+  EXPECT_EQ(c->ike.revocation.at(0).line.number, 3);
   EXPECT_TRUE(c->ike.revocation_required);
   const auto& psk = c->ike.psks.at(0);
   EXPECT_TRUE(psk.device && psk.bind_user && psk.aggressive);

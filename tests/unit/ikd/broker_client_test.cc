@@ -7,6 +7,8 @@
 
 #include <gmock/gmock.h>
 
+#include "broker_messages.h"
+
 namespace ikd {
 namespace {
 
@@ -42,6 +44,21 @@ std::vector<ike::PeerEntry> peers(std::uint32_t count) {
 
 xfrm::SaId sa(std::uint32_t spi) {
   return {.destination = base::Address::v4(0xcb007101), .spi = xfrm::Spi(spi), .protocol = 50, .mark = {}};
+}
+
+TEST(BrokerClient, ProvisionComesInPieces) {
+  const auto all = encode(sample::provision());
+  std::vector<std::uint32_t> asked;
+  PlayedBroker broker([&](const Request& r) {
+    const auto from = std::get<ReadProvision>(r).from;
+    asked.push_back(from);
+    const auto left = all.view().subspan(from);
+    return Answer(Piece{base::to_bytes(left.first(std::min<std::size_t>(left.size(), 100)))});
+  });
+  BrokerClient client(std::move(broker.theirs));
+  const auto got = client.provision();
+  EXPECT_TRUE(base::equal(encode(got).view(), all.view()));
+  EXPECT_THAT(asked, ElementsAre(0, 100, 200, 300, all.size()));
 }
 
 TEST(BrokerClient, ManyPeersComeInMessagesThatAChannelHoldsAndEachOnce) {

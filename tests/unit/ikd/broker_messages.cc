@@ -119,14 +119,20 @@ ike::DeriveSkeyids derive() {
 
 Hello hello() {
   return {.listeners = {{base::Address(), 500}, {outside_v6, 4500}},
-          .certificates = {{.method = ike::AuthMethod::ecdsa_256,
-                            .id_body = base::Bytes(8, 4),
-                            .chain = {base::Bytes(100, 5), base::Bytes(50, 6)},
-                            .issuers = {base::Bytes(20, 7)}}},
           .workers = 2,
           .user = 990,
           .group = 991,
           .watchdog_us = 30'000'000};
+}
+
+Provision provision() {
+  return {.file_name = "sameroof.toml",
+          .configuration = "[ike]",
+          .files = {{"/etc/ssl/ca.pem", base::Bytes(30, 8)}, {"/etc/ssl/ca.crl", base::Bytes(20, 9)}},
+          .certificates = {{.method = ike::AuthMethod::ecdsa_256,
+                            .id_body = base::Bytes(8, 4),
+                            .chain = {base::Bytes(100, 5), base::Bytes(50, 6)},
+                            .issuers = {base::Bytes(20, 7)}}}};
 }
 
 std::deque<Request> requests() {
@@ -148,6 +154,9 @@ std::deque<Request> requests() {
   out.push_back(ReadRules{});
   out.push_back(Ready{});
   out.push_back(Alive{});
+  out.push_back(CheckReload{});
+  out.push_back(Reload{});
+  out.push_back(ReadProvision{65536});
   out.push_back(derive());
   out.push_back(ike::Sign{.ticket = ike::Ticket(4), .certificate = 1, .hash = base::Bytes(20, 8)});
   return out;
@@ -167,6 +176,9 @@ std::deque<Answer> answers() {
   out.push_back(Absent{base::fail("the kernel does not answer")});
   out.push_back(RulesRead{std::vector<RuleCount>{{"leak", 3}}});
   out.push_back(RulesRead{base::fail("there is no table")});
+  out.push_back(Changes{std::vector<std::string>{"+ PSK guests", "~ [ike]"}});
+  out.push_back(Changes{base::fail("sameroof.toml: line 3: ike.dpd: unknown key")});
+  out.push_back(Piece{base::Bytes(40, 11)});
   out.push_back(skeyids());
   out.push_back(ike::Signed{ike::Ticket(4), base::Bytes(64, 10)});
   out.push_back(ike::Signed{ike::Ticket(4), base::fail("no such certificate")});

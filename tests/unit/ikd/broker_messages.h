@@ -13,6 +13,7 @@ ike::InstallOutbound outbound();
 ike::MovePeer move();
 ike::DeriveSkeyids derive();
 Hello hello();
+Provision provision();
 std::deque<Request> requests();
 std::deque<Answer> answers();
 

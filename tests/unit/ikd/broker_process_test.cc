@@ -37,8 +37,9 @@ class BrokerBeside : public InAKernel {
     const base::Fd door(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     ASSERT_EQ(::bind(door.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     ASSERT_EQ(::listen(door.get(), 1), 0);
-    auto broker =
-        BrokerProcess::start(config_, secrets(), {.run_directory = directory_, .command = {PUPPET, path}});
+    auto broker = BrokerProcess::start(
+        *loaded(),
+        {.run_directory = directory_, .command = {PUPPET, path}, .load = [this] { return loaded(); }});
     ASSERT_TRUE(broker) << broker.error().message;
     broker_ = std::move(*broker);
     puppet_ = os::Channel(base::Fd(::accept4(door.get(), nullptr, nullptr, SOCK_CLOEXEC)));
@@ -159,6 +160,29 @@ TEST_F(BrokerBeside, DerivesSkeyidsAndNeverTellsASecret) {
   EXPECT_FALSE(done_signing->signature) << "there is no certificate";
 }
 
+TEST_F(BrokerBeside, KeysAndProvisionAreThoseOfTheFilesAsTheyWereLastRead) {
+  auto asked = sample::derive();
+  asked.names = {"guests"};
+  const auto known = [&] {
+    const auto done = ask<ike::SkeyidsDone>(keys_, asked);
+    return done ? done->candidates.size() : 99;
+  };
+  BrokerClient client(os::Channel(base::Fd(::dup(requests_.fd()))));
+  const auto before = client.provision();
+  configure("", "[[ike.psk]]\nname = \"guests\"\n");
+  EXPECT_EQ(*client.check_reload(), std::vector<std::string>{"+ PSK guests"});
+  EXPECT_EQ(known(), 0u);
+  EXPECT_EQ(client.provision().configuration, before.configuration);
+  ASSERT_TRUE(client.reload());
+  EXPECT_EQ(known(), 1u);
+  const auto after = prepare(client.provision());
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_TRUE(after->settings.psks.contains("guests"));
+  configure("");
+  ASSERT_TRUE(client.reload());
+  EXPECT_EQ(known(), 0u);
+}
+
 TEST_F(BrokerBeside, DoesNothingMoreForWhoSaysWhatNobodyWouldSay) {
   leave_a_peer();
   ASSERT_TRUE(requests_.send(base::as_bytes("let me in")));
@@ -204,6 +228,11 @@ TEST_F(BrokerBeside, TellsWhenTheGoodbyeWentWrong) {
   EXPECT_EQ(noticed(), Notice::end);
   end_with(3);
   EXPECT_FALSE(running_.get());
+}
+
+TEST_F(BrokerBeside, PassesOnThatTheFilesAreToBeReadAgain) {
+  ASSERT_EQ(::kill(::getpid(), SIGHUP), 0);
+  EXPECT_EQ(noticed(), Notice::reload);
 }
 
 TEST_F(BrokerBeside, TellsThatSomebodyChangedTheRuleset) {

@@ -80,9 +80,7 @@ class BrokerInAKernel : public testing::Test {
         "[[service]]\nprotocol = \"tcp\"\nport = 8080\n",
         "sameroof.toml");
     ASSERT_TRUE(config) << config.error().message;
-    config::Secrets secrets;
-    secrets.psk["lab"].push_back(base::Secret::copy_of(base::as_bytes("swordfish")));
-    auto broker = Broker::open(*config, Keys(config->ike, std::move(secrets)));
+    auto broker = Broker::open(*config);
     ASSERT_TRUE(broker) << broker.error().message;
     broker_.emplace(std::move(*broker));
     const auto probe = inbound_of(first, 0x100);

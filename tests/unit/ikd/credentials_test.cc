@@ -44,8 +44,9 @@ class CredentialsTest : public testing::Test {
                       "[ppp]\nlocal_address = \"10.99.0.1\"\npool = \"10.99.1.0/24\"\n";
     const auto config = config::parse(text, "sameroof.toml");
     if (!config) return config.error().message;
-    const auto credentials = load_credentials(*config);
-    auto out = credentials ? "loaded" : credentials.error().message;
+    const auto authorities = load_authorities(*config, config::read_file);
+    const auto own = load_own_certificates(*config);
+    auto out = !authorities ? authorities.error().message : !own ? own.error().message : "loaded";
     for (auto at = out.find(folder_); at != out.npos; at = out.find(folder_)) out.erase(at, folder_.size());
     return out;
   }

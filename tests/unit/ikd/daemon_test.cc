@@ -1,11 +1,14 @@
 // ikd as it runs, both its processes, between a real kernel and its files.
 
 #include <csignal>
+#include <future>
 #include <thread>
 
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "control/client.h"
 #include "ikd/broker_process.h"
 #include "in_a_kernel.h"
 
@@ -19,8 +22,11 @@ class Ikd : public InAKernel {
   base::Result<std::unique_ptr<BrokerProcess>> start(const std::string& below = "") {
     const auto run_directory = directory_ + below;
     std::filesystem::create_directories(run_directory);
-    return BrokerProcess::start(config_, secrets(),
-                                {.run_directory = run_directory, .command = {IKD, "--config", file()}});
+    return BrokerProcess::start(
+        *loaded(), {.run_directory = run_directory, .command = {IKD}, .load = [this] { return loaded(); }});
+  }
+  static std::future<bool> run(BrokerProcess& process) {
+    return std::async(std::launch::async, [&process] { return process.run(); });
   }
   /// The process that the broker started, once it is confined.
   static std::string status_of_the_other() {
@@ -62,7 +68,10 @@ TEST_F(Ikd, WhatAnEarlierRunLeftIsGoneOnceTheNextIsUp) {
 TEST_F(Ikd, TheProcessThatReadsPacketsHasNoPrivilege) {
   auto broker = start();
   ASSERT_TRUE(broker) << broker.error().message;
+  auto running = run(**broker);
   const auto status = status_of_the_other();
+  ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+  EXPECT_TRUE(running.get());
   ASSERT_FALSE(status.empty());
   for (const auto* nothing : {"CapInh", "CapPrm", "CapEff", "CapAmb"})
     EXPECT_THAT(status, HasSubstr(std::string(nothing) + ":\t0000000000000000\n"));
@@ -73,12 +82,13 @@ TEST_F(Ikd, TheProcessThatReadsPacketsHasNoPrivilege) {
 TEST_F(Ikd, EndsAndCleansUpWhenTheProcessThatReadsPacketsIsKilled) {
   auto broker = start();
   ASSERT_TRUE(broker) << broker.error().message;
+  auto running = run(**broker);
   const auto status = status_of_the_other();
   const auto at = status.find("\nPid:\t");
   ASSERT_NE(at, status.npos);
   leave_a_peer();
   ASSERT_EQ(::kill(std::atoi(status.c_str() + at + 6), SIGKILL), 0);
-  EXPECT_FALSE((*broker)->run());
+  EXPECT_FALSE(running.get());
   EXPECT_FALSE(there());
 }
 
@@ -125,6 +135,51 @@ TEST_F(Ikd, AnotherL2tpDaemonsClearTextSurvivesARulesetThatSomebodyLoadsAgain) {
   EXPECT_TRUE((*broker)->run());
   looks.join();
   EXPECT_TRUE(allowed);
+}
+
+TEST_F(Ikd, ReadsItsFilesAgainOrStaysAsItWas) {
+  auto broker = start();
+  ASSERT_TRUE(broker) << broker.error().message;
+  auto running = run(**broker);
+  const auto ask = [this](const char* method) -> std::string {
+    const auto answer =
+        control::ask(directory_ + "/ikd", std::string("sameroof.Ike.") + method, control::Json::object());
+    return answer ? answer->at("changes").dump() : answer.error().message;
+  };
+  ASSERT_FALSE(status_of_the_other().empty());
+  EXPECT_EQ(ask("CheckReload"), "[]");
+  configure("", "[[ike.psk]]\nname = \"guests\"\n");
+  EXPECT_EQ(ask("CheckReload"), "[\"+ PSK guests\"]");
+  EXPECT_EQ(ask("Reload"), "\"+ PSK guests\"");
+  EXPECT_EQ(ask("Reload"), "\"nothing but secrets may have changed\"");
+  configure("lns = \"external\"\n");
+  EXPECT_THAT(ask("Reload"), HasSubstr("sameroof.toml: l2tp: changes at a restart only"));
+  std::ofstream(file(), std::ios::app) << "[ike]\nlifetme = 3\n";
+  EXPECT_THAT(ask("CheckReload"), HasSubstr("sameroof.toml: line 9: ike.lifetme: unknown key"));
+  EXPECT_THAT(ask("Reload"), HasSubstr("sameroof.toml: line 9: ike.lifetme: unknown key"));
+  configure("", "[[ike.psk]]\nname = \"guests\"\n");
+  EXPECT_EQ(ask("CheckReload"), "[]") << "as it was before the bad ones";
+  ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+  EXPECT_TRUE(running.get());
+}
+
+TEST_F(Ikd, HangupReadsTheFilesAgain) {
+  auto broker = start();
+  ASSERT_TRUE(broker) << broker.error().message;
+  auto running = run(**broker);
+  ASSERT_FALSE(status_of_the_other().empty());
+  configure("", "[[ike.psk]]\nname = \"guests\"\n");
+  ASSERT_EQ(::kill(::getpid(), SIGHUP), 0);
+  std::string changes;
+  for (int i = 0; i < 100 && changes != "[]"; ++i) {
+    const auto answer =
+        control::ask(directory_ + "/ikd", "sameroof.Ike.CheckReload", control::Json::object());
+    changes = answer ? answer->at("changes").dump() : answer.error().message;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_EQ(changes, "[]") << "nothing is left to be changed";
+  ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+  EXPECT_TRUE(running.get());
 }
 
 TEST_F(Ikd, HangupDoesNotEndItAndTermDoes) {

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
-#include "config/config.h"
+#include "ikd/provision.h"
 #include "nft/peer_map.h"
 #include "xfrm/kernel.h"
 
@@ -31,21 +31,18 @@ class InAKernel : public testing::Test {
   void TearDown() override {
     if (!directory_.empty()) std::filesystem::remove_all(directory_);
   }
-  /// `l2tp`: lines of that table.
-  void configure(const std::string& l2tp) {
-    const auto text = "[[ike.psk]]\nname = \"lab\"\n[l2tp]\n" + l2tp +
+  /// `l2tp`: lines of that table; `more`: whole tables.
+  void configure(const std::string& l2tp, const std::string& more = "") {
+    const auto text = "[[ike.psk]]\nname = \"lab\"\n" + more + "[l2tp]\n" + l2tp +
                       "[ppp]\nlocal_address = \"10.99.0.1\"\npool = \"10.99.1.0/24\"\n";
     std::ofstream(file()) << text;
-    auto config = config::parse(text, "sameroof.toml");
-    ASSERT_TRUE(config) << config.error().message;
-    config_ = std::move(*config);
+    std::ofstream(secrets_file()) << "[psk]\nlab = \"swordfish\"\nguests = \"opensesame\"\n";
+    std::filesystem::permissions(secrets_file(), std::filesystem::perms(0600));
+    ASSERT_TRUE(loaded()) << loaded().error().message;
   }
   std::string file() const { return directory_ + "/sameroof.toml"; }
-  static config::Secrets secrets() {
-    config::Secrets out;
-    out.psk["lab"].push_back(base::Secret::copy_of(base::as_bytes("swordfish")));
-    return out;
-  }
+  std::string secrets_file() const { return directory_ + "/secrets.toml"; }
+  base::Result<Loaded> loaded() const { return load(file(), secrets_file()); }
   /// A peer that somebody left in the maps.
   void leave_a_peer() {
     auto map = nft::PeerMap::open();
@@ -59,7 +56,6 @@ class InAKernel : public testing::Test {
   }
 
   const base::Address alias = base::Address::v4(0xf0000007), gateway = base::Address::v4(0xcb007101);
-  config::Config config_;
   std::string directory_;
 };
 

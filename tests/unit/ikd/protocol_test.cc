@@ -53,6 +53,7 @@ TEST(BrokerProtocol, EveryMessageArrivesWholeAndNothingElseDoes) {
   std::deque<Hello> hello;
   hello.push_back(sample::hello());
   expect_that_only_the_whole_message_is_one<Hello>(hello, decode_hello);
+  expect_that_only_the_whole_message_is_one<Provision>({sample::provision()}, decode_provision);
 }
 
 TEST(BrokerProtocol, EverythingIsSaidInOneWayOnly) {

@@ -8,9 +8,8 @@
 namespace ikd {
 namespace {
 
-const pki::Verifier& nobody() {
-  static const pki::Verifier none(pki::Revocation::if_known);
-  return none;
+std::shared_ptr<const pki::Verifier> nobody() {
+  return std::make_shared<const pki::Verifier>(pki::Revocation::if_known);
 }
 /// As many as threads; nothing here asks them.
 std::vector<KeyService> no_keys(std::size_t threads) { return std::vector<KeyService>(threads); }
