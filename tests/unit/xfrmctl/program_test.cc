@@ -452,7 +452,9 @@ TEST_F(Program, NamesThatClientsChooseDoNotCommandATerminal) {
                         {{"ListPeers", list("peers", control::to_json(peer))},
                          {"PeerByNumber", {{"peer", control::to_json(peer)}}},
                          {"Attempts", list("attempts", control::to_json(attempt))},
-                         {"Terminate", Json::object()}});
+                         {"Terminate", Json::object()},
+                         {"Reload", {{"changes", hostile}}},
+                         {"CheckReload", list("changes", hostile)}});
   const auto l2tpd = play("l2tpd", control::l2tp_interface,
                           {{"ListTunnels", list("tunnels", control::to_json(tunnel))},
                            {"ListSessions", list("sessions", control::to_json(session))},
@@ -486,15 +488,42 @@ TEST_F(Program, WhatIsTypedMayBeAnyOctets) {
 }
 
 TEST_F(Program, AReloadShowsWhatChangesAndADryRunOnlyThat) {
+  const auto ikd =
+      play("ikd", control::ike_interface,
+           {{"CheckReload", {{"changes", {"+ PSK guests"}}}}, {"Reload", {{"changes", "read"}}}});
   const auto l2tpd =
       play("l2tpd", control::l2tp_interface,
            {{"CheckReload", {{"changes", {"+ user carol", "~ [ppp]"}}}}, {"Reload", {{"changes", "done"}}}});
   const auto dry = run("reload --dry-run");
   EXPECT_EQ(dry.exit_code, 0);
-  EXPECT_EQ(dry.text, "+ user carol\n~ [ppp]\n") << "without colours where there is no terminal";
-  EXPECT_EQ(calls_, (std::vector<std::string>{"CheckReload{}"}));
-  EXPECT_EQ(run("reload").text, "+ user carol\n~ [ppp]\nl2tpd: done\n");
+  EXPECT_EQ(dry.text, "+ PSK guests\n+ user carol\n~ [ppp]\n")
+      << "without colours where there is no terminal";
+  EXPECT_EQ(calls_, (std::vector<std::string>{"CheckReload{}", "CheckReload{}"}));
+  EXPECT_EQ(run("reload").text, "+ PSK guests\n+ user carol\n~ [ppp]\nikd: read\nl2tpd: done\n");
+  EXPECT_EQ(run("reload ikd").text, "+ PSK guests\nikd: read\n");
+  EXPECT_EQ(run("reload l2tpd").text, "+ user carol\n~ [ppp]\nl2tpd: done\n");
+  EXPECT_EQ(run("reload sshd").exit_code, 2);
   EXPECT_EQ(changes_text({"- user bob"}, true), "\x1b[31m- user bob\x1b[0m\n");
+}
+
+TEST_F(Program, WhatOneDaemonRefusesNeitherReads) {
+  const auto ikd =
+      play("ikd", control::ike_interface,
+           {{"CheckReload", {{"changes", {"+ PSK guests"}}}}, {"Reload", {{"changes", "read"}}}});
+  const auto l2tpd = play("l2tpd", control::l2tp_interface, {{"CheckReload", "sameroof.L2tp.Refused"}});
+  EXPECT_EQ(run("reload").exit_code, 1);
+  EXPECT_EQ(calls_, (std::vector<std::string>{"CheckReload{}", "CheckReload{}"}));
+}
+
+TEST_F(Program, ADaemonThatIsNotWantedIsNotAskedToReload) {
+  {
+    const auto l2tpd = play_l2tpd("only");
+    l2tpd->handle("CheckReload", [](const Json&, Call call) { call.reply({{"changes", {"~ [ppp]"}}}); });
+    EXPECT_EQ(run("reload --dry-run").text, "~ [ppp]\n");
+  }
+  const auto ikd = play_ikd("external");
+  ikd->handle("CheckReload", [](const Json&, Call call) { call.reply({{"changes", {"~ [ike]"}}}); });
+  EXPECT_EQ(run("reload --dry-run").text, "~ [ike]\n");
 }
 
 TEST_F(Program, WrongUsageExitsWithTwoAndHelpWithZero) {
