@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import time
 
@@ -99,6 +100,12 @@ def expect_calls(wanted, up):
         warn(f"of {wanted} clients that call {up} are through")
 
 
+def taken_by_sessions(place):
+    """Packets that the kernel has handed to PPP."""
+    sessions = place.gw.run("cat", "/proc/net/pppol2tp")
+    return sum(map(int, re.findall(r"/\d+ (\d+)/\d+/\d+\n +interface ppp", sessions)))
+
+
 def tunnels(place, kind, sizes):
     """A packet of one session, from the wire to PPP, among so many L2TP tunnels, each of a peer behind its own NAT."""
     gateway = kind(place.gw, place.build)
@@ -110,9 +117,13 @@ def tunnels(place, kind, sizes):
         expect_calls(size - 1 - first, crowd.call(first, size - 1 - first, "tunnel"))
         # Its pppd hears no answer, and ends after half a minute.
         expect_calls(1, crowd.call(size - 1, 1, "session"))
+        before = taken_by_sessions(place)
+        while taken_by_sessions(place) == before:  # its pppd is only just beginning
+            crowd.flow(20, BYTES, size - 1)
         own = sender(place, crowd, size - 1)
-        crowd.flow(20, BYTES, size - 1)
-        tell("tunnel packet", kind.name, peers=size, receive=crowd.flow(PACKETS, BYTES, size - 1) - own)
+        before = taken_by_sessions(place)
+        cost = crowd.flow(PACKETS, BYTES, size - 1)
+        tell("tunnel packet", kind.name, peers=size, receive=cost - own, arrived=100 * (taken_by_sessions(place) - before) / PACKETS)
     place.clear(crowd, gateway)
 
 

@@ -62,7 +62,8 @@ def tunnels(results, folder, kernel):
     rows, lines = [], {}
     for (gateway, _), points in curves_of(results, "tunnel packet").items():
         for point in points:
-            rows.append([gateway, f"{point['peers']:,}", f"{point['receive']:,.0f} ({ratio(point['receive'], points[0]['receive'])})"])
+            rows.append([gateway, f"{point['peers']:,}", f"{point['arrived']:.0f} %",
+                         f"{point['receive']:,.0f} ({ratio(point['receive'], points[0]['receive'])})"])
             lines.setdefault(gateway, []).append((point["peers"], point["receive"] / points[0]["receive"]))
     if not rows:
         return ""
@@ -70,7 +71,7 @@ def tunnels(results, folder, kernel):
     return f"""Instructions of the gateway for a packet of one session, from the wire to PPP, while so many clients, each behind its own NAT, have an
 L2TP tunnel.
 
-{table(["gateway", "tunnels", "a packet received"], rows)}
+{table(["gateway", "tunnels", "arrive", "a packet received"], rows)}
 ![among tunnels](tunnels-{kernel}.svg)
 """
 
