@@ -5,6 +5,7 @@
 // The script is a byte of settings, and then one byte of operation and the bytes it needs, to the end of the
 // input.
 
+#include <algorithm>
 #include <deque>
 
 #include "harness/fake_kernel.h"
@@ -139,7 +140,9 @@ class Script {
   Client& client() { return clients_[in_.u8() % clients]; }
 
   void act() {
-    switch (in_.u8() % 20) {
+    const auto operation = in_.u8();
+    if (operation == 255) return reconfigure();
+    switch (operation % 20) {
       case 0: return client().initiator.connect(now_);
       case 1: return void(client().initiator.quick_mode(now_));
       case 2: return client().initiator.rekey_ike(now_);
@@ -161,6 +164,17 @@ class Script {
       case 18: return settle();
       default: return odd_quick_mode();
     }
+  }
+
+  /// Another configuration, in which keys have other places and the gateway's certificate may be missing.
+  void reconfigure() {
+    const auto byte = in_.u8();
+    way_ ^= byte & (echo | minimal | no_dpd | device | short_lives);
+    auto fresh = settings();
+    if (byte % 2 != 0) fresh.certificates.clear();
+    auto& psks = kernel_.settings().psks;
+    std::rotate(psks.begin(), psks.begin() + 1, psks.end());
+    engine_.reconfigure(std::move(fresh), now_);
   }
 
   static void delete_pair(Initiator& i) {

@@ -144,7 +144,9 @@ class Script {
   }
 
   void act() {
-    switch (in_.u8() % 18) {
+    const auto operation = in_.u8();
+    if (operation == 255) return reconfigure();
+    switch (operation % 18) {
       case 0: return deliver(0);
       case 1: return deliver(in_.u8());
       case 2: return mutated();
@@ -164,6 +166,15 @@ class Script {
       case 16: return reflected();
       default: return settle();
     }
+  }
+
+  void reconfigure() {
+    const auto byte = in_.u8();
+    way_ ^= byte & (echo | short_lives | no_dpd);
+    const bool first = byte % 2 == 0;
+    auto& side = sides_[first ? 0 : 1];
+    side.kernel.settings().pretended_certificates = kernel(first ? 1 : 2).pretended_certificates;
+    side.engine.reconfigure(settings(first ? "client" : "gateway"), now_);
   }
 
   Endpoint outside(const Endpoint& from) {
