@@ -127,12 +127,13 @@ TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {
   Bindings bindings(loop_, config_, [](base::Mark) { return nullptr; });
   Links links(loop_, config_, accounts, bindings, {},
               {.ended = [](const l2tp::TunnelName&, const l2tp::SessionName&, const l2tp::Ending&) {}});
-  const auto call = [&](const char* peer, std::uint16_t tunnel) {
+  const auto call = [&](const char* peer, std::uint16_t tunnel, std::uint16_t port = 1701,
+                        base::Mark mark = {}) {
     const l2tp::TunnelName name{.id = l2tp::TunnelId(tunnel),
                                 .peer = l2tp::TunnelId(1),
-                                .mark = base::Mark(),
+                                .mark = mark,
                                 .local = {config_.l2tp.listen[0], 1701},
-                                .remote = {address(peer), 1701}};
+                                .remote = {address(peer), port}};
     const l2tp::SessionName session{.id = l2tp::SessionId(1), .peer = l2tp::SessionId(1)};
     const auto started =
         links.start(name, session, base::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)), {.mtu = 1398});
@@ -142,9 +143,17 @@ TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {
   for (std::uint16_t tunnel = 1; tunnel <= 16; ++tunnel) EXPECT_EQ(call("192.0.2.1", tunnel), "started");
   EXPECT_EQ(call("192.0.2.1", 17), "it has 16 PPP links already");
   EXPECT_EQ(call("192.0.2.2", 18), "started");
+  EXPECT_EQ(call("192.0.2.1", 19, 40001), "started") << "another client behind the same NAT";
+  for (std::uint16_t tunnel = 20; tunnel < 36; ++tunnel)
+    EXPECT_EQ(call("240.0.0.1", tunnel, tunnel, base::Mark(0x100)), "started");
+  EXPECT_EQ(call("240.0.0.1", 36, 36, base::Mark(0x100)), "it has 16 PPP links already")
+      << "a peer is its mark, whatever port it comes from";
+  for (std::uint16_t tunnel = 1001; tunnel < 1001 + 256 - 17; ++tunnel)
+    EXPECT_EQ(call("192.0.2.1", tunnel, tunnel), "started");
+  EXPECT_EQ(call("192.0.2.1", 2000, 2000), "its address has 256 PPP links already");
   for (int turns = 0; turns < 3000 && !links.empty(); ++turns) loop_.run_once(std::chrono::milliseconds(10));
   EXPECT_TRUE(links.empty());
-  EXPECT_EQ(call("192.0.2.1", 19), "started");
+  EXPECT_EQ(call("192.0.2.1", 40), "started");
 }
 
 TEST_F(Shell, ARulesetThatSomebodyLoadsAgainHasItsLatchBack) {
