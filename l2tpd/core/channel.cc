@@ -62,7 +62,7 @@ Arrival Channel::receive(const Header& header, base::Time now) {
 std::optional<Received> Channel::next_message() {
   if (ready_.empty()) return std::nullopt;
   auto message = std::move(ready_.front());
-  ready_.pop_front();
+  ready_.erase(ready_.begin());
   return message;
 }
 
@@ -99,7 +99,7 @@ void Channel::timeout(base::Time now) {
 std::optional<Bytes> Channel::next_datagram() {
   if (outbox_.empty()) return std::nullopt;
   auto datagram = std::move(outbox_.front());
-  outbox_.pop_front();
+  outbox_.erase(outbox_.begin());
   return datagram;
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 // The reliable delivery of control messages, RFC 2661 §5.8 and Appendix A.
 
-#include <deque>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "base/time.h"
 #include "l2tp/message.h"
@@ -73,14 +73,15 @@ class Channel {
   SeqNo expected_;  // our Nr
   bool ack_owed_ = false;
   bool failed_ = false;
-  std::deque<Outgoing> queue_;  // sent and unacknowledged, then unsent
-  std::size_t sent_ = 0;        // of queue_: sent at least once
-  std::size_t in_flight_ = 0;   // of these: sent since the last timeout
-  std::size_t timeouts_ = 0;    // since the peer last acknowledged anything
+  // Never long, and mostly empty: a deque holds half a KiB even then.
+  std::vector<Outgoing> queue_;  // sent and unacknowledged, then unsent
+  std::size_t sent_ = 0;         // of queue_: sent at least once
+  std::size_t in_flight_ = 0;    // of these: sent since the last timeout
+  std::size_t timeouts_ = 0;     // since the peer last acknowledged anything
   base::Time waiting_since_;
   std::map<std::uint16_t, Received> held_;  // by Ns
-  std::deque<Received> ready_;
-  std::deque<Bytes> outbox_;
+  std::vector<Received> ready_;
+  std::vector<Bytes> outbox_;
   std::optional<base::Time> deadline_;
 };
 
