@@ -13,9 +13,17 @@ tl::unexpected<base::Error> refuse(const Config& config, int line, std::string_v
   return tl::unexpected(config::complaint(config, line, key, why));
 }
 
+/// What is read here is handed to the process that parses packets.
+base::Result<base::Secret> read_public(const std::string& path, const ReadFile& read) {
+  auto text = read(path);
+  if (text && base::as_text(text->view()).find("PRIVATE KEY-----") != std::string_view::npos)
+    return base::fail(path + " holds a private key, which has no place beside it");
+  return text;
+}
+
 base::Result<void> load_trust(const Config& config, const ReadFile& read, Authorities& out) {
   for (const auto& path : config.ike.trust) {
-    const auto text = read(path.value);
+    const auto text = read_public(path.value, read);
     if (!text) return refuse(config, path.line, "ike.trust", text.error().message);
     const auto authorities = pki::Certificate::from_pem(text->view());
     if (!authorities)
@@ -29,7 +37,7 @@ base::Result<void> load_trust(const Config& config, const ReadFile& read, Author
     }
   }
   for (const auto& path : config.ike.revocation) {
-    const auto text = read(path.value);
+    const auto text = read_public(path.value, read);
     if (!text) return refuse(config, path.line, "ike.revocation", text.error().message);
     if (auto added = out.verifier.add_revocations(text->view()); !added)
       return refuse(config, path.line, "ike.revocation", path.value + " " + added.error().message);

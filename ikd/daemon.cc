@@ -129,7 +129,10 @@ base::Result<std::vector<std::string>> Daemon::reload() {
   auto changes = broker_.reload();
   if (!changes) return changes;
   auto prepared = prepare(broker_.provision());
-  if (!prepared) return tl::unexpected(prepared.error());
+  if (!prepared) {  // the broker has done the same with the same; its keys are the new ones already
+    base::log(base::Severity::error, prepared.error().message);
+    std::_Exit(1);
+  }
   workers_.replace(std::move(prepared->verifier));
   engine_.reconfigure(std::move(prepared->settings), now());
   drain();

@@ -13,6 +13,7 @@
 #include "ikd/chronicle.h"
 #include "ikd/event_sentences.h"
 #include "ikd/metrics.h"
+#include "ikd/provision.h"
 #include "ikd/workers.h"
 #include "ike/engine.h"
 #include "os/loop.h"

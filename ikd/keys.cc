@@ -5,12 +5,24 @@
 
 #include "crypto/prf.h"
 #include "ike/v1/keymat.h"
+#include "wire/reader.h"
 
 namespace ikd {
 namespace {
 
 constexpr auto hashes = {crypto::Hash::md5, crypto::Hash::sha1, crypto::Hash::sha2_256,
                          crypto::Hash::sha2_384, crypto::Hash::sha2_512};
+
+/// The same whenever the files are read again, and nothing that secrets could be guessed by.
+std::uint32_t id_of(const base::Secret& secret) {
+  static const base::Secret key = [] {
+    auto out = base::Secret::of_size(32);
+    crypto::random_bytes(out.writable());
+    return out;
+  }();
+  const auto keyed = crypto::prf(crypto::Hash::sha2_256, key.view(), {secret.view()});
+  return wire::Reader(keyed.view()).u32();
+}
 
 }  // namespace
 
@@ -20,7 +32,8 @@ Keys::Keys(const config::Ike& ike, config::Secrets secrets, std::vector<pki::Own
     const auto found = secrets.psk.find(psk.name);
     if (found == secrets.psk.end()) continue;
     by_name_.emplace(psk.name, psks_.size());
-    psks_.push_back({psk.name, psk.peer, std::move(found->second)});
+    auto& known = psks_.emplace_back(Psk{psk.name, psk.peer, std::move(found->second), {}});
+    for (const auto& secret : known.secrets) known.ids.push_back(id_of(secret));
   }
 }
 
@@ -28,7 +41,8 @@ void Keys::append(ike::SkeyidsDone& out, const Psk& psk, const ike::DeriveSkeyid
   if (psk.peer && !psk.peer->contains(request.peer)) return;
   for (std::size_t i = 0; i < psk.secrets.size(); ++i) {
     out.candidates.push_back(
-        {psk.name, i, ike::v1::skeyid_of_psk(request.hash, psk.secrets[i].view(), request.ni, request.nr)});
+        {psk.name, static_cast<std::uint32_t>(i), psk.ids[i],
+         ike::v1::skeyid_of_psk(request.hash, psk.secrets[i].view(), request.ni, request.nr)});
   }
 }
 

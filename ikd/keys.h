@@ -34,6 +34,7 @@ class Keys {
     std::string name;
     std::optional<base::Prefix> peer;
     std::vector<base::Secret> secrets;  ///< the newest first
+    std::vector<std::uint32_t> ids;     ///< of these
   };
   static void append(ike::SkeyidsDone& out, const Psk& psk, const ike::DeriveSkeyids& request);
 

@@ -58,7 +58,7 @@ auto fields(Is<ike::DeriveSkeyids> auto& v) {
   return std::tie(v.ticket, v.hash, v.ni, v.nr, v.peer, v.names, v.from);
 }
 auto fields(Is<ike::Sign> auto& v) { return std::tie(v.ticket, v.certificate, v.hash); }
-auto fields(Is<ike::NamedSkeyid> auto& v) { return std::tie(v.name, v.secret, v.skeyid); }
+auto fields(Is<ike::NamedSkeyid> auto& v) { return std::tie(v.name, v.secret, v.id, v.skeyid); }
 auto fields(Is<ike::SkeyidsDone> auto& v) { return std::tie(v.ticket, v.candidates, v.next); }
 auto fields(Is<ike::Signed> auto& v) { return std::tie(v.ticket, v.signature); }
 auto fields(Is<ike::OwnCertificate> auto& v) { return std::tie(v.method, v.id_body, v.chain, v.issuers); }

@@ -21,7 +21,10 @@ base::Result<Loaded> load(const std::string& config_path, const std::string& sec
   if (!secrets) return tl::unexpected(secrets.error());
   if (auto fits = config::check(*config, *secrets); !fits) return tl::unexpected(fits.error());
   if (auto settings = settings_from(*config); !settings) return tl::unexpected(settings.error());
-  const auto read = [&provision](const std::string& path) {
+  const auto read = [&provision](const std::string& path) -> base::Result<base::Secret> {
+    // One that is named twice is read once.
+    const auto known = std::ranges::find(provision.files, path, &Provision::File::path);
+    if (known != provision.files.end()) return base::Secret::copy_of(known->bytes);
     auto bytes = config::read_file(path);
     if (bytes) provision.files.push_back({path, base::to_bytes(bytes->view())});
     return bytes;

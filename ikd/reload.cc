@@ -1,6 +1,7 @@
 #include "ikd/reload.h"
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 #include <tuple>
 
@@ -56,13 +57,31 @@ base::Result<void> check_reload(const Config& before, const Config& after) {
   return {};
 }
 
+namespace {
+
+/// By name, or where there are very many of a kind how many.
+template <class T>
+void tell_by_name(std::vector<std::string>& out, std::string_view what, const std::vector<T>& before,
+                  const std::vector<T>& after) {
+  constexpr std::size_t most_names = 100;
+  std::map<char, std::vector<std::string_view>> names;
+  for (const auto& [kind, name] : config::changed_by_name(before, after)) names[kind].push_back(name);
+  for (const char kind : {'+', '-', '~'}) {
+    if (names[kind].size() > most_names) {
+      out.push_back(fmt::format("{} {} {}, {} of them", kind, what, names[kind].front(), names[kind].size()));
+      continue;
+    }
+    for (const auto name : names[kind]) out.push_back(fmt::format("{} {} {}", kind, what, name));
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> changes(const Loaded& before, const Loaded& after) {
   std::vector<std::string> out;
   const auto &then = before.config.ike, &now = after.config.ike;
-  for (const auto& [kind, name] : config::changed_by_name(then.psks, now.psks))
-    out.push_back(fmt::format("{} PSK {}", kind, name));
-  for (const auto& [kind, name] : config::changed_by_name(then.certificates, now.certificates))
-    out.push_back(fmt::format("{} certificate class {}", kind, name));
+  tell_by_name(out, "PSK", then.psks, now.psks);
+  tell_by_name(out, "certificate class", then.certificates, now.certificates);
   if (rest_of(then) != rest_of(now)) out.emplace_back("~ [ike]");
   if (!same_contents(then.trust, before, now.trust, after)) out.emplace_back("~ ike.trust");
   if (!same_contents(then.revocation, before, now.revocation, after)) out.emplace_back("~ ike.revocation");

@@ -175,12 +175,12 @@ void Daemon::serve_control() {
   });
   control_->handle("CheckReload", [this](const Json&, Call call) {
     const auto lines = broker_.check_reload();
-    if (!lines) return call.fail(control::refused, {{"why", lines.error().message}});
+    if (!lines) return call.fail(control::refused_by_ike, {{"why", lines.error().message}});
     call.reply({{"changes", *lines}});
   });
   control_->handle("Reload", [this](const Json&, Call call) {
     const auto lines = reload();
-    if (!lines) return call.fail(control::refused, {{"why", lines.error().message}});
+    if (!lines) return call.fail(control::refused_by_ike, {{"why", lines.error().message}});
     call.reply({{"changes", summary(*lines)}});
   });
 }

@@ -29,7 +29,8 @@ crypto::Hash signed_hash(AuthMethod method, crypto::Hash negotiated);
 struct Authentication {
   AuthMethod method = AuthMethod::psk;
   std::string name;              ///< of the [[ike.psk]] or the [[ike.certificate]]
-  std::size_t secret = 0;        ///< which of the pre-shared key's secrets, the newest first
+  std::uint32_t secret = 0;      ///< which of the pre-shared key's secrets, the newest first
+  std::uint32_t secret_id = 0;   ///< NamedSkeyid::id
   std::string certificate;       ///< its subject, for people; empty with a pre-shared key
   std::string fingerprint = {};  ///< of the certificate: SHA-256 in hexadecimal
   bool device = false;           ///< it means one device, not a group

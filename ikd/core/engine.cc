@@ -64,11 +64,22 @@ Engine::Engine(Settings settings, Random random)
       peers_(settings_.numbering),
       admission_(settings_.max_half_open) {}
 
+namespace {
+
+/// By keys, certificates and trust that may be others now. A client that loses an Aggressive Mode, and
+/// whatever we renew, begins anew.
+bool proves_by_old_terms(const MainMode& state) {
+  return std::holds_alternative<AnsweringAggressive>(state) || std::holds_alternative<AwaitHash>(state) ||
+         std::holds_alternative<Deriving>(state) || std::holds_alternative<Signing>(state) ||
+         std::holds_alternative<SentId>(state) || std::holds_alternative<Verifying>(state);
+}
+
+}  // namespace
+
 void Engine::reconfigure(Settings settings, base::Time now) {
   settings_ = std::move(settings);
   admission_.resize(settings_.max_half_open);
-  // Some know keys and certificates by their old places.
-  std::vector<SaNumber> signing;
+  std::vector<SaNumber> by_old_terms;
   struct Again {
     SaNumber sa;
     Bytes message_5;
@@ -81,16 +92,19 @@ void Engine::reconfigure(Settings settings, base::Time now) {
     sa.state = std::move(state.given);
   };
   for (auto& [number, sa] : sas_) {
-    if (std::holds_alternative<Signing>(sa.state)) signing.push_back(number);
+    if (proves_by_old_terms(sa.state)) by_old_terms.push_back(number);
     if (auto* given = std::get_if<AwaitId>(&sa.state)) {
       given->tried = {};
       given->resume.reset();
     }
-    if (auto* trying = std::get_if<TryingPsks>(&sa.state)) back(sa, std::move(*trying));
+    if (auto* trying = std::get_if<TryingPsks>(&sa.state)) {
+      trial_budget_.refund(trying->given.source, trying->tried);
+      back(sa, std::move(*trying));
+    }
     if (auto* verifying = std::get_if<std::unique_ptr<ProvingIdentity>>(&sa.state))
       back(sa, std::move(**verifying));
   }
-  for (const auto number : signing) forget_sa(number, now);
+  for (const auto number : by_old_terms) forget_sa(number, now);
   for (const auto& [number, message_5, from, to] : proving) {
     auto* sa = find_sa(number);
     if (const auto header = v1::decode_header(message_5); sa != nullptr && header)

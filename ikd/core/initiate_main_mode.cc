@@ -199,8 +199,9 @@ void Engine::prove_psk(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
   if (done.candidates.empty()) return give_up(sa, "its pre-shared key is not configured any more", now);
   // While its secret is being changed, the one that the peer has used.
   const auto* peer = peers_.find(sa.rekeys);
-  auto known = std::ranges::find(done.candidates, peer == nullptr ? 0 : peer->authentication.secret,
-                                 &NamedSkeyid::secret);
+  auto known = done.candidates.begin();
+  if (peer != nullptr)
+    known = std::ranges::find(done.candidates, peer->authentication.secret_id, &NamedSkeyid::id);
   if (known == done.candidates.end()) known = done.candidates.begin();
   auto keys = v1::derive_session_keys(sa.transform, known->skeyid, state->g_xy, sa.initiator, sa.responder);
   SentId next{.key = std::move(*known),

@@ -33,7 +33,7 @@ void Engine::send_signed_main_mode_5(IsakmpSa& sa, Signed done, base::Time now) 
   if (!done.signature) return give_up(sa, "we cannot sign: " + done.signature.error().message, now);
   auto keys = v1::derive_session_keys(sa.transform, state->skeyid, state->g_xy, sa.initiator, sa.responder);
   const auto& own = settings_.certificates[state->certificate];
-  SentId next{.key = {.name = {}, .secret = 0, .skeyid = std::move(state->skeyid)},
+  SentId next{.key = {.name = {}, .secret = 0, .id = 0, .skeyid = std::move(state->skeyid)},
               .keys = std::move(keys),
               .g_xi = std::move(state->g_xi),
               .g_xr = std::move(state->g_xr),

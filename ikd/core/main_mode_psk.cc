@@ -117,6 +117,7 @@ Authentication Engine::psk_authentication(const NamedSkeyid& key) const {
   return {.method = AuthMethod::psk,
           .name = key.name,
           .secret = key.secret,
+          .secret_id = key.id,
           .certificate = {},
           .device = device,
           .bind_user = bind_user,

@@ -12,8 +12,9 @@ namespace ike {
 
 /// SKEYID for one secret of a pre-shared key (RFC 2409 §5).
 struct NamedSkeyid {
-  std::string name;        ///< of the pre-shared key
-  std::size_t secret = 0;  ///< which of its secrets, the newest first
+  std::string name;          ///< of the pre-shared key
+  std::uint32_t secret = 0;  ///< which of its secrets, the newest first
+  std::uint32_t id = 0;      ///< of that secret, wherever it stands after a reload; tells nothing of it
   base::Secret skeyid;
 };
 

@@ -186,6 +186,7 @@ tl::expected<ike::Authentication, ike::Refused> Verifier::verify(
   return ike::Authentication{.method = request.method,
                              .name = matched->name,
                              .secret = 0,
+                             .secret_id = 0,
                              .certificate = end.subject(),
                              .fingerprint = base::hex(crypto::digest(crypto::Hash::sha2_256, {end.der()})),
                              .device = true,

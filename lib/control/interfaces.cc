@@ -165,7 +165,8 @@ type Peer (
 )",
     .shared_types = shared_types,
     .methods = ike_methods,
-    .errors = "error NoSuchPeer ()\nerror TooManyPeers ()\nerror TooManyStreams ()\n"};
+    .errors =
+        "error Refused (why: string)\nerror NoSuchPeer ()\nerror TooManyPeers ()\nerror TooManyStreams ()\n"};
 
 constinit const Interface l2tp_interface = {
     .name = "sameroof.L2tp",

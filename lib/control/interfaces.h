@@ -26,6 +26,7 @@ inline constexpr std::string_view no_such_peer = "sameroof.Ike.NoSuchPeer";
 inline constexpr std::string_view too_many_peers = "sameroof.Ike.TooManyPeers";
 inline constexpr std::string_view too_many_tunnels = "sameroof.L2tp.TooManyTunnels";
 inline constexpr std::string_view no_such_user = "sameroof.L2tp.NoSuchUser";
+inline constexpr std::string_view refused_by_ike = "sameroof.Ike.Refused";
 inline constexpr std::string_view refused = "sameroof.L2tp.Refused";
 
 }  // namespace control

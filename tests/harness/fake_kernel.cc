@@ -79,15 +79,16 @@ void FakeKernel::run(ike::ComputeDh e, base::Time now) {
 
 void FakeKernel::run(ike::DeriveSkeyids e, base::Time now) {
   ike::SkeyidsDone done{.ticket = e.ticket, .candidates = {}};
-  std::map<std::string, std::size_t> secrets;
+  std::map<std::string, std::uint32_t> secrets;
   for (std::size_t at = 0; at < settings_.psks.size(); ++at) {
     const auto& psk = settings_.psks[at];
     const auto secret = secrets[psk.name]++;
     const bool wanted = e.names.empty() ? at >= e.from && at < e.from + settings_.skeyid_batch
                                         : std::ranges::find(e.names, psk.name) != e.names.end();
     if (!wanted) continue;
-    done.candidates.push_back(
-        {psk.name, secret, ike::v1::skeyid_of_psk(e.hash, base::as_bytes(psk.secret), e.ni, e.nr)});
+    done.candidates.push_back({psk.name, secret,
+                               static_cast<std::uint32_t>(std::hash<std::string>{}(psk.secret)),
+                               ike::v1::skeyid_of_psk(e.hash, base::as_bytes(psk.secret), e.ni, e.nr)});
   }
   if (e.names.empty() && e.from + settings_.skeyid_batch < settings_.psks.size())
     done.next = e.from + settings_.skeyid_batch;
@@ -113,6 +114,7 @@ tl::expected<ike::Authentication, ike::Refused> FakeKernel::pretend_to_verify(
   return ike::Authentication{.method = e.method,
                              .name = "pretended",
                              .secret = 0,
+                             .secret_id = 0,
                              .certificate = name,
                              .fingerprint = name,
                              .device = true,

@@ -113,7 +113,7 @@ TEST(BrokerClient, KeysAreAskedForThroughTheirOwnChannel) {
   PlayedBroker broker([](const Request& r) -> Answer {
     if (const auto* sign = std::get_if<ike::Sign>(&r)) return ike::Signed{sign->ticket, base::Bytes{1, 2}};
     ike::SkeyidsDone done{.ticket = std::get<ike::DeriveSkeyids>(r).ticket, .candidates = {}};
-    done.candidates.push_back({"family", 0, base::Secret::of_size(20)});
+    done.candidates.push_back({"family", 0, 1, base::Secret::of_size(20)});
     return done;
   });
   const auto keys = keys_behind(std::move(broker.theirs));

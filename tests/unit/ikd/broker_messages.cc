@@ -50,7 +50,7 @@ xfrm::SaStatistics statistics() {
 
 ike::SkeyidsDone skeyids() {
   ike::SkeyidsDone out{.ticket = ike::Ticket(3), .candidates = {}, .next = 256};
-  out.candidates.push_back({"family", 1, key(32, 9)});
+  out.candidates.push_back({"family", 1, 0x12345678, key(32, 9)});
   return out;
 }
 

@@ -89,6 +89,26 @@ TEST_F(ReloadTest, NothingSecretIsHandedOver) {
   }
 }
 
+TEST_F(ReloadTest, PrivateKeyAmongAuthoritiesIsRefused) {
+  write("ca.pem", root.pem() + root.key_pem());
+  const auto out = load(path("sameroof.toml"), path("secrets.toml"));
+  ASSERT_FALSE(out);
+  EXPECT_THAT(out.error().message, HasSubstr("line 2: ike.trust: "));
+  EXPECT_THAT(out.error().message, HasSubstr("ca.pem holds a private key"));
+}
+
+TEST_F(ReloadTest, ThousandsOfNewKeysAreCounted) {
+  const auto before = loaded();
+  std::string many, secrets = "[psk]\nfamily = \"swordfish\"\n";
+  for (int i = 0; i < 10000; ++i) {
+    many += "[[ike.psk]]\nname = \"key " + std::to_string(i) + "\"\n";
+    secrets += "\"key " + std::to_string(i) + "\" = \"secret " + std::to_string(i) + "\"\n";
+  }
+  write("secrets.toml", secrets, 0600);
+  configure("", "", many);
+  EXPECT_THAT(changes(before, loaded()), ElementsAre("+ PSK key 0, 10000 of them"));
+}
+
 TEST_F(ReloadTest, TheSameFilesChangeNothingWhereverThingsStandInThem) {
   const auto before = loaded();
   EXPECT_THAT(changes(before, loaded()), IsEmpty());

@@ -1,6 +1,7 @@
 // Settings that change under peers that are up, and under those that are just coming.
 
 #include "company.h"
+#include "pair_scene.h"
 
 namespace {
 
@@ -126,6 +127,42 @@ TEST(Reconfigure, CertificatesThatChangePlacesAreNotTakenForOneAnother) {
     EXPECT_EQ(c.world.disagreement(client), "") << moment.count();
     EXPECT_THAT(c.world.complaints(), IsEmpty());
   }
+}
+
+/// The old secret stands in another place once there is a newer one.
+TEST(Reconfigure, GatewayRenewsByTheSecretThatThePeerHas) {
+  auto s = pair_scene::cheap_pair();
+  s.connection.esp.lifetime = 600s;
+  s.connection.ike.lifetime = 900s;
+  pair_scene::TwoEngines p(s);
+  p.gateway().kernel.settings().psks = {{"family", "a newer one"}, {"family", "swordfish"}};
+  p.gateway().engine.reconfigure(s.gateway, p.now());
+  p.run(1h);
+  pair_scene::expect_agreement(p, 2);
+  EXPECT_GT(p.gateway().engine.isakmp_sas(), 0u);
+  EXPECT_EQ(p.client().kernel.events_of(EventKind::authentication_failed), 0u);
+}
+
+TEST(Reconfigure, AggressiveModeEndsByNoKeyThatHasGone) {
+  auto ws = cheap();
+  ws.engine.aggressive = {{"branch", "family"}, {"other", "family"}};
+  ws.engine.psks["family"] = {.bind_user = true};
+  Changing c(std::move(ws));
+  auto s = host();
+  s.aggressive = true;
+  s.identity = ike::v1::encode_identification(
+      {.type = ike::v1::IdType::key_id, .protocol = 0, .port = 0, .data = base::as_bytes("branch")});
+  auto& client = c.world.add(s, &c.nat);
+  client.connect(c.world.now());
+  while (c.world.left().empty()) c.world.run(1ms);
+  ASSERT_THAT(c.world.engine().peers(), IsEmpty());
+  c.told.engine.aggressive = {{"other", "another"}};
+  c.told.engine.psks.clear();
+  c.world.kernel().settings().psks = {{"another", "marlin"}};
+  c.reconfigure();
+  c.world.run(1min);
+  EXPECT_THAT(c.world.engine().peers(), IsEmpty());
+  EXPECT_EQ(c.world.engine().half_open(), 0u);
 }
 
 TEST(Reconfigure, WithoutTheCertificateThatWasAgreedOnThereIsNoPeer) {
