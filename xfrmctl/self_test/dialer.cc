@@ -111,7 +111,7 @@ std::optional<ike::Completion> Dialer::perform(ike::Effect& effect) {
   } else if (auto* derive = std::get_if<ike::DeriveSkeyids>(&effect)) {
     ike::SkeyidsDone done{.ticket = derive->ticket, .candidates = {}};
     done.candidates.push_back(
-        {psk_name, 0, ike::v1::skeyid_of_psk(derive->hash, base::as_bytes(psk_), derive->ni, derive->nr)});
+        {psk_name, 0, 0, ike::v1::skeyid_of_psk(derive->hash, base::as_bytes(psk_), derive->ni, derive->nr)});
     return done;
   } else if (auto* inbound = std::get_if<ike::InstallInbound>(&effect)) {
     return ike::Installed{inbound->ticket, install(inbound->sa, xfrm::Direction::in)};

@@ -52,6 +52,16 @@ TEST(Keys, EverySecretGivesASkeyidAndTheNewestComesFirst) {
   EXPECT_FALSE(done.next);
 }
 
+TEST(Keys, ASecretIsKnownAgainWhereverItStands) {
+  const auto before = keys().derive(request(elsewhere, {"family"})).candidates;
+  const auto after = keys(300).derive(request(elsewhere, {"family"})).candidates;
+  EXPECT_EQ(before[0].id, after[0].id);
+  EXPECT_EQ(before[1].id, after[1].id);
+  EXPECT_NE(before[0].id, before[1].id);
+  const auto user = keys(300).derive(request(elsewhere, {"user0", "user1"})).candidates;
+  EXPECT_EQ(user[0].id, user[1].id) << "of the secret, not of its name";
+}
+
 TEST(Keys, AKeyForANetworkIsForNobodyElse) {
   EXPECT_EQ(keys().derive(request(in_range)).candidates.size(), 3u);
   EXPECT_EQ(keys().derive(request(in_range, {"office"})).candidates.size(), 1u);
