@@ -18,8 +18,6 @@ struct Provision {
   struct File {
     std::string path;
     base::Bytes bytes;
-
-    bool operator==(const File&) const = default;
   };
 
   std::string file_name, configuration;  ///< as config::parse() takes them

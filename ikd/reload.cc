@@ -44,21 +44,6 @@ bool same_contents(const Paths& before, const Loaded& then, const Paths& after, 
                             [](base::ByteView a, base::ByteView b) { return std::ranges::equal(a, b); });
 }
 
-}  // namespace
-
-base::Result<void> check_reload(const Config& before, const Config& after) {
-  const auto refuse = [&](std::string_view key) {
-    return tl::unexpected(config::complaint(after, 0, key, "changes at a restart only"));
-  };
-  if (before.marks != after.marks) return refuse("marks");
-  if (before.ike.listen != after.ike.listen) return refuse("ike.listen");
-  if (l2tp_of(before) != l2tp_of(after)) return refuse("l2tp");
-  if (before.services != after.services) return refuse("service");
-  return {};
-}
-
-namespace {
-
 /// By name, or where there are very many of a kind how many.
 template <class T>
 void tell_by_name(std::vector<std::string>& out, std::string_view what, const std::vector<T>& before,
@@ -76,6 +61,17 @@ void tell_by_name(std::vector<std::string>& out, std::string_view what, const st
 }
 
 }  // namespace
+
+base::Result<void> check_reload(const Config& before, const Config& after) {
+  const auto refuse = [&](std::string_view key) {
+    return tl::unexpected(config::complaint(after, 0, key, "changes at a restart only"));
+  };
+  if (before.marks != after.marks) return refuse("marks");
+  if (before.ike.listen != after.ike.listen) return refuse("ike.listen");
+  if (l2tp_of(before) != l2tp_of(after)) return refuse("l2tp");
+  if (before.services != after.services) return refuse("service");
+  return {};
+}
 
 std::vector<std::string> changes(const Loaded& before, const Loaded& after) {
   std::vector<std::string> out;

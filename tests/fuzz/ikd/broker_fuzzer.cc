@@ -94,6 +94,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   one_encoding(request, in);
   one_encoding(ikd::decode_answer(in), in);
   one_encoding(ikd::decode_hello(in), in);
+  one_encoding(ikd::decode_provision(in), in);
   if (request) std::visit([](const auto& r) { perform(r); }, *request);
   return 0;
 }

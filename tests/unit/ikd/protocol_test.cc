@@ -2,6 +2,8 @@
 
 #include "ikd/protocol.h"
 
+#include <cstdlib>
+#include <fstream>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -59,6 +61,29 @@ TEST(BrokerProtocol, EveryMessageArrivesWholeAndNothingElseDoes) {
 TEST(BrokerProtocol, EverythingIsSaidInOneWayOnly) {
   expect_one_encoding_each<Request>(sample::requests(), decode_request);
   expect_one_encoding_each<Answer>(sample::answers(), decode_answer);
+}
+
+/// Each sample is a seed of the fuzzer; with SAMEROOF_WRITE_SEEDS in the environment it is made one.
+template <class Message>
+void expect_seeds(const std::string& kind, const std::deque<Message>& all) {
+  for (std::size_t which = 0; which < all.size(); ++which) {
+    const auto bytes = encode(all[which]);
+    const auto path =
+        SAMEROOF_SOURCE_DIR "/tests/fuzz/ikd/seeds/broker_fuzzer/" + kind + "_" + std::to_string(which);
+    if (std::getenv("SAMEROOF_WRITE_SEEDS") != nullptr)
+      std::ofstream(path, std::ios::binary) << base::as_text(bytes.view());
+    std::ifstream file(path, std::ios::binary);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), base::as_text(bytes.view())) << path;
+  }
+}
+
+TEST(BrokerProtocol, TheFuzzerBeginsWithTheSamples) {
+  expect_seeds<Request>("request", sample::requests());
+  expect_seeds<Answer>("answer", sample::answers());
+  std::deque<Hello> hello;
+  hello.push_back(sample::hello());
+  expect_seeds<Hello>("hello", hello);
+  expect_seeds<Provision>("provision", {sample::provision()});
 }
 
 TEST(BrokerProtocol, TheSamplesAreOfEveryKind) {
