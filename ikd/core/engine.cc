@@ -48,6 +48,14 @@ constexpr std::string_view drop_names[] = {"malformed",
                                            "unknown_identity"};
 static_assert(std::size(drop_names) == static_cast<std::size_t>(DropReason::count_));
 
+/// By keys, certificates and trust that may be others now. A client that loses an Aggressive Mode, and
+/// whatever we renew, begins anew.
+bool proves_by_old_terms(const MainMode& state) {
+  return std::holds_alternative<AnsweringAggressive>(state) || std::holds_alternative<AwaitHash>(state) ||
+         std::holds_alternative<Deriving>(state) || std::holds_alternative<Signing>(state) ||
+         std::holds_alternative<SentId>(state) || std::holds_alternative<Verifying>(state);
+}
+
 }  // namespace
 
 std::string_view name_of(DropReason reason) { return drop_names[static_cast<std::size_t>(reason)]; }
@@ -63,18 +71,6 @@ Engine::Engine(Settings settings, Random random)
       random_(std::move(random)),
       peers_(settings_.numbering),
       admission_(settings_.max_half_open) {}
-
-namespace {
-
-/// By keys, certificates and trust that may be others now. A client that loses an Aggressive Mode, and
-/// whatever we renew, begins anew.
-bool proves_by_old_terms(const MainMode& state) {
-  return std::holds_alternative<AnsweringAggressive>(state) || std::holds_alternative<AwaitHash>(state) ||
-         std::holds_alternative<Deriving>(state) || std::holds_alternative<Signing>(state) ||
-         std::holds_alternative<SentId>(state) || std::holds_alternative<Verifying>(state);
-}
-
-}  // namespace
 
 void Engine::reconfigure(Settings settings, base::Time now) {
   settings_ = std::move(settings);
