@@ -1,11 +1,10 @@
 #include "ikd/credentials.h"
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include <gmock/gmock.h>
 
+#include "folder.h"
 #include "harness/authority.h"
 
 namespace ikd {
@@ -17,22 +16,13 @@ using ::testing::SizeIs;
 using ::testing::StartsWith;
 
 /// A folder with an authority, a gateway's certificate and key, and a configuration that names them.
-class CredentialsTest : public testing::Test {
+class CredentialsTest : public InAFolder {
  protected:
   CredentialsTest() {
-    char name[] = "/tmp/credentials.XXXXXX";
-    folder_ = ::mkdtemp(name);
     write("ca.pem", root.pem());
     write("gw.pem", gateway.pem());
     write("gw.key", gateway.key_pem(), 0600);
   }
-  ~CredentialsTest() override { std::filesystem::remove_all(folder_); }
-
-  void write(const std::string& name, const std::string& text, unsigned mode = 0644) const {
-    std::ofstream(path(name), std::ios::binary) << text;
-    std::filesystem::permissions(path(name), std::filesystem::perms(mode));
-  }
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
 
   /// What loading says, with the folder's name left out.
   std::string verdict(std::string_view more_of_ike = "", std::string_view more_of_own = "",
@@ -53,9 +43,6 @@ class CredentialsTest : public testing::Test {
 
   TestIdentity root = TestIdentity::self_signed({.subject = "CN=Root", .authority = true});
   TestIdentity gateway = root.issue({.subject = "CN=gw", .extended_key_usage = "serverAuth"});
-
- private:
-  std::string folder_;
 };
 
 TEST_F(CredentialsTest, GoodFilesAreLoaded) {

@@ -2,12 +2,11 @@
 
 #include "ikd/reload.h"
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include <gmock/gmock.h>
 
+#include "folder.h"
 #include "harness/authority.h"
 
 namespace ikd {
@@ -19,23 +18,14 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 /// A folder with everything that ikd can be given.
-class ReloadTest : public testing::Test {
+class ReloadTest : public InAFolder {
  protected:
   ReloadTest() {
-    char name[] = "/tmp/reload.XXXXXX";
-    folder_ = ::mkdtemp(name);
     write("ca.pem", root.pem());
     write("ca.crl", harness::pem_of_list(root.revocation_list({})));
     write_gateway(gateway);
     write("secrets.toml", "[psk]\nfamily = \"swordfish\"\nguests = \"opensesame\"\n", 0600);
     configure();
-  }
-  ~ReloadTest() override { std::filesystem::remove_all(folder_); }
-
-  void write(const std::string& name, const std::string& text, unsigned mode = 0644) const {
-    std::filesystem::remove(path(name));
-    std::ofstream(path(name), std::ios::binary) << text;
-    std::filesystem::permissions(path(name), std::filesystem::perms(mode));
   }
   void write_gateway(const TestIdentity& identity) const {
     write("gw.pem", identity.pem());
@@ -49,7 +39,6 @@ class ReloadTest : public testing::Test {
                                path("gw.key") + "\"\n[[ike.certificate]]\nname = \"staff\"\n" + more +
                                "[ppp]\nlocal_address = \"10.99.0.1\"\npool = \"10.99.1.0/24\"\n");
   }
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
   Loaded loaded() const {
     auto out = load(path("sameroof.toml"), path("secrets.toml"));
     EXPECT_TRUE(out) << out.error().message;
@@ -58,9 +47,6 @@ class ReloadTest : public testing::Test {
 
   TestIdentity root = TestIdentity::self_signed({.subject = "CN=Root", .authority = true});
   TestIdentity gateway = root.issue({.subject = "CN=gw", .extended_key_usage = "serverAuth"});
-
- private:
-  std::string folder_;
 };
 
 TEST_F(ReloadTest, WhatIsHandedOverPreparesTheOtherProcessWithoutAnyFile) {
