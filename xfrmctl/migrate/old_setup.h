@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,8 +52,8 @@ struct OldSetup {
   std::string server_name;  ///< what chap-secrets calls this server; empty: anything
   std::vector<User> users;
 
-  std::vector<std::string> lost;  ///< sentences; they never hold a secret
-
+  std::vector<std::string> lost;    ///< sentences; they never hold a secret
+  std::set<std::string> told;       ///< those in `lost`
   void lose(std::string sentence);  ///< once, however often
 };
 

@@ -11,7 +11,8 @@
 namespace migrate {
 namespace {
 
-constexpr int deepest = 8;
+constexpr int deepest = 8;                   // includes
+constexpr std::size_t deepest_section = 16;  // within one file
 
 /// A section; values are kept as secrets since some are.
 struct Section {
@@ -51,7 +52,9 @@ class Reader {
           Reader(files_, name, out_).read(*open.back(), depth + 1);
         continue;
       }
-      take(line, open);
+      if (!take(line, open))
+        return out_.lose(fmt::format("{}: sections within sections, more than {} deep: the rest was not read",
+                                     path_, deepest_section));
     }
   }
 
@@ -65,15 +68,16 @@ class Reader {
     return line;
   }
 
-  /// What a line holds: `name {`, `key = value`, `}`, several of them too.
-  static void take(std::string_view line, std::vector<Section*>& open) {
+  /// What a line holds: `name {`, `key = value`, `}`, several of them too. False: too deep.
+  static bool take(std::string_view line, std::vector<Section*>& open) {
     while (!(line = trim(line)).empty()) {
       const auto at = line.find_first_of("{}=");
-      if (at == line.npos) return;
+      if (at == line.npos) return true;
       const auto name = trim(line.substr(0, at));
       const char sign = line[at];
       line.remove_prefix(at + 1);
       if (sign == '{') {
+        if (open.size() > deepest_section) return false;
         open.push_back(&open.back()->section(name));
       } else if (sign == '}') {
         if (open.size() > 1) open.pop_back();
@@ -93,6 +97,7 @@ class Reader {
         line.remove_prefix(taken);
       }
     }
+    return true;
   }
 
   const Files& files_;

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include "base/text.h"
 #include "ike/proposal.h"
@@ -62,18 +63,6 @@ std::string in_our_words(std::string_view proposal) {
   return out;
 }
 
-bool fits(std::string_view pattern, std::string_view text) {
-  const auto star = pattern.find('*');
-  if (star == pattern.npos) return pattern == text;
-  if (!text.starts_with(pattern.substr(0, star))) return false;
-  text.remove_prefix(star);
-  for (std::size_t taken = 0; taken <= text.size(); ++taken) {
-    if (fits(pattern.substr(star + 1), text.substr(taken))) return true;
-    if (taken < text.size() && text[taken] == '/') return false;
-  }
-  return false;
-}
-
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 std::optional<base::Secret> from_hex(std::string_view digits) {
@@ -127,7 +116,7 @@ std::string in_comment(std::string text) {
 
 void OldSetup::lose(std::string sentence) {
   sentence = in_comment(std::move(sentence));
-  if (std::ranges::find(lost, sentence) == lost.end()) lost.push_back(std::move(sentence));
+  if (told.insert(sentence).second) lost.push_back(std::move(sentence));
 }
 
 std::string_view text_of(const base::Secret& content) { return base::as_text(content.view()); }
@@ -187,7 +176,7 @@ std::vector<std::string> included(const Files& files, std::string_view from, std
   if (!path.starts_with('/')) path = std::string(from.substr(0, from.rfind('/') + 1)) + path;
   std::vector<std::string> out;
   for (const auto& [name, content] : files) {
-    if (fits(path, name) && name != from) out.push_back(name);
+    if (::fnmatch(path.c_str(), name.c_str(), FNM_PATHNAME) == 0 && name != from) out.push_back(name);
   }
   return out;
 }

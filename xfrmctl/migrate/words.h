@@ -24,7 +24,7 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
 /// single quotes. Takes it off `rest`; none at the end of the line, or at a comment.
 std::optional<base::Secret> next_word(std::string_view& rest);
 
-/// The files that an `include` names, "*" standing for any text without "/". `from`: the file that says so.
+/// The files that an `include` names, by a pattern of the shell's (glob(7)). `from`: the file that says so.
 std::vector<std::string> included(const Files& files, std::string_view from, std::string_view pattern);
 
 /// "8h", "3600s", "90m", "1d", "3600".

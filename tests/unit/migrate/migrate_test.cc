@@ -329,6 +329,26 @@ TEST(Import, WhatNamesTheSameAgainAndAgainIsDoneSoon) {
   EXPECT_THAT(setup.lost, Contains(HasSubstr("more than 256 files include one another")));
 }
 
+TEST(Import, PatternsAndDepthsThatNobodyMeantEnd) {
+  std::string many;
+  for (int i = 0; i < 64; ++i) many += "*a";
+  const auto deep = [](std::size_t levels) {
+    std::string out;
+    for (std::size_t i = 0; i < levels; ++i) out += "a {\n";
+    return out;
+  };
+  const auto conns = "include /" + many + "b\ninclude ipsec.?/[a-c]*\n", name = "/" + std::string(250, 'a'),
+             sections = deep(500'000), few = deep(16);
+  const auto setup = read_setup(files({{"/etc/ipsec.conf", conns},
+                                       {name.c_str(), "conn x\n"},
+                                       {"/etc/ipsec.d/below/a", "conn y\n auto=add\n type=tunnel\n"},
+                                       {"/etc/ipsec.d/b", "conn z\n auto=add\n type=tunnel\n"},
+                                       {"/etc/swanctl/swanctl.conf", sections}}));
+  EXPECT_THAT(setup.sources, ElementsAre("/etc/ipsec.conf", "/etc/ipsec.d/b", "/etc/swanctl/swanctl.conf"));
+  EXPECT_THAT(setup.lost, Contains(HasSubstr("sections within sections, more than 16 deep")));
+  EXPECT_THAT(read_setup(files({{"/etc/swanctl/swanctl.conf", few}})).lost, IsEmpty());
+}
+
 TEST(Import, WhatIsNoUtf8IsLostAndSpoilsNothingElse) {
   auto old = script();
   old.insert_or_assign("/etc/ppp/chap-secrets",
