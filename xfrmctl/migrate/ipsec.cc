@@ -123,7 +123,7 @@ void lifetimes(const Settings& conn, OldSetup& out) {
 
 void take_conn(const std::string& name, const Settings& conn, OldSetup& out) {
   const auto where = "conn " + name;
-  add_listen(value_of(conn, {"left"}), out.ike_listen);
+  add_listen(value_of(conn, {"left"}), out.ike_listen, out);
   add_proposals(value_of(conn, {"ike"}), where, false, out);
   add_proposals(value_of(conn, {"esp", "phase2alg"}), where, true, out);
   lifetimes(conn, out);

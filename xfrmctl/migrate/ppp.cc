@@ -18,9 +18,9 @@ bool is_one_of(std::string_view word, const std::array<std::string_view, n>& wor
 void add_ranges(std::string_view value, OldSetup& out) {
   for (const auto part : split(value, ",")) {
     const auto dash = part.find('-');
-    const auto first = base::Address::parse(trim(part.substr(0, dash)));
-    const auto last = dash == part.npos ? first : base::Address::parse(trim(part.substr(dash + 1)));
-    if (first && last && first->is_v4() && last->is_v4() && *first <= *last)
+    const auto first = address_of(trim(part.substr(0, dash)));
+    const auto last = dash == part.npos ? first : address_of(trim(part.substr(dash + 1)));
+    if (first && last && *first <= *last)
       out.ranges.push_back({*first, *last});
     else
       out.lose(fmt::format("xl2tpd: the range {} is none", part));
@@ -29,8 +29,8 @@ void add_ranges(std::string_view value, OldSetup& out) {
 
 void add_unless_there(std::string_view value, std::vector<base::Address>& list, std::string_view where,
                       OldSetup& out) {
-  const auto address = base::Address::parse(value);
-  if (!address || !address->is_v4()) return out.lose(fmt::format("{}: {} is no IPv4 address", where, value));
+  const auto address = address_of(value);
+  if (!address) return out.lose(fmt::format("{}: {} is no IPv4 address", where, value));
   if (std::ranges::find(list, *address) != list.end()) return;
   if (list.size() == 2) return out.lose(fmt::format("{}: a third server, {}", where, value));
   list.push_back(*address);
@@ -41,7 +41,7 @@ void take_global(std::string_view key, std::string_view value, OldSetup& out) {
       "ipsec saref",  "auth file",   "access control", "force userspace", "debug avp",  "debug network",
       "debug packet", "debug state", "debug tunnel",   "saref refinfo",   "rand source"};
   if (key == "listen-addr")
-    add_listen(value, out.l2tp_listen);
+    add_listen(value, out.l2tp_listen, out);
   else if (key == "port" && value != "1701")
     out.lose(fmt::format("xl2tpd: port = {}; L2TP is served on 1701", value));
   else if (key != "port" && !is_one_of(key, nothing))
@@ -74,8 +74,8 @@ void take_lns(std::string_view key, std::string_view value, Lns& lns, OldSetup& 
   if (key == "ip range") {
     add_ranges(value, out);
   } else if (key == "local ip") {
-    out.local_address = base::Address::parse(value);
-    if (!out.local_address) out.lose(fmt::format("xl2tpd: local ip = {} is no address", value));
+    out.local_address = address_of(value);
+    if (!out.local_address) out.lose(fmt::format("xl2tpd: local ip = {} is no IPv4 address", value));
   } else if (key == "pppoptfile") {
     lns.options = value;
   } else if (key == "name") {
@@ -199,10 +199,10 @@ void take_user(std::string_view line, std::string_view where, OldSetup& out) {
     return out.lose(fmt::format("{}: {} is there twice; the first counts", where, shown));
   std::optional<base::Address> own;
   if (address && text_of(*address) != "*" && text_of(*address) != "-") {
-    own = base::Address::parse(text_of(*address));
+    own = address_of(text_of(*address));
     const bool taken = own && (own == out.local_address ||
                                std::ranges::find(out.users, own, &User::address) != out.users.end());
-    if (!own || !own->is_v4() || taken) {
+    if (!own || taken) {
       out.lose(fmt::format("{}: the address of {}, {}", where, shown, text_of(*address)));
       own.reset();
     }

@@ -131,7 +131,8 @@ void take_connection(const std::string& name, const Section& connection, OldSetu
     return out.lose(where + " is not for L2TP over IKEv1");
   take_child(where, *child, out);
   add_proposals(connection.value("proposals"), where, false, out);
-  for (const auto address : split(connection.value("local_addrs"), ", ")) add_listen(address, out.ike_listen);
+  for (const auto address : split(connection.value("local_addrs"), ", "))
+    add_listen(address, out.ike_listen, out);
   if (const auto life = seconds_of(connection.value("rekey_time")); life && *life > 0)
     out.lifetime = within(*life, 300, 7 * 86400, "rekey_time", out);
   if (const auto delay = seconds_of(connection.value("dpd_delay")))

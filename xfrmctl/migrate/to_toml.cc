@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 #include <fmt/format.h>
 
+#include "config/config.h"
 #include "migrate/words.h"
 
 namespace migrate {
@@ -29,8 +31,9 @@ std::string quoted(std::string_view text) {
 }
 
 std::string list_of(const auto& items, auto text) {
+  const bool in_lines = items.size() > 8;
   std::string out;
-  for (const auto& item : items) out += (out.empty() ? "" : ", ") + quoted(text(item));
+  for (const auto& item : items) out += (out.empty() ? "" : in_lines ? ",\n  " : ", ") + quoted(text(item));
   return "[" + out + "]";
 }
 std::string addresses(const std::vector<base::Address>& list) {
@@ -68,6 +71,13 @@ base::Prefix pool_of(OldSetup& setup) {
                            setup.ranges[i].last.to_string()));
   const auto& range = setup.ranges.front();
   const auto pool = setup.proxy_arp ? inside(range) : around(range);
+  const bool nobodys = setup.local_address && pool == base::host(*setup.local_address);
+  if (nobodys || pool.contains(config::Marks{}.alias.network)) {
+    setup.lose(
+        fmt::format("clients had {} to {}, of which no one network can be made: ppp.pool is an example",
+                    range.first.to_string(), range.last.to_string()));
+    return *base::Prefix::parse(example_pool);
+  }
   if (pool.network != range.first ||
       pool.size() != std::uint64_t{range.last.v4_value()} - range.first.v4_value() + 1)
     setup.lose(fmt::format("clients had {} to {}; ppp.pool is a network, and {} is the {} one",
@@ -142,9 +152,9 @@ std::string to_toml(OldSetup& setup) {
     line(body, "name", quoted(user.name));
     if (user.address) line(body, "address", quoted(user.address->to_string()));
   }
-  std::string out = "# /etc/sameroof/sameroof.toml, by xfrmctl import from";
-  for (const auto& source : setup.sources) out += " " + in_comment(source);
-  out += "\n";
+  std::string out = "# /etc/sameroof/sameroof.toml, by xfrmctl import from\n";
+  for (const auto& source : std::set(setup.sources.begin(), setup.sources.end()))
+    out += "#   " + in_comment(source) + "\n";
   if (!setup.lost.empty()) out += "#\n# What could not be carried over:\n";
   for (const auto& sentence : setup.lost) out += "#   " + sentence + "\n";
   return out + body;

@@ -8,6 +8,7 @@
 #include <fnmatch.h>
 
 #include "base/text.h"
+#include "config/config.h"
 #include "ike/proposal.h"
 
 namespace migrate {
@@ -106,6 +107,12 @@ bool is_text(base::ByteView bytes) {
 }
 
 std::string in_comment(std::string text) {
+  constexpr std::size_t most = 1000;  // the parser refuses longer lines
+  if (text.size() > most) {
+    std::size_t end = most;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+    text = text.substr(0, end) + "…";
+  }
   const bool readable = is_text(base::as_bytes(text));
   std::ranges::replace_if(
       text,
@@ -169,6 +176,13 @@ std::optional<base::Secret> next_word(std::string_view& rest) {
   rest.remove_prefix(i);
   out.shorten(size);
   return out;
+}
+
+std::optional<base::Address> address_of(std::string_view text) {
+  const auto address = base::Address::parse(text);
+  const bool somebodys =
+      address && address->is_v4() && !address->is_unspecified() && !config::Marks{}.alias.contains(*address);
+  return somebodys ? address : std::nullopt;
 }
 
 std::vector<std::string> included(const Files& files, std::string_view from, std::string_view pattern) {
@@ -251,10 +265,12 @@ void add_key(base::ByteView secret, std::optional<base::Prefix> peer, std::strin
   out.keys.push_back({std::move(*bytes), peer});
 }
 
-void add_listen(std::string_view text, std::vector<base::Address>& out) {
-  const auto address = base::Address::parse(text);
-  if (!address || !address->is_v4() || address->is_unspecified()) return;
-  if (std::ranges::find(out, *address) == out.end()) out.push_back(*address);
+void add_listen(std::string_view text, std::vector<base::Address>& list, OldSetup& out) {
+  const auto address = address_of(text);
+  if (!address || std::ranges::find(list, *address) != list.end()) return;
+  if (list.size() == config::most_listen)
+    return out.lose(fmt::format("{} is one address too many to listen on", text));
+  list.push_back(*address);
 }
 
 }  // namespace migrate

@@ -349,6 +349,35 @@ TEST(Import, PatternsAndDepthsThatNobodyMeantEnd) {
   EXPECT_THAT(read_setup(files({{"/etc/swanctl/swanctl.conf", few}})).lost, IsEmpty());
 }
 
+/// Each was refused by our own parser.
+TEST(Import, WhatOurParserWouldRefuseIsLost) {
+  std::string listen, long_name(5000, 'x');
+  for (int i = 1; i <= 70; ++i) listen += fmt::format("192.0.2.{},", i);
+  const auto connection =
+      "connections { a { local_addrs = " + listen + "\n children { l2tp { mode = transport } } } }\n";
+  const auto conns = "conn " + long_name + "\n auto=add\n type=tunnel\n";
+  const auto pool = [&](const char* range, const char* local) {
+    const auto xl2tpd = fmt::format("[lns default]\nip range = {}\nlocal ip = {}\n", range, local);
+    return import(files({{"/etc/ipsec.conf", conns},
+                         {"/etc/ipsec.secrets", ": PSK key\n"},
+                         {"/etc/swanctl/swanctl.conf", connection},
+                         {"/etc/ppp/chap-secrets", "a * pw 0.0.0.0\nb * pw 240.0.0.7\nc * pw 10.1.1.1\n"},
+                         {"/etc/xl2tpd/xl2tpd.conf", xl2tpd}}));
+  };
+  for (const auto& [range, local] : {std::pair{"112.0.0.1-192.0.0.1", "10.0.0.1"},
+                                     {"10.0.0.1-10.0.0.1", "10.0.0.1"},
+                                     {"10.0.0.1-240.0.0.1", "2001:db8::1"}}) {
+    const auto all = pool(range, local);
+    EXPECT_EQ(all.config.ppp.pool.to_string(), "10.99.1.0/24") << range;
+    EXPECT_EQ(all.config.ike.listen.size(), config::most_listen);
+    ASSERT_EQ(all.config.users.size(), 3U);
+    EXPECT_FALSE(all.config.users[0].address || all.config.users[1].address);
+    EXPECT_EQ(all.config.users[2].address->to_string(), "10.1.1.1");
+    EXPECT_THAT(all.lost, Contains(HasSubstr("ppp.pool is an example")));
+    EXPECT_THAT(all.lost, Contains("192.0.2.70 is one address too many to listen on"));
+  }
+}
+
 TEST(Import, WhatIsNoUtf8IsLostAndSpoilsNothingElse) {
   auto old = script();
   old.insert_or_assign("/etc/ppp/chap-secrets",
