@@ -1,4 +1,4 @@
-# bash completion for xfrmctl: subcommands and options as its own help lists them.
+# bash completion for xfrmctl: subcommands, options and words to choose from, as its own help lists them.
 _xfrmctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' before='' word
 	COMPREPLY=()
@@ -15,7 +15,7 @@ _xfrmctl() {
 		words=$(xfrmctl --help 2> /dev/null | awk '/^Subcommands:/ { on = 1; next } on && /^  [a-z]/ { print $1 }')
 	else
 		# shellcheck disable=SC2086
-		words=$(xfrmctl $command --help 2> /dev/null | grep -oE -- '(^| |,)--[a-z][a-z-]*' | tr -d ' ,')
+		words=$(xfrmctl $command --help 2> /dev/null | grep -oE -- '--[a-z][a-z-]*|^  [a-z]+ TEXT:\{[a-z0-9,]+\}' | sed 's/.*{\(.*\)}/\1/' | tr , '\n')
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
