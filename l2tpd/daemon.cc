@@ -72,8 +72,8 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
            .over = [this](const SessionRecord& session, std::string_view why) { session_over(session, why); },
            .refitted = [this](const SessionRecord& session,
                               std::uint16_t mtu) { session_refitted(session, mtu); },
-           .ipv6_up = [this](const Ipv6Up& up, const base::Prefix& prefix) { ipv6_up(up, prefix); },
-           .ipv6_down = [this](const std::string& ifname) { ipv6_links_.down(ifname); }}),
+           .ipv6_up = [this](const Ipv6Record& session) { ipv6_up(session); },
+           .ipv6_down = [this](const Ipv6Record& session) { ipv6_down(session); }}),
       hooks_(loop, config.hooks),
       farewells_(loop, server_, links_),
       started_(base::Clock::now()) {}
@@ -141,8 +141,9 @@ base::Result<void> Daemon::start() {
                         .changed =
                             [this](base::Mark mark) {
                               bindings_.heard(mark);
-                              links_.refit(mark,
-                                           [this](const auto& tunnel) { return terms_for(tunnel).mtu; });
+                              links_.refit(mark, [this](const auto& tunnel, const auto& session) {
+                                return terms_for(tunnel, session).mtu;
+                              });
                             }});
   return {};
 }
@@ -156,8 +157,8 @@ nl::Result<void> Daemon::fill_sets() {
   for (const auto& [mark, tunnel] : latched_) {
     if (const auto done = latch_->add_tunnel(mark, tunnel.value); !done) return done;
   }
-  for (const auto& [ifname, mtu] : clamped_) {
-    if (const auto done = latch_->add_link(ifname, mtu); !done) return done;
+  for (const auto& [ifname, link] : up_) {
+    if (const auto done = latch_->add_link(ifname, link.far_end, link.mtu); !done) return done;
   }
   return {};
 }
@@ -169,7 +170,7 @@ void Daemon::table_disturbed() {
   base::log(
       Severity::notice,
       fmt::format("Somebody has changed table inet sameroof: its sets have all {} tunnels and {} links.",
-                  latched_.size(), clamped_.size()));
+                  latched_.size(), up_.size()));
 }
 
 base::Result<void> Daemon::open_main_socket(const base::Address& address) {
@@ -320,11 +321,8 @@ void Daemon::fail(const l2tp::TunnelName& tunnel, const base::Error& why) {
 }
 
 void Daemon::perform(const l2tp::StartSession& start) {
-  if (const auto tunnel = server_.tunnels().find(start.tunnel.id); tunnel != server_.tunnels().end()) {
-    const auto session = tunnel->second.sessions().find(start.session.id);
-    if (session != tunnel->second.sessions().end())
-      metrics_.took(Phase::session, base::Clock::now() - session->second.since());
-  }
+  if (const auto* session = session_of(start.tunnel, start.session))
+    metrics_.took(Phase::session, base::Clock::now() - session->since());
   note(start.tunnel, {.what = Happening::session_begun,
                       .text = fmt::format("PPP begins in session {}", start.session.id.value)});
   if (const auto started = start_session(start); !started) {
@@ -342,14 +340,23 @@ base::Result<void> Daemon::start_session(const l2tp::StartSession& start) {
   auto session = make_kernel_session(it->second.socket.fd(), start.tunnel, start.session,
                                      start.sequencing ? DataSequencing::both : DataSequencing::none);
   if (!session) return tl::unexpected(session.error());
-  return links_.start(start.tunnel, start.session, std::move(*session), terms_for(start.tunnel));
+  return links_.start(start.tunnel, start.session, std::move(*session),
+                      terms_for(start.tunnel, start.session));
 }
 
 const control::Peer* Daemon::peer_of(const l2tp::TunnelName& tunnel) const {
   return tunnel.mark.value == 0 || !peers_ ? nullptr : peers_->peer(tunnel.mark);
 }
 
-PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel) const {
+const l2tp::Session* Daemon::session_of(const l2tp::TunnelName& tunnel,
+                                        const l2tp::SessionName& session) const {
+  const auto its_tunnel = server_.tunnels().find(tunnel.id);
+  if (its_tunnel == server_.tunnels().end()) return nullptr;
+  const auto found = its_tunnel->second.sessions().find(session.id);
+  return found == its_tunnel->second.sessions().end() ? nullptr : &found->second;
+}
+
+PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel, const l2tp::SessionName& name) const {
   const auto* peer = peer_of(tunnel);
   // Where the peer really is: to its alias no packet goes on a wire.
   const auto home =
@@ -360,6 +367,7 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel) const {
                   .udp_encapsulation = true,
                   .ipv6 = !tunnel.local.address.is_v4(),
                   .transform = {}};
+  if (const auto* session = session_of(tunnel, name)) carrier.sequencing = session->sequencing();
   if (peer) carrier.udp_encapsulation = peer->port != 0;
   if (peer && !peer->sas.empty()) carrier.transform = peer->sas.front().transform;
   const auto largest = largest_ppp_packet(path, carrier);
@@ -371,70 +379,89 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel) const {
 }
 
 void Daemon::session_up(const SessionRecord& session) {
-  clamped_.insert_or_assign(session.ifname, session.mtu);
   metrics_.link_up(session.ifname);
   metrics_.took(Phase::ppp, base::Clock::now() - session.since);
   note(session.tunnel, {.what = Happening::user_up,
                         .text = fmt::format("user '{}' is up: {} with {}, MTU {}", session.account.name,
                                             session.ifname, session.address.to_string(), session.mtu),
                         .user = session.account.name});
-  if (const auto done = latch_->add_link(session.ifname, session.mtu); !done)
-    base::log(Severity::warning, done.error().message);
-  put_into_sets(session);
+  put_up(session, session.mtu);
+  put_into_sets(session.tunnel, session.account, base::host(session.address));
   hooks_.run(SessionEvent::up, session.number,
              record_of(SessionEvent::up, session, peer_of(session.tunnel), base::Clock::now()));
 }
 
+/// For the ruleset. A pppd that was killed may have had the interface's name, with another address.
+void Daemon::put_up(const SessionRecord& session, std::uint16_t mtu) {
+  if (const auto old = up_.find(session.ifname); old != up_.end()) {
+    if (const auto done = latch_->remove_link(session.ifname, old->second.far_end); !done)
+      base::log(Severity::warning, done.error().message);
+  }
+  up_.insert_or_assign(session.ifname, UpLink{session.address, mtu});
+  if (const auto done = latch_->add_link(session.ifname, session.address, mtu); !done)
+    base::log(Severity::warning, done.error().message);
+}
+
 /// Into those of its user, and out of any other that the configuration names: an l2tpd that was killed may
 /// have left the address there.
-void Daemon::put_into_sets(const SessionRecord& session) {
+void Daemon::put_into_sets(const l2tp::TunnelName& tunnel, const Account& account,
+                           const base::Prefix& prefix) {
   std::set<config::NftSet> others;
   for (const auto& user : config_.users) others.insert(user.nft_sets.begin(), user.nft_sets.end());
-  for (const auto& own : session.account.nft_sets) {
+  for (const auto& own : account.nft_sets) {
     others.erase(own);
-    const auto done = sets_->add({own.family, own.table, own.name}, session.address);
+    const auto done = sets_->add({own.family, own.table, own.name}, prefix);
     if (done) continue;
-    base::log(Severity::error,
-              fmt::format("User '{}' is in no set: {}.", session.account.name, done.error().message),
-              {{"MARK", mark_field(session.tunnel)}, {"USER", session.account.name}});
+    base::log(Severity::error, fmt::format("User '{}' is in no set: {}.", account.name, done.error().message),
+              {{"MARK", mark_field(tunnel)}, {"USER", account.name}});
   }
   for (const auto& other : others) {
-    [[maybe_unused]] const auto done =
-        sets_->remove({other.family, other.table, other.name}, session.address);
+    [[maybe_unused]] const auto done = sets_->remove({other.family, other.table, other.name}, prefix);
+  }
+}
+
+void Daemon::take_out_of_sets(const l2tp::TunnelName& tunnel, const Account& account,
+                              const base::Prefix& prefix) {
+  for (const auto& own : account.nft_sets) {
+    const auto done = sets_->remove({own.family, own.table, own.name}, prefix);
+    if (!done)
+      base::log(Severity::error,
+                fmt::format("User '{}' leaves no set: {}.", account.name, done.error().message),
+                {{"MARK", mark_field(tunnel)}, {"USER", account.name}});
   }
 }
 
 /// New keys may come with another transform, and a peer may move behind a NAT or out from it.
 void Daemon::session_refitted(const SessionRecord& session, std::uint16_t mtu) {
-  clamped_.insert_or_assign(session.ifname, mtu);
   if (const auto done = set_mtu(session.ifname, mtu); !done)
     base::log(Severity::warning, done.error().message);
-  if (const auto done = latch_->add_link(session.ifname, mtu); !done)
-    base::log(Severity::warning, done.error().message);
+  put_up(session, mtu);
   ipv6_links_.refit(session.ifname, mtu);
 }
 
-void Daemon::ipv6_up(const Ipv6Up& up, const base::Prefix& prefix) {
-  const auto done = ipv6_links_.up(up.ifname, {.prefix = prefix, .mtu = up.mtu, .dns = config_.ppp.ipv6_dns});
-  if (!done) base::log(Severity::error, fmt::format("{} has no IPv6: {}.", up.ifname, done.error().message));
+void Daemon::ipv6_up(const Ipv6Record& session) {
+  put_into_sets(session.tunnel, session.account, session.prefix);
+  const auto done = ipv6_links_.up(
+      session.ifname, {.prefix = session.prefix, .mtu = session.mtu, .dns = config_.ppp.ipv6_dns});
+  if (!done)
+    base::log(Severity::error, fmt::format("{} has no IPv6: {}.", session.ifname, done.error().message));
+}
+
+void Daemon::ipv6_down(const Ipv6Record& session) {
+  ipv6_links_.down(session.ifname);
+  take_out_of_sets(session.tunnel, session.account, session.prefix);
 }
 
 void Daemon::session_down(SessionRecord& session) {
   const auto bytes = bytes_of(session.ifname);
   session.bytes_in = bytes.in;
   session.bytes_out = bytes.out;
-  clamped_.erase(session.ifname);
+  up_.erase(session.ifname);
   metrics_.link_carries(session.ifname, bytes);
   metrics_.link_down(session.ifname);
-  if (const auto done = latch_->remove_link(session.ifname); !done)
+  if (const auto done = latch_->remove_link(session.ifname, session.address); !done)
     base::log(Severity::warning, done.error().message);
-  for (const auto& own : session.account.nft_sets) {
-    const auto done = sets_->remove({own.family, own.table, own.name}, session.address);
-    if (!done)
-      base::log(Severity::error,
-                fmt::format("User '{}' leaves no set: {}.", session.account.name, done.error().message),
-                {{"MARK", mark_field(session.tunnel)}, {"USER", session.account.name}});
-  }
+  take_out_of_sets(session.tunnel, session.account, base::host(session.address));
 }
 
 void Daemon::session_over(const SessionRecord& session, std::string_view why) {

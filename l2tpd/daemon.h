@@ -103,14 +103,18 @@ class Daemon {
   void note(const l2tp::TunnelName& tunnel, Chronicle::Note note);
   void fail(const l2tp::TunnelName& tunnel, const base::Error& why);
   base::Result<void> start_session(const l2tp::StartSession& start);
-  PppdTerms terms_for(const l2tp::TunnelName& tunnel) const;
+  const l2tp::Session* session_of(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session) const;
+  PppdTerms terms_for(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session) const;
   base::Endpoint our_end(const l2tp::TunnelName& tunnel) const;
   void session_up(const SessionRecord& session);
   void session_refitted(const SessionRecord& session, std::uint16_t mtu);
   void session_down(SessionRecord& session);
   void session_over(const SessionRecord& session, std::string_view why);
-  void put_into_sets(const SessionRecord& session);
-  void ipv6_up(const Ipv6Up& up, const base::Prefix& prefix);
+  void ipv6_up(const Ipv6Record& session);
+  void ipv6_down(const Ipv6Record& session);
+  void put_into_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);
+  void put_up(const SessionRecord& session, std::uint16_t mtu);
+  void take_out_of_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);
   const control::Peer* peer_of(const l2tp::TunnelName& tunnel) const;
 
   /// Everything of ours in the sets of the ruleset.
@@ -129,7 +133,11 @@ class Daemon {
   Accounts accounts_;
   std::optional<nft::PeerMap> latch_;
   std::set<std::pair<base::Mark, l2tp::TunnelId>> latched_;
-  std::map<std::string, std::uint16_t> clamped_;  ///< interfaces that are up, and their MTU
+  struct UpLink {
+    base::Address far_end;
+    std::uint16_t mtu = 0;
+  };
+  std::map<std::string, UpLink> up_;  ///< by interface
   std::optional<nft::TableWatch> table_;
   std::optional<nft::SetMembers> sets_;
   Quiet quiet_;

@@ -331,10 +331,12 @@ void Links::report_down(Link& link) {
   if (std::exchange(link.up, false)) calls_.down(*link.record);
 }
 
-void Links::refit(base::Mark peer, const std::function<std::uint16_t(const l2tp::TunnelName&)>& largest) {
+void Links::refit(
+    base::Mark peer,
+    const std::function<std::uint16_t(const l2tp::TunnelName&, const l2tp::SessionName&)>& largest) {
   for (auto& link : links_) {
     if (!link.up || link.stopped || link.tunnel.mark != peer) continue;
-    const auto mtu = std::min(largest(link.tunnel), link.record->mtu);
+    const auto mtu = std::min(largest(link.tunnel, link.session), link.record->mtu);
     if (mtu == link.status.mtu) continue;
     link.status.mtu = mtu;
     base::log(Severity::info,
@@ -351,16 +353,21 @@ void Links::report_ipv6_up(Link& link, const Ipv6Up& up) {
               fmt::format("User '{}' of {} has IPv6: {} with {}.", link.account->name, words_for(link.tunnel),
                           up.ifname, link.status.ipv6_prefix->to_string()),
               {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
-    link.ipv6_up = up.ifname;
-    calls_.ipv6_up(up, *link.status.ipv6_prefix);
+    link.ipv6_up = Ipv6Record{.tunnel = link.tunnel,
+                              .account = *link.account,
+                              .prefix = *link.status.ipv6_prefix,
+                              .ifname = up.ifname,
+                              .mtu = up.mtu};
+    calls_.ipv6_up(*link.ipv6_up);
   }
   send(link, encode_yes());
 }
 
 void Links::report_ipv6_down(Link& link) {
-  const auto ifname = std::exchange(link.ipv6_up, std::nullopt);
+  const auto was = std::exchange(link.ipv6_up, std::nullopt);
   // As in ended().
-  if (ifname && std::ranges::find(links_, ifname, &Link::ipv6_up) == links_.end()) calls_.ipv6_down(*ifname);
+  const auto same = [&](const Link& other) { return other.ipv6_up && other.ipv6_up->ifname == was->ifname; };
+  if (was && std::ranges::none_of(links_, same)) calls_.ipv6_down(*was);
 }
 
 void Links::ended(Iterator it, int status) {

@@ -45,6 +45,15 @@ struct SessionRecord {
   std::uint64_t bytes_in = 0, bytes_out = 0;  ///< from and to the peer, once it is down
 };
 
+/// IPv6 of a session, from IPV6CP up to its end: before IPCP, after it or without it.
+struct Ipv6Record {
+  l2tp::TunnelName tunnel;
+  Account account;
+  base::Prefix prefix;
+  std::string ifname;
+  std::uint16_t mtu = 0;
+};
+
 struct LinkCounters {
   std::uint64_t started = 0;
   std::uint64_t logins = 0;
@@ -71,11 +80,10 @@ class Links {
     /// refit() has found that this link has to carry less, or may carry more again.
     std::function<void(const SessionRecord&, std::uint16_t mtu)> refitted = [](const SessionRecord&,
                                                                                std::uint16_t) {};
-    /// IPV6CP is up, before IPCP or after it or without it; pppd waits until this returns.
-    std::function<void(const Ipv6Up&, const base::Prefix&)> ipv6_up = [](const Ipv6Up&, const base::Prefix&) {
-    };
+    /// IPV6CP is up; pppd waits until this returns.
+    std::function<void(const Ipv6Record&)> ipv6_up = [](const Ipv6Record&) {};
     /// Once for each `ipv6_up`.
-    std::function<void(const std::string& ifname)> ipv6_down = [](const std::string&) {};
+    std::function<void(const Ipv6Record&)> ipv6_down = [](const Ipv6Record&) {};
   };
   /// `config`, `accounts` and `bindings` outlive it.
   Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, Bindings& bindings,
@@ -90,9 +98,10 @@ class Links {
   std::vector<l2tp::TunnelName> end_sessions_of(std::string_view user, const std::string& why);
   std::optional<LinkStatus> status(l2tp::TunnelId tunnel, l2tp::SessionId session) const;
 
-  /// The way to a peer has become narrower, or wider. `largest` says which packets fit through a tunnel now;
+  /// The way to a peer has become narrower, or wider. `largest` says which packets fit through a session now;
   /// none is larger than what was negotiated.
-  void refit(base::Mark peer, const std::function<std::uint16_t(const l2tp::TunnelName&)>& largest);
+  void refit(base::Mark peer,
+             const std::function<std::uint16_t(const l2tp::TunnelName&, const l2tp::SessionName&)>& largest);
   /// The configuration has changed: what is in use stays in use.
   void reconfigure() {
     pool_.configure(config_);
@@ -123,7 +132,7 @@ class Links {
     std::optional<SessionRecord> record;  ///< from Calls::up to Calls::over
     bool up = false;                      ///< between Calls::up and Calls::down
     bool ipv6 = false;                    ///< it may have IPv6
-    std::optional<std::string> ipv6_up;   ///< the interface, between Calls::ipv6_up and Calls::ipv6_down
+    std::optional<Ipv6Record> ipv6_up;    ///< between Calls::ipv6_up and Calls::ipv6_down
     std::uint8_t reason = 0;              ///< pppd's, when IPCP went down
     std::optional<std::string> stopped;   ///< why, once stop() was called
     std::optional<std::string> refused;   ///< why, once a login failed

@@ -6,11 +6,12 @@ namespace l2tpd {
 namespace {
 
 constexpr int ip_header = 20, ipv6_header = 40, udp_header = 8;
-constexpr int longest_l2tp_header = 12;  // with L, Ns and Nr: either side may send them
-constexpr int ppp_header = 4;            // address, control, protocol: the kernel compresses none of it
-constexpr int esp_header = 8;            // SPI and sequence number
-constexpr int esp_trailer = 2;           // pad length and next header, inside what is padded
-constexpr int least = 576;               // what any host must take
+constexpr int l2tp_header = 8;       // with L, which the peer may send
+constexpr int sequence_numbers = 4;  // Ns and Nr
+constexpr int ppp_header = 4;        // address, control, protocol: the kernel compresses none of it
+constexpr int esp_header = 8;        // SPI and sequence number
+constexpr int esp_trailer = 2;       // pad length and next header, inside what is padded
+constexpr int least = 576;           // what any host must take
 
 /// What a transform adds, octets.
 struct Overhead {
@@ -41,7 +42,8 @@ std::uint16_t largest_ppp_packet(std::uint16_t path_mtu, const Carrier& carrier)
     room -= esp_header + overhead.iv + overhead.icv;
     room -= room % overhead.block + esp_trailer;
   }
-  room -= udp_header + longest_l2tp_header + ppp_header;
+  room -= udp_header + l2tp_header + ppp_header;
+  if (carrier.sequencing) room -= sequence_numbers;
   return static_cast<std::uint16_t>(std::clamp(room, least, 1500));
 }
 

@@ -12,6 +12,7 @@ struct Carrier {
   bool ipsec = true;
   bool udp_encapsulation = true;  ///< ESP in UDP (RFC 3948), for peers behind a NAT
   bool ipv6 = false;              ///< outside
+  bool sequencing = false;        ///< data bear sequence numbers (RFC 2661 §5.4), as the LNS decides
   std::string_view
       transform;  ///< as ikd names it: "aes256-sha1"; the largest is assumed of one not known here
 };

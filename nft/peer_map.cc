@@ -44,6 +44,12 @@ base::Bytes ifname_key(const std::string& ifname) {
   return out;
 }
 
+base::Bytes far_end_key(const std::string& ifname, const base::Address& far_end) {
+  auto out = ifname_key(ifname);
+  base::append(out, far_end.bytes());
+  return out;
+}
+
 /// mark . tunnel id: each part of a concatenation fills a register of 4 bytes.
 base::Bytes tunnel_key(base::Mark mark, std::uint16_t tunnel) {
   auto out = mark_key(mark);
@@ -213,28 +219,32 @@ nl::Result<void> PeerMap::flush_tunnels() {
   return apply({Element::empty("tids"), Element::empty("tidsl")}, "removing all tunnels");
 }
 
-nl::Result<void> PeerMap::add_link(const std::string& ifname, std::uint16_t mtu) {
+nl::Result<void> PeerMap::add_link(const std::string& ifname, const base::Address& far_end,
+                                   std::uint16_t mtu) {
   // A pppd that was killed may have left its element under a name that is now another's.
   const auto key = ifname_key(ifname);
-  const auto stale = remove_link(ifname);
+  const auto stale = remove_link(ifname, far_end);
   if (!stale) return tl::unexpected(stale.error());
   const auto segment = [mtu](std::uint16_t headers) {
     return port_key(static_cast<std::uint16_t>(mtu - headers));
   };
-  return apply({Element::add("links", key), Element::add("mss", key, segment(ip_and_tcp)),
-                Element::add("mss6", key, segment(ipv6_and_tcp))},
-               fmt::format("adding {}", ifname));
+  return apply(
+      {Element::add("links", key), Element::add("far_ends", far_end_key(ifname, far_end)),
+       Element::add("mss", key, segment(ip_and_tcp)), Element::add("mss6", key, segment(ipv6_and_tcp))},
+      fmt::format("adding {}", ifname));
 }
 
-nl::Result<Change> PeerMap::remove_link(const std::string& ifname) {
+nl::Result<Change> PeerMap::remove_link(const std::string& ifname, const base::Address& far_end) {
   const auto key = ifname_key(ifname);
-  return remove({Element::remove("links", key), Element::remove("mss", key), Element::remove("mss6", key)},
+  return remove({Element::remove("links", key), Element::remove("far_ends", far_end_key(ifname, far_end)),
+                 Element::remove("mss", key), Element::remove("mss6", key)},
                 fmt::format("removing {}", ifname));
 }
 
 nl::Result<void> PeerMap::flush_links() {
-  return apply({Element::empty("links"), Element::empty("mss"), Element::empty("mss6")},
-               "removing all links");
+  return apply(
+      {Element::empty("links"), Element::empty("far_ends"), Element::empty("mss"), Element::empty("mss6")},
+      "removing all links");
 }
 
 nl::Result<void> PeerMap::set_port(const char* set, bool present, std::string_view what) {

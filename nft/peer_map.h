@@ -52,11 +52,11 @@ class PeerMap {
   nl::Result<Change> remove_tunnel(base::Mark mark, std::uint16_t tunnel);
   nl::Result<void> flush_tunnels();
 
-  /// A PPP interface of ours: what comes out of it must be from an address that is routed there, and TCP
-  /// through it gets a maximum segment size that fits into `mtu`. Twice the same is fine, and a new `mtu`
-  /// replaces the old.
-  nl::Result<void> add_link(const std::string& ifname, std::uint16_t mtu);
-  nl::Result<Change> remove_link(const std::string& ifname);
+  /// A PPP interface of ours: what comes out of it must be from `far_end`, IPv4, or from an address that is
+  /// routed there, and TCP through it gets a maximum segment size that fits into `mtu`. Twice the same is
+  /// fine, and a new `mtu` replaces the old.
+  nl::Result<void> add_link(const std::string& ifname, const base::Address& far_end, std::uint16_t mtu);
+  nl::Result<Change> remove_link(const std::string& ifname, const base::Address& far_end);
   nl::Result<void> flush_links();
 
   nl::Result<void> set_cleartext(Cleartext cleartext);

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <vector>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -22,7 +23,12 @@ std::string words_for(const SetName& name) {
   return fmt::format("{} {} {}", name.family, name.table, name.set);
 }
 
-std::uint8_t family_of(const SetName& name) { return name.family == "ip" ? NFPROTO_IPV4 : NFPROTO_INET; }
+std::uint8_t family_of(const SetName& name) {
+  return name.family == "ip" ? NFPROTO_IPV4 : name.family == "ip6" ? NFPROTO_IPV6 : NFPROTO_INET;
+}
+
+/// What nft(8) writes down as the type of a set's keys, which the kernel keeps for it.
+constexpr std::uint32_t ipv4_addr = 7, ipv6_addr = 8;
 
 Set named(const SetName& name) {
   Set out(nftnl_set_alloc());
@@ -44,6 +50,19 @@ void put(nftnl_set* set, const base::Address& key, std::uint32_t flags) {
                      static_cast<std::uint32_t>(key.bytes().size()));
   if (flags != 0) nftnl_set_elem_set_u32(element, NFTNL_SET_ELEM_FLAGS, flags);
   nftnl_set_elem_add(set, element);  // which owns it now
+}
+
+/// The address after the last one.
+base::Address end_of(const base::Prefix& prefix) {
+  std::vector<std::uint8_t> bytes(prefix.network.bytes().begin(), prefix.network.bytes().end());
+  std::size_t at = (prefix.length - 1U) / 8;
+  unsigned carry = 1U << (7 - (prefix.length - 1U) % 8);
+  for (;; --at) {
+    carry += bytes[at];
+    bytes[at] = static_cast<std::uint8_t>(carry);
+    carry >>= 8;
+    if (carry == 0 || at == 0) return *base::Address::from_bytes(bytes);
+  }
 }
 
 }  // namespace
@@ -69,18 +88,29 @@ base::Result<SetMembers::Kind> SetMembers::kind_of(const SetName& name) {
     return base::fail(fmt::format("there is no set {}", words_for(name)));
   if (!answered) return nl::as_base(answered.error());
   const auto flags = found ? nftnl_set_get_u32(found.get(), NFTNL_SET_FLAGS) : 0;
-  if (!found || (flags & NFT_SET_MAP) != 0 || nftnl_set_get_u32(found.get(), NFTNL_SET_KEY_LEN) != 4)
-    return base::fail(fmt::format("{} is no set of ipv4_addr", words_for(name)));
-  return (flags & NFT_SET_INTERVAL) != 0 ? Kind::interval : Kind::single;
+  const auto type = found ? nftnl_set_get_u32(found.get(), NFTNL_SET_KEY_TYPE) : 0;
+  if ((flags & NFT_SET_MAP) != 0 || (type != ipv4_addr && type != ipv6_addr))
+    return base::fail(fmt::format("{} is no set of ipv4_addr or ipv6_addr", words_for(name)));
+  return Kind{type == ipv4_addr ? AF_INET : AF_INET6, (flags & NFT_SET_INTERVAL) != 0};
+}
+
+base::Result<std::optional<SetMembers::Kind>> SetMembers::kind_for(const SetName& name,
+                                                                   const base::Prefix& prefix) {
+  const auto kind = kind_of(name);
+  if (!kind) return tl::unexpected(kind.error());
+  if (kind->family != prefix.network.family()) return std::nullopt;
+  if (!kind->intervals && prefix != base::host(prefix.network))
+    return base::fail(fmt::format("{} holds single addresses and not {}: it wants flags interval",
+                                  words_for(name), prefix.to_string()));
+  return *kind;
 }
 
 nl::Result<void> SetMembers::change(std::uint16_t message, const SetName& name, Kind kind,
-                                    const base::Address& address) {
+                                    const base::Prefix& prefix) {
   const auto set = named(name);
-  put(set.get(), address, 0);
+  put(set.get(), prefix.network, 0);
   // An interval is where it begins, and where it no longer is.
-  if (kind == Kind::interval)
-    put(set.get(), base::Address::v4(address.v4_value() + 1), NFT_SET_ELEM_INTERVAL_END);
+  if (kind.intervals) put(set.get(), end_of(prefix), NFT_SET_ELEM_INTERVAL_END);
   alignas(nlmsghdr) char buffer[1024] = {};
   auto* header = nftnl_nlmsg_build_hdr(
       buffer, message, family_of(name),
@@ -96,18 +126,20 @@ nl::Result<void> SetMembers::change(std::uint16_t message, const SetName& name, 
   return {};
 }
 
-base::Result<void> SetMembers::add(const SetName& name, const base::Address& address) {
-  const auto kind = kind_of(name);
+base::Result<void> SetMembers::add(const SetName& name, const base::Prefix& prefix) {
+  const auto kind = kind_for(name, prefix);
   if (!kind) return tl::unexpected(kind.error());
-  const auto done = change(NFT_MSG_NEWSETELEM, name, *kind, address);
+  if (!*kind) return {};
+  const auto done = change(NFT_MSG_NEWSETELEM, name, **kind, prefix);
   if (!done && done.error().number != EEXIST) return nl::as_base(done.error());
   return {};
 }
 
-base::Result<Change> SetMembers::remove(const SetName& name, const base::Address& address) {
-  const auto kind = kind_of(name);
+base::Result<Change> SetMembers::remove(const SetName& name, const base::Prefix& prefix) {
+  const auto kind = kind_for(name, prefix);
   if (!kind) return tl::unexpected(kind.error());
-  const auto done = change(NFT_MSG_DELSETELEM, name, *kind, address);
+  if (!*kind) return Change::absent;
+  const auto done = change(NFT_MSG_DELSETELEM, name, **kind, prefix);
   if (!done && done.error().number == ENOENT) return Change::absent;
   if (!done) return nl::as_base(done.error());
   return Change::made;

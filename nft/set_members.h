@@ -1,6 +1,7 @@
 #pragma once
 // Addresses in an administrator's own sets, in tables that are not ours.
 
+#include <optional>
 #include <string>
 
 #include "base/address.h"
@@ -11,7 +12,7 @@
 namespace nft {
 
 struct SetName {
-  std::string family;  ///< "inet" or "ip"
+  std::string family;  ///< "inet", "ip" or "ip6"
   std::string table;
   std::string set;
 };
@@ -21,17 +22,21 @@ class SetMembers {
  public:
   static base::Result<SetMembers> open();
 
-  /// IPv4; twice the same is fine. Refused with a sentence where there is no such set, or it holds something
-  /// else.
-  base::Result<void> add(const SetName& name, const base::Address& address);
-  base::Result<Change> remove(const SetName& name, const base::Address& address);
+  /// Twice the same is fine, and a set of the other IP version is left alone. Refused with a sentence where
+  /// there is no such set, or it holds no addresses, or single ones alone and this is more.
+  base::Result<void> add(const SetName& name, const base::Prefix& prefix);
+  base::Result<Change> remove(const SetName& name, const base::Prefix& prefix);
 
  private:
   explicit SetMembers(nl::Socket socket) : socket_(std::move(socket)) {}
-  enum class Kind { single, interval };
+  struct Kind {
+    int family;      ///< AF_INET or AF_INET6
+    bool intervals;  ///< it holds these, not single addresses
+  };
   base::Result<Kind> kind_of(const SetName& name);
-  nl::Result<void> change(std::uint16_t message, const SetName& name, Kind kind,
-                          const base::Address& address);
+  /// Nothing where the set is of the other IP version.
+  base::Result<std::optional<Kind>> kind_for(const SetName& name, const base::Prefix& prefix);
+  nl::Result<void> change(std::uint16_t message, const SetName& name, Kind kind, const base::Prefix& prefix);
 
   nl::Socket socket_;
 };

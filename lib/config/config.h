@@ -220,7 +220,7 @@ struct Radius {
 
 /// A set of nftables that an administrator made.
 struct NftSet {
-  std::string family, table, name;  ///< family: "inet" or "ip"
+  std::string family, table, name;  ///< family: "inet", "ip" or "ip6"
 
   auto operator<=>(const NftSet&) const = default;
 };
@@ -238,7 +238,7 @@ struct User {
   std::string name;
   std::optional<base::Address> address;  ///< of this user alone, inside the pool or not
   Limits limits{};  ///< those of [ppp] where the table says nothing; one session with an address
-  std::vector<NftSet> nft_sets{};  ///< that hold the user's address while a session is up
+  std::vector<NftSet> nft_sets{};  ///< that hold the user's address, or IPv6 prefix, while a session is up
   Line line = {};
 
   bool operator==(const User&) const = default;

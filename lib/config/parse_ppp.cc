@@ -77,10 +77,10 @@ void read_nft_sets(const Entry& e, std::vector<NftSet>& out) {
       from = to + 1;
     }
     // 255: NFT_NAME_MAXLEN without its end.
-    const bool good = words.size() == 3 && (words[0] == "inet" || words[0] == "ip") &&
+    const bool good = words.size() == 3 && (words[0] == "inet" || words[0] == "ip" || words[0] == "ip6") &&
                       std::ranges::all_of(words, [](const auto& w) { return !w.empty() && w.size() <= 255; });
     if (!good) {
-      element.refuse("must be family (\"inet\" or \"ip\"), table and set: \"inet firewall office\"");
+      element.refuse("must be family (\"inet\", \"ip\" or \"ip6\"), table and set: \"inet firewall office\"");
       continue;
     }
     out.push_back({words[0], words[1], words[2]});

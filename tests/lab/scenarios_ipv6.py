@@ -65,6 +65,11 @@ def speak_for(client, prefix):
     client.host.ip(f"addr del {source}/128 dev {client.device}\n")
 
 
+def office(gw):
+    """What a set of the administrator's holds."""
+    return re.findall(r"[0-9a-f:]+::/64", gw.run("nft", "list", "set", "ip6", "firewall", "office"))
+
+
 def routes(host):
     return re.findall(r"2001:db8:7:1\S+", host.run("ip", "-6", "route"))
 
@@ -72,15 +77,17 @@ def routes(host):
 @scenario(only="sameroof")
 def ipv6_inside(lab):
     """Two clients behind one NAT each make an IPv6 address in a /64 of their own, learn the DNS server and reach a host behind
-    the gateway with it, but not with an address of the other's; a third, which speaks no IPv6, is served as ever. Afterwards no
-    route is left."""
+    the gateway with it, but not with an address of the other's; a third, which speaks no IPv6, is served as ever. An nftables set of the
+    administrator's holds the first one's prefix. Afterwards no route and no prefix is left."""
     clients = [lab.client(name, ppp_options=PPP_OPTIONS) for name in ("a1", "a2")]
     without_any = lab.client("b1", ppp_options="noipv6")
     gw, inside = lab.world["gw"], lab.world["inside"]
     with ipv6_behind_the_gateway(lab, *clients):
         server = checks.serve(inside, checks.TRANSFER_PORT, checks.mirror, address=INSIDE)
         try:
-            with lab.gateway(settings={"ppp": {"ipv6_prefix": PREFIX, "ipv6_dns": [DNS]}}) as gateway:
+            gw.nft("table ip6 firewall { set office { type ipv6_addr; flags interval; }; }")
+            users = {clients[0].user: {"nft_sets": ["ip6 firewall office"]}}
+            with lab.gateway(settings={"ppp": {"ipv6_prefix": PREFIX, "ipv6_dns": [DNS]}}, users=users) as gateway:
                 lab.dial(*clients, without_any)
                 lab.prove(*clients, without_any)
                 addresses = {client.user: await_address(client) for client in clients}
@@ -92,8 +99,10 @@ def ipv6_inside(lab):
                         raise Failure(f"{client.name}: has {addresses} in {prefix}, and was seen as {seen}")
                 if len({s["ipv6_prefix"] for s in sessions.values()}) != 3 or len(routes(gw)) != 2:
                     raise Failure(f"each session was to have a /64, and those with IPv6 a route: {sessions}, {routes(gw)}")
+                in_set = [sessions[clients[0].user]["ipv6_prefix"]]
+                checks.wait_until_equal(lambda: office(gw), in_set, 1, "the set of the administrator's")
                 dns = clients[0].host.run("rdisc6", "-1", "-w", 5000, clients[0].device, check=False)
-                if DNS not in dns or "1398" not in dns and "1400" not in dns:
+                if DNS not in dns or "1400" not in dns:
                     raise Failure(f"the router was to name a DNS server and the MTU: {dns}")
                 counters = gateway.counters("l2tpd")
                 if counters["router_advertisements"] < 2 or counters["router_advertisement_failures"]:
@@ -105,6 +114,7 @@ def ipv6_inside(lab):
                     raise Failure(f"what came from the neighbour's prefix was to be dropped: {gateway.drops()}")
                 goodbye(lab, *clients, without_any)
                 checks.wait_until_equal(lambda: routes(gw), [], 20, "routes of sessions that have gone")
+                checks.wait_until_equal(lambda: office(gw), [], 20, "the set of the administrator's")
                 checks.wait_until_equal(lambda: gateway.status("l2tpd")["gauges"]["ipv6_prefixes_in_use"], 0, 20,
                                         "prefixes of sessions that have gone")
         finally:

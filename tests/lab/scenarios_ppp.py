@@ -40,8 +40,9 @@ def mtu_fits_esp(lab):
     """The PPP MTU follows from the ESP transform: packets of that size go through whole, and ESP is never in fragments;
     TCP fits without path MTU discovery, and without the clamp it would not."""
     gw, inside = lab.world["gw"], lab.world["inside"]
-    cbc, gcm, plain = clients = [lab.client("a1"), lab.client("b1", esp="aes128gcm16"), lab.client("pub")]
-    expected = {"a1": 1398, "b1": 1400, "pub": 1398}  # the clients take 1400 at most
+    wide = {"ppp_options": "mtu 1450\nmru 1450"}
+    cbc, gcm, plain = clients = [lab.client("a1", **wide), lab.client("b1", esp="aes128gcm16", **wide), lab.client("pub", **wide)]
+    expected = {"a1": 1402, "b1": 1410, "pub": 1402}
     with lab.gateway() as gateway:
         lab.dial(*clients)
         lab.prove(*clients)
@@ -132,13 +133,13 @@ def mtu_follows_a_rekey(lab):
         lab.prove(*clients)
         links = {peer["user"]: peer["ifname"] for peer in gateway.peers()}
         changes.renew_with("aes256-sha512")
-        wait_for(lambda: mtu_of(gw, links["a1"]) == 1382, 20, "the MTU that fits the new transform")
+        wait_for(lambda: mtu_of(gw, links["a1"]) == 1386, 20, "the MTU that fits the new transform")
         if mtu_of(gw, links["a2"]) != 1400:
             raise Failure(f"the neighbour's MTU was to stay: {mtu_of(gw, links['a2'])}")
         segments = gw.run("nft", "list", "map", "inet", "sameroof", "mss")
-        must_have("the map mss", segments, rf'"{links["a1"]}" : 1342', rf'"{links["a2"]}" : 1360')
+        must_have("the map mss", segments, rf'"{links["a1"]}" : 1346', rf'"{links["a2"]}" : 1360')
         before = fragments_made(gw)
-        answer = inside.run("ping", "-n", "-c", 2, "-W", 10, "-M", "do", "-s", 1382 - 28, changes.address, check=False)
+        answer = inside.run("ping", "-n", "-c", 2, "-W", 10, "-M", "do", "-s", 1386 - 28, changes.address, check=False)
         if " 2 received" not in answer or fragments_made(gw) != before:
             raise Failure(f"pings as large as the new MTU were to go through whole: {answer}")
         lab.prove(*clients)

@@ -343,9 +343,11 @@ TEST(Config, ValuesOutOfPlaceAreRefused) {
       {"[[user]]\nname = \"a\"\naddress = \"10.99.1.7\"\nsessions = 2\n",
        "line 1: user: an address of the user's own serves one session"},
       {"[[user]]\nname = \"a\"\nnft_sets = [\"inet office\"]\n",
-       "line 3: user.nft_sets: must be family (\"inet\" or \"ip\"), table and set: \"inet firewall office\""},
+       "line 3: user.nft_sets: must be family (\"inet\", \"ip\" or \"ip6\"), table and set: \"inet firewall "
+       "office\""},
       {"[[user]]\nname = \"a\"\nnft_sets = [\"inet  office\"]\n",
-       "line 3: user.nft_sets: must be family (\"inet\" or \"ip\"), table and set: \"inet firewall office\""},
+       "line 3: user.nft_sets: must be family (\"inet\", \"ip\" or \"ip6\"), table and set: \"inet firewall "
+       "office\""},
       {"[hooks]\nsession_up = \"up\"\n", "line 2: hooks.session_up: must be an absolute path"},
       {"[[user]]\nname = \"a\"\nwhen_full = \"wait\"\n",
        "line 3: user.when_full: must be one of \"replace\", \"refuse\""},

@@ -159,13 +159,15 @@ TEST_F(LinksTest, ASessionHasAPrefixOfItsOwnUntilItsPppdHasGone) {
   ipv6_up(1, "ppp7");
   ipv6_up(2, "ppp8");
   ipv6_up(3, "ppp9");
-  EXPECT_THAT(heard_, ElementsAre("ipv6 up ppp7: 2001:db8:7::/64", "ipv6 up ppp8: 2001:db8:7:1::/64"));
+  EXPECT_THAT(heard_, ElementsAre("ipv6 up ppp7: 2001:db8:7::/64 of alice",
+                                  "ipv6 up ppp8: 2001:db8:7:1::/64 of alice"));
   heard_.clear();
   EXPECT_EQ(ask(1, "W" + field("ppp7")), "Y"s + '\0');
   ipv6_up(1, "ppp7");
   links_->stop(tunnel(), name(1), "the peer hung up");
   wait_for_the_end_of(1);
-  EXPECT_THAT(heard_, ElementsAre("ipv6 down ppp7", "ipv6 up ppp7: 2001:db8:7::/64", "ipv6 down ppp7"));
+  EXPECT_THAT(heard_,
+              ElementsAre("ipv6 down ppp7", "ipv6 up ppp7: 2001:db8:7::/64 of alice", "ipv6 down ppp7"));
   dial(4);
   log_in(4, "bob");
   EXPECT_EQ(prefix_of(4), "2001:db8:7::/64");
@@ -183,7 +185,8 @@ TEST_F(LinksTest, ALinkCarriesWhatFitsNowAndNeverMoreThanWasNegotiated) {
   up(1, "ppp7");
   heard_.clear();
   const auto refit = [this](std::uint32_t mark, std::uint16_t largest) {
-    links_->refit(base::Mark(mark), [largest](const l2tp::TunnelName&) { return largest; });
+    links_->refit(base::Mark(mark),
+                  [largest](const l2tp::TunnelName&, const l2tp::SessionName&) { return largest; });
   };
   refit(0x100, 1406);
   refit(0x200, 1382);

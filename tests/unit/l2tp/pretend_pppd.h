@@ -65,10 +65,11 @@ class PretendPppd : public ::testing::Test {
             .refitted = [this](const SessionRecord& s,
                                std::uint16_t mtu) { heard_.push_back(s.ifname + " " + std::to_string(mtu)); },
             .ipv6_up =
-                [this](const Ipv6Up& up, const base::Prefix& prefix) {
-                  heard_.push_back("ipv6 up " + up.ifname + ": " + prefix.to_string());
+                [this](const Ipv6Record& s) {
+                  heard_.push_back("ipv6 up " + s.ifname + ": " + s.prefix.to_string() + " of " +
+                                   s.account.name);
                 },
-            .ipv6_down = [this](const std::string& ifname) { heard_.push_back("ipv6 down " + ifname); }});
+            .ipv6_down = [this](const Ipv6Record& s) { heard_.push_back("ipv6 down " + s.ifname); }});
   }
   ~PretendPppd() override {
     for (const auto& [id, session] : sessions_) ::kill(session.pid, SIGKILL);

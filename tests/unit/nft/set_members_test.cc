@@ -32,20 +32,24 @@ class AdminsSets : public testing::Test {
     if (run("nft list tables").find("rror") != std::string::npos) GTEST_SKIP() << "no nftables here";
     ASSERT_EQ(run("nft 'table inet firewall { set office { type ipv4_addr; }; "
                   "set nets { type ipv4_addr; flags interval; elements = { 10.0.0.0/8 }; }; "
-                  "set ports { type inet_service; }; map where { type ipv4_addr : mark; }; }; "
-                  "table ip other { set office { type ipv4_addr; }; }'"),
+                  "set prefixes { type ipv6_addr; flags interval; }; "
+                  "set hosts { type ipv6_addr; }; set ports { type inet_service; }; set marks { type mark; "
+                  "}; map where { type ipv4_addr : mark; }; }; "
+                  "table ip other { set office { type ipv4_addr; }; }; "
+                  "table ip6 other { set prefixes { type ipv6_addr; flags interval; }; }'"),
               "");
     auto opened = nft::SetMembers::open();
     ASSERT_TRUE(opened) << opened.error().message;
     sets_.emplace(std::move(*opened));
   }
   static std::string list(const std::string& set) { return run("nft list set " + set); }
-  std::string complaint(const char* family, const char* table, const char* set) {
-    const auto added = sets_->add({family, table, set}, address_);
+  std::string complaint(const char* family, const char* table, const char* set, const base::Prefix& prefix) {
+    const auto added = sets_->add({family, table, set}, prefix);
     return added ? "added" : added.error().message;
   }
 
-  const base::Address address_ = *base::Address::parse("192.0.2.7");
+  const base::Prefix address_ = *base::Prefix::parse("192.0.2.7");
+  const base::Prefix prefix_ = *base::Prefix::parse("2001:db8:7:ffff::/64");
   std::optional<nft::SetMembers> sets_;
 };
 
@@ -64,12 +68,40 @@ TEST_F(AdminsSets, AnAddressComesAndGoes) {
   }
 }
 
+TEST_F(AdminsSets, APrefixComesAndGoes) {
+  for (const auto& name :
+       {nft::SetName{"inet", "firewall", "prefixes"}, nft::SetName{"ip6", "other", "prefixes"}}) {
+    const auto set = name.family + " " + name.table + " " + name.set;
+    const auto before = list(set);
+    ASSERT_TRUE(sets_->add(name, prefix_)) << set;
+    EXPECT_TRUE(sets_->add(name, prefix_)) << set << ": twice is fine";
+    EXPECT_THAT(list(set), HasSubstr("{ 2001:db8:7:ffff::/64 }"));
+    EXPECT_EQ(sets_->remove(name, prefix_).value(), Change::made);
+    EXPECT_EQ(sets_->remove(name, prefix_).value(), Change::absent);
+    EXPECT_EQ(list(set), before);
+  }
+}
+
+TEST_F(AdminsSets, OfTheOtherIpVersionAreLeftAlone) {
+  for (const auto& [set, prefix] : {std::pair{"office", prefix_}, {"prefixes", address_}}) {
+    const auto before = list(std::string("inet firewall ") + set);
+    EXPECT_TRUE(sets_->add({"inet", "firewall", set}, prefix)) << set;
+    EXPECT_EQ(sets_->remove({"inet", "firewall", set}, prefix).value(), Change::absent);
+    EXPECT_EQ(list(std::string("inet firewall ") + set), before);
+  }
+}
+
 TEST_F(AdminsSets, WhatIsNoSetOfAddressesIsSaid) {
-  EXPECT_EQ(complaint("inet", "firewall", "home"), "there is no set inet firewall home");
-  EXPECT_EQ(complaint("inet", "nowhere", "office"), "there is no set inet nowhere office");
-  EXPECT_EQ(complaint("ip", "firewall", "office"), "there is no set ip firewall office");
-  EXPECT_EQ(complaint("inet", "firewall", "ports"), "inet firewall ports is no set of ipv4_addr");
-  EXPECT_EQ(complaint("inet", "firewall", "where"), "inet firewall where is no set of ipv4_addr");
+  EXPECT_EQ(complaint("inet", "firewall", "home", address_), "there is no set inet firewall home");
+  EXPECT_EQ(complaint("inet", "nowhere", "office", address_), "there is no set inet nowhere office");
+  EXPECT_EQ(complaint("ip", "firewall", "office", address_), "there is no set ip firewall office");
+  EXPECT_EQ(complaint("ip6", "firewall", "office", prefix_), "there is no set ip6 firewall office");
+  for (const char* set : {"ports", "where", "marks"})
+    EXPECT_EQ(complaint("inet", "firewall", set, address_),
+              std::string("inet firewall ") + set + " is no set of ipv4_addr or ipv6_addr");
+  EXPECT_EQ(
+      complaint("inet", "firewall", "hosts", prefix_),
+      "inet firewall hosts holds single addresses and not 2001:db8:7:ffff::/64: it wants flags interval");
 }
 
 }  // namespace
