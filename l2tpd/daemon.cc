@@ -68,12 +68,12 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
            .refused = [this](const l2tp::TunnelName& tunnel, Refusal refusal, std::string_view user,
                              std::string_view why) { refusals_.tell(tunnel, refusal, user, why); },
            .up = [this](const SessionRecord& session) { session_up(session); },
-           .down = [this](SessionRecord& session) { session_down(session); },
+           .down = [this](SessionRecord& session, IfName name) { session_down(session, name); },
            .over = [this](const SessionRecord& session, std::string_view why) { session_over(session, why); },
            .refitted = [this](const SessionRecord& session,
                               std::uint16_t mtu) { session_refitted(session, mtu); },
            .ipv6_up = [this](const Ipv6Record& session) { ipv6_up(session); },
-           .ipv6_down = [this](const Ipv6Record& session) { ipv6_down(session); }}),
+           .ipv6_down = [this](const Ipv6Record& session, IfName name) { ipv6_down(session, name); }}),
       hooks_(loop, config.hooks),
       farewells_(loop, server_, links_),
       started_(base::Clock::now()) {}
@@ -111,7 +111,8 @@ base::Result<void> Daemon::start() {
   auto sets = nft::SetMembers::open();
   if (!sets) return tl::unexpected(sets.error());
   sets_.emplace(std::move(*sets));
-  auto table = nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext", "links", "mss", "mss6"});
+  auto table =
+      nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext", "links", "far_ends", "mss", "mss6"});
   if (!table) return tl::unexpected(table.error());
   table_.emplace(std::move(*table));
   table_events_ = loop_.on_readable(table_->fd(), [this] {
@@ -385,20 +386,31 @@ void Daemon::session_up(const SessionRecord& session) {
                         .text = fmt::format("user '{}' is up: {} with {}, MTU {}", session.account.name,
                                             session.ifname, session.address.to_string(), session.mtu),
                         .user = session.account.name});
-  put_up(session, session.mtu);
+  auto link = link_at(session.ifname, session.tunnel, session.session);
+  link.far_end = session.address;
+  link.mtu = session.mtu;
+  put_link(session.ifname, link);
   put_into_sets(session.tunnel, session.account, base::host(session.address));
   hooks_.run(SessionEvent::up, session.number,
              record_of(SessionEvent::up, session, peer_of(session.tunnel), base::Clock::now()));
 }
 
-/// For the ruleset. A pppd that was killed may have had the interface's name, with another address.
-void Daemon::put_up(const SessionRecord& session, std::uint16_t mtu) {
-  if (const auto old = up_.find(session.ifname); old != up_.end()) {
-    if (const auto done = latch_->remove_link(session.ifname, old->second.far_end); !done)
+Daemon::UpLink Daemon::link_at(const std::string& ifname, const l2tp::TunnelName& tunnel,
+                               const l2tp::SessionName& session) {
+  const auto known = up_.find(ifname);
+  const bool its = known != up_.end() && known->second.tunnel == tunnel && known->second.session == session;
+  return its ? known->second : UpLink{.tunnel = tunnel, .session = session};
+}
+
+void Daemon::put_link(const std::string& ifname, const UpLink& link) {
+  if (const auto old = up_.find(ifname); old != up_.end()) {
+    if (const auto done = latch_->remove_link(ifname, old->second.far_end); !done)
       base::log(Severity::warning, done.error().message);
+    up_.erase(old);
   }
-  up_.insert_or_assign(session.ifname, UpLink{session.address, mtu});
-  if (const auto done = latch_->add_link(session.ifname, session.address, mtu); !done)
+  if (!link.far_end && !link.ipv6) return;
+  up_.emplace(ifname, link);
+  if (const auto done = latch_->add_link(ifname, link.far_end, link.mtu); !done)
     base::log(Severity::warning, done.error().message);
 }
 
@@ -435,11 +447,17 @@ void Daemon::take_out_of_sets(const l2tp::TunnelName& tunnel, const Account& acc
 void Daemon::session_refitted(const SessionRecord& session, std::uint16_t mtu) {
   if (const auto done = set_mtu(session.ifname, mtu); !done)
     base::log(Severity::warning, done.error().message);
-  put_up(session, mtu);
+  auto link = link_at(session.ifname, session.tunnel, session.session);
+  link.mtu = mtu;
+  put_link(session.ifname, link);
   ipv6_links_.refit(session.ifname, mtu);
 }
 
 void Daemon::ipv6_up(const Ipv6Record& session) {
+  auto link = link_at(session.ifname, session.tunnel, session.session);
+  link.ipv6 = true;
+  if (!link.far_end) link.mtu = session.mtu;
+  put_link(session.ifname, link);
   put_into_sets(session.tunnel, session.account, session.prefix);
   const auto done = ipv6_links_.up(
       session.ifname, {.prefix = session.prefix, .mtu = session.mtu, .dns = config_.ppp.ipv6_dns});
@@ -447,21 +465,26 @@ void Daemon::ipv6_up(const Ipv6Record& session) {
     base::log(Severity::error, fmt::format("{} has no IPv6: {}.", session.ifname, done.error().message));
 }
 
-void Daemon::ipv6_down(const Ipv6Record& session) {
-  ipv6_links_.down(session.ifname);
+void Daemon::ipv6_down(const Ipv6Record& session, IfName name) {
   take_out_of_sets(session.tunnel, session.account, session.prefix);
+  if (name == IfName::anothers) return;
+  ipv6_links_.down(session.ifname);
+  auto link = link_at(session.ifname, session.tunnel, session.session);
+  link.ipv6 = false;
+  put_link(session.ifname, link);
 }
 
-void Daemon::session_down(SessionRecord& session) {
+void Daemon::session_down(SessionRecord& session, IfName name) {
+  take_out_of_sets(session.tunnel, session.account, base::host(session.address));
+  if (name == IfName::anothers) return;
   const auto bytes = bytes_of(session.ifname);
   session.bytes_in = bytes.in;
   session.bytes_out = bytes.out;
-  up_.erase(session.ifname);
   metrics_.link_carries(session.ifname, bytes);
   metrics_.link_down(session.ifname);
-  if (const auto done = latch_->remove_link(session.ifname, session.address); !done)
-    base::log(Severity::warning, done.error().message);
-  take_out_of_sets(session.tunnel, session.account, base::host(session.address));
+  auto link = link_at(session.ifname, session.tunnel, session.session);
+  link.far_end.reset();
+  put_link(session.ifname, link);
 }
 
 void Daemon::session_over(const SessionRecord& session, std::string_view why) {

@@ -108,12 +108,11 @@ class Daemon {
   base::Endpoint our_end(const l2tp::TunnelName& tunnel) const;
   void session_up(const SessionRecord& session);
   void session_refitted(const SessionRecord& session, std::uint16_t mtu);
-  void session_down(SessionRecord& session);
+  void session_down(SessionRecord& session, IfName name);
   void session_over(const SessionRecord& session, std::string_view why);
   void ipv6_up(const Ipv6Record& session);
-  void ipv6_down(const Ipv6Record& session);
+  void ipv6_down(const Ipv6Record& session, IfName name);
   void put_into_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);
-  void put_up(const SessionRecord& session, std::uint16_t mtu);
   void take_out_of_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);
   const control::Peer* peer_of(const l2tp::TunnelName& tunnel) const;
 
@@ -133,11 +132,19 @@ class Daemon {
   Accounts accounts_;
   std::optional<nft::PeerMap> latch_;
   std::set<std::pair<base::Mark, l2tp::TunnelId>> latched_;
+  /// What the ruleset knows of an interface while IPv4, IPv6 or both are up.
   struct UpLink {
-    base::Address far_end;
+    l2tp::TunnelName tunnel;
+    l2tp::SessionName session;
     std::uint16_t mtu = 0;
+    std::optional<base::Address> far_end = {};
+    bool ipv6 = false;
   };
   std::map<std::string, UpLink> up_;  ///< by interface
+  /// A pppd that was killed may have left another session there.
+  UpLink link_at(const std::string& ifname, const l2tp::TunnelName& tunnel, const l2tp::SessionName& session);
+  /// Without IPv4 and IPv6 it goes.
+  void put_link(const std::string& ifname, const UpLink& link);
   std::optional<nft::TableWatch> table_;
   std::optional<nft::SetMembers> sets_;
   Quiet quiet_;

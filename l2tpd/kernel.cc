@@ -72,12 +72,16 @@ base::Result<base::Fd> make_kernel_tunnel(int udp_socket, const l2tp::TunnelName
 base::Result<base::Fd> make_kernel_session(int udp_socket, const l2tp::TunnelName& tunnel,
                                            const l2tp::SessionName& session, DataSequencing sequencing) {
   auto fd = connect_pppox(udp_socket, tunnel, session);
-  if (!fd || sequencing == DataSequencing::none) return fd;
-  const int on = 1;
-  for (const int option : {PPPOL2TP_SO_SENDSEQ, PPPOL2TP_SO_RECVSEQ}) {
-    if (::setsockopt(fd->get(), SOL_PPPOL2TP, option, &on, sizeof on) != 0)
-      return base::fail_errno("cannot turn L2TP sequence numbers on", errno);
-  }
+  if (!fd) return fd;
+  const auto turn_on = [&](int option) {
+    const int on = 1;
+    return ::setsockopt(fd->get(), SOL_PPPOL2TP, option, &on, sizeof on) == 0;
+  };
+  // Else the kernel does as the peer does (RFC 2661 §5.4, LAC), until pppd says the same.
+  const bool done =
+      turn_on(PPPOL2TP_SO_LNSMODE) &&
+      (sequencing == DataSequencing::none || (turn_on(PPPOL2TP_SO_SENDSEQ) && turn_on(PPPOL2TP_SO_RECVSEQ)));
+  if (!done) return base::fail_errno("cannot say who decides on L2TP sequence numbers", errno);
   return fd;
 }
 

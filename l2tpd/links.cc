@@ -328,7 +328,7 @@ void Links::report_up(Link& link, const LinkUp& up) {
 }
 
 void Links::report_down(Link& link) {
-  if (std::exchange(link.up, false)) calls_.down(*link.record);
+  if (std::exchange(link.up, false)) calls_.down(*link.record, whose(link.record->ifname, link));
 }
 
 void Links::refit(
@@ -354,6 +354,7 @@ void Links::report_ipv6_up(Link& link, const Ipv6Up& up) {
                           up.ifname, link.status.ipv6_prefix->to_string()),
               {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
     link.ipv6_up = Ipv6Record{.tunnel = link.tunnel,
+                              .session = link.session,
                               .account = *link.account,
                               .prefix = *link.status.ipv6_prefix,
                               .ifname = up.ifname,
@@ -363,11 +364,17 @@ void Links::report_ipv6_up(Link& link, const Ipv6Up& up) {
   send(link, encode_yes());
 }
 
+IfName Links::whose(const std::string& ifname, const Link& link) const {
+  const bool given_away = std::ranges::any_of(links_, [&](const Link& other) {
+    return &other != &link && ((other.up && other.record->ifname == ifname) ||
+                               (other.ipv6_up && other.ipv6_up->ifname == ifname));
+  });
+  return given_away ? IfName::anothers : IfName::still_its;
+}
+
 void Links::report_ipv6_down(Link& link) {
-  const auto was = std::exchange(link.ipv6_up, std::nullopt);
-  // As in ended().
-  const auto same = [&](const Link& other) { return other.ipv6_up && other.ipv6_up->ifname == was->ifname; };
-  if (was && std::ranges::none_of(links_, same)) calls_.ipv6_down(*was);
+  if (const auto was = std::exchange(link.ipv6_up, std::nullopt))
+    calls_.ipv6_down(*was, whose(was->ifname, link));
 }
 
 void Links::ended(Iterator it, int status) {
@@ -380,10 +387,7 @@ void Links::ended(Iterator it, int status) {
   const auto end = end_of_pppd(status, gone.reason);
   const auto why = gone.stopped ? *gone.stopped : gone.refused ? *gone.refused : end.ending.message;
   ++counters_.ended[std::string(gone.stopped ? "by_us" : end.name)];
-  // A pppd that was killed says nothing, and its interface's name may be another's by now.
-  const bool renamed = std::ranges::any_of(
-      links_, [&](const Link& link) { return link.up && link.status.ifname == gone.status.ifname; });
-  if (!renamed) report_down(gone);
+  report_down(gone);
   if (gone.record) calls_.over(*gone.record, why);
   if (gone.status.ifname) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(base::Clock::now() - gone.since);

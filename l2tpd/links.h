@@ -48,11 +48,16 @@ struct SessionRecord {
 /// IPv6 of a session, from IPV6CP up to its end: before IPCP, after it or without it.
 struct Ipv6Record {
   l2tp::TunnelName tunnel;
+  l2tp::SessionName session;
   Account account;
   base::Prefix prefix;
   std::string ifname;
   std::uint16_t mtu = 0;
 };
+
+/// Whose an interface's name is when a session ends: a pppd that was killed says nothing, and the kernel may
+/// have given the name away.
+enum class IfName { still_its, anothers };
 
 struct LinkCounters {
   std::uint64_t started = 0;
@@ -73,7 +78,7 @@ class Links {
     /// IPCP is up; pppd waits until this returns.
     std::function<void(const SessionRecord&)> up = [](const SessionRecord&) {};
     /// Once for each `up`: its interface is about to go, or gone where pppd was killed.
-    std::function<void(SessionRecord&)> down = [](SessionRecord&) {};
+    std::function<void(SessionRecord&, IfName)> down = [](SessionRecord&, IfName) {};
     /// After that, once its pppd has gone.
     std::function<void(const SessionRecord&, std::string_view why)> over = [](const SessionRecord&,
                                                                               std::string_view) {};
@@ -83,7 +88,7 @@ class Links {
     /// IPV6CP is up; pppd waits until this returns.
     std::function<void(const Ipv6Record&)> ipv6_up = [](const Ipv6Record&) {};
     /// Once for each `ipv6_up`.
-    std::function<void(const Ipv6Record&)> ipv6_down = [](const Ipv6Record&) {};
+    std::function<void(const Ipv6Record&, IfName)> ipv6_down = [](const Ipv6Record&, IfName) {};
   };
   /// `config`, `accounts` and `bindings` outlive it.
   Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, Bindings& bindings,
@@ -149,6 +154,7 @@ class Links {
   void refuse(Link& link, std::string_view name, Refusal refusal, std::string_view reason,
               std::string_view told);
   void report_up(Link& link, const LinkUp& up);
+  IfName whose(const std::string& ifname, const Link& link) const;
   void report_down(Link& link);
   void report_ipv6_up(Link& link, const Ipv6Up& up);
   void report_ipv6_down(Link& link);

@@ -219,7 +219,7 @@ nl::Result<void> PeerMap::flush_tunnels() {
   return apply({Element::empty("tids"), Element::empty("tidsl")}, "removing all tunnels");
 }
 
-nl::Result<void> PeerMap::add_link(const std::string& ifname, const base::Address& far_end,
+nl::Result<void> PeerMap::add_link(const std::string& ifname, const std::optional<base::Address>& far_end,
                                    std::uint16_t mtu) {
   // A pppd that was killed may have left its element under a name that is now another's.
   const auto key = ifname_key(ifname);
@@ -228,17 +228,19 @@ nl::Result<void> PeerMap::add_link(const std::string& ifname, const base::Addres
   const auto segment = [mtu](std::uint16_t headers) {
     return port_key(static_cast<std::uint16_t>(mtu - headers));
   };
-  return apply(
-      {Element::add("links", key), Element::add("far_ends", far_end_key(ifname, far_end)),
-       Element::add("mss", key, segment(ip_and_tcp)), Element::add("mss6", key, segment(ipv6_and_tcp))},
-      fmt::format("adding {}", ifname));
+  std::vector<Element> elements{Element::add("links", key), Element::add("mss", key, segment(ip_and_tcp)),
+                                Element::add("mss6", key, segment(ipv6_and_tcp))};
+  if (far_end) elements.push_back(Element::add("far_ends", far_end_key(ifname, *far_end)));
+  return apply(elements, fmt::format("adding {}", ifname));
 }
 
-nl::Result<Change> PeerMap::remove_link(const std::string& ifname, const base::Address& far_end) {
+nl::Result<Change> PeerMap::remove_link(const std::string& ifname,
+                                        const std::optional<base::Address>& far_end) {
   const auto key = ifname_key(ifname);
-  return remove({Element::remove("links", key), Element::remove("far_ends", far_end_key(ifname, far_end)),
-                 Element::remove("mss", key), Element::remove("mss6", key)},
-                fmt::format("removing {}", ifname));
+  std::vector<Element> elements{Element::remove("links", key), Element::remove("mss", key),
+                                Element::remove("mss6", key)};
+  if (far_end) elements.push_back(Element::remove("far_ends", far_end_key(ifname, *far_end)));
+  return remove(std::move(elements), fmt::format("removing {}", ifname));
 }
 
 nl::Result<void> PeerMap::flush_links() {

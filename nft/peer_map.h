@@ -54,9 +54,10 @@ class PeerMap {
 
   /// A PPP interface of ours: what comes out of it must be from `far_end`, IPv4, or from an address that is
   /// routed there, and TCP through it gets a maximum segment size that fits into `mtu`. Twice the same is
-  /// fine, and a new `mtu` replaces the old.
-  nl::Result<void> add_link(const std::string& ifname, const base::Address& far_end, std::uint16_t mtu);
-  nl::Result<Change> remove_link(const std::string& ifname, const base::Address& far_end);
+  /// fine, and a new `mtu` replaces the old; another `far_end` comes beside it.
+  nl::Result<void> add_link(const std::string& ifname, const std::optional<base::Address>& far_end,
+                            std::uint16_t mtu);
+  nl::Result<Change> remove_link(const std::string& ifname, const std::optional<base::Address>& far_end);
   nl::Result<void> flush_links();
 
   nl::Result<void> set_cleartext(Cleartext cleartext);

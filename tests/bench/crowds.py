@@ -10,6 +10,7 @@ import place as at
 from results import tell, warn
 
 PACKETS, BYTES = 200, 100
+FEWEST_TO_WEIGH = 90  # tunnels: of fewer the pages of the heap say nothing
 PATIENCE, SILENCE = 15, 75  # seconds, of a client that may not be served; and until each has been asked whether it is there
 
 
@@ -106,15 +107,24 @@ def taken_by_sessions(place):
     return sum(map(int, re.findall(r"/\d+ (\d+)/\d+/\d+\n +interface ppp", sessions)))
 
 
+def resident(place, kind):
+    """Of the L2TP daemon."""
+    return place.cpu_of(kind.lns)[1]
+
+
 def tunnels(place, kind, sizes):
     """A packet of one session, from the wire to PPP, among so many L2TP tunnels, each of a peer behind its own NAT."""
     gateway = kind(place.gw, place.build)
     gateway.start()
     crowd = at.Crowd(place.crowd, place.build)
     for size in sizes:
-        first = crowd.size
+        first, count = crowd.size, size - 1 - crowd.size
+        held = resident(place, kind)
         crowd.grow(size, own_nats=True)
-        expect_calls(size - 1 - first, crowd.call(first, size - 1 - first, "tunnel"))
+        known = resident(place, kind)  # of the peers
+        expect_calls(count, crowd.call(first, count, "tunnel"))
+        if count >= FEWEST_TO_WEIGH:
+            tell("tunnel memory", kind.name, tunnels=count, peer=(known - held) / count, tunnel=(resident(place, kind) - known) / count)
         # Its pppd hears no answer, and ends after half a minute.
         expect_calls(1, crowd.call(size - 1, 1, "session"))
         before = taken_by_sessions(place)

@@ -77,6 +77,7 @@ class Sameroof(gateway_sameroof.Gateway):
 
 class SameroofServing(Sameroof):
     """With l2tpd."""
+    lns = "l2tpd"
 
     def start_l2tp(self):
         gateway_sameroof.Gateway.start_l2tp(self)
@@ -136,6 +137,7 @@ class Libreswan:
 
 class WithXl2tpd:
     """Before one of those: it serves L2TP as well."""
+    lns = "xl2tpd"
 
     def start(self):
         super().start()

@@ -73,6 +73,11 @@ L2TP tunnel.
 
 {table(["gateway", "tunnels", "arrive", "a packet received"], rows)}
 ![among tunnels](tunnels-{kernel}.svg)
+
+What the L2TP daemon has resident for each tunnel, and what it came to know of the peer before:
+
+{table(["gateway", "tunnels", "bytes for a tunnel", "for its peer"],
+       [[r["gateway"], f"{r['tunnels']:,}", f"{r['tunnel']:,.0f}", f"{r['peer']:,.0f}"] for r in of(results, "tunnel memory")])}
 """
 
 
@@ -163,6 +168,8 @@ def aims(results):
     for words, what, keys, most in (("a packet among more peers", "packet", WAYS, 1.1), ("taking in and letting go a peer", "peer", ("taken_in", "let_go"), 1.3)):
         if found := flat(results, what, keys, most):
             out.append((words, f"at most ×{most} of the cost with the fewest", *found))
+    for r in of(results, "tunnel memory", gateway="Sameroof"):
+        out.append((f"memory of one of {r['tunnels']:,} tunnels in l2tpd", "at most 2,048 bytes", f"{r['tunnel']:,.0f} bytes", r["tunnel"] <= 2048))
     for r in of(results, "storm", gateway="Sameroof"):
         out.append((f"{r['peers']:,} at once behind {r['behind']}", "all up", f"{r['up']:,}", r["up"] == r["peers"]))
     return out

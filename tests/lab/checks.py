@@ -188,6 +188,10 @@ def open_ports(host, ports=(500, 4500, 1701)):
     return sorted(local & set(ports))
 
 
+def mtu_of(host, device):
+    return int(re.search(r" mtu (\d+) ", host.run("ip", "link", "show", "dev", device))[1])
+
+
 def wait_until_equal(look, wanted, seconds, what):
     """Waits until look() is what is wanted; the complaint says what it was instead."""
     try:

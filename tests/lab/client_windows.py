@@ -28,9 +28,9 @@ class WindowsClient(Client):
                        "file", "/etc/ppp/options.lab", pass_fds=(fd,))
         self.pppds[session] = self.l2tp
 
-    def another_session(self, session, patience=45):
+    def another_session(self, session, patience=45, sequencing=False):
         """A further call in the same tunnel with a PPP link of its own; to the lab's checks it is a client."""
-        self.lac.call(session, patience)
+        self.lac.call(session, patience, sequencing)
         self.start_ppp(session, patience)
         return types.SimpleNamespace(name=f"{self.name}, session {session}", user=self.user, host=self.host,
                                      device=self.device, address=self.address)

@@ -138,13 +138,13 @@ class WindowsLac:
         self.say(SCCCN)
         self.call(self.session, seconds)
 
-    def call(self, session, seconds=30):
-        """Up to ICCN; from then on data may flow."""
+    def call(self, session, seconds=30, sequencing=False):
+        """Up to ICCN, with Sequencing Required or without; from then on data may flow."""
         self.ended.pop(session, None)
         self.say(ICRQ, avp(SESSION, u16(session)), avp(15, u32(session - 1)), avp(18, u32(2)),
                  avp(1, bytes(range(16)), mandatory=False, vendor=311))
         peer_session = self.await_answer(lambda: self.calls.get(session), "ICRP", seconds, session)
-        self.say(ICCN, avp(24, u32(10_000_000)), avp(19, u32(1)), session=peer_session)
+        self.say(ICCN, avp(24, u32(10_000_000)), avp(19, u32(1)), *([avp(39, b"")] if sequencing else []), session=peer_session)
         wait_for(lambda: not self.unanswered, seconds, f"{self.name}: ICCN acknowledged")
 
     def end_call(self, session, seconds=10):

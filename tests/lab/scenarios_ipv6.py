@@ -102,7 +102,7 @@ def ipv6_inside(lab):
                 in_set = [sessions[clients[0].user]["ipv6_prefix"]]
                 checks.wait_until_equal(lambda: office(gw), in_set, 1, "the set of the administrator's")
                 dns = clients[0].host.run("rdisc6", "-1", "-w", 5000, clients[0].device, check=False)
-                if DNS not in dns or "1400" not in dns:
+                if DNS not in dns or not re.search(r"MTU *: *1400\b", dns):
                     raise Failure(f"the router was to name a DNS server and the MTU: {dns}")
                 counters = gateway.counters("l2tpd")
                 if counters["router_advertisements"] < 2 or counters["router_advertisement_failures"]:

@@ -35,7 +35,8 @@ def windows_with_equal_tunnel_ids(lab):
 @scenario(only="sameroof")
 def several_sessions_in_a_tunnel(lab):
     """Three calls in one tunnel, each with a PPP link and an address of its own, beside a neighbour with equal ids: one that ends
-    leaves the others alone, and its id is good for the next call."""
+    leaves the others alone, and its id is good for the next call. Data of the third bear sequence numbers, for which its MTU
+    has room."""
     many, neighbour = windows(lab, "a1", "a2")
     with lab.gateway() as gateway:
 
@@ -44,12 +45,15 @@ def several_sessions_in_a_tunnel(lab):
 
         lab.dial(many, neighbour)
         first = types.SimpleNamespace(**vars(many))
-        second, third = many.another_session(2), many.another_session(3)
+        second, third = many.another_session(2), many.another_session(3, sequencing=True)
         lab.prove(first, second, third, neighbour)
         if {s["ppp_address"] for s in sessions()} != {first.address, second.address, third.address}:
             raise Failure(f"each session was to be listed with its address: {sessions()}")
         if len({(s["mark"], s["tunnel"]) for s in sessions()}) != 1 or len(gateway.listed("tunnels")) != 2:
             raise Failure(f"they were to share a tunnel: {sessions()}")
+        mtus = {s["ppp_address"]: checks.mtu_of(lab.world["gw"], s["ifname"]) for s in sessions()}
+        if (mtus[first.address], mtus[third.address]) != (1400, 1398):
+            raise Failure(f"the MTU was to be what the client takes, and less with sequence numbers: {mtus}")
         many.end_session(2)
         checks.wait_until_equal(lambda: len(sessions()), 2, 20, "sessions left in the tunnel")
         lab.prove(first, third, neighbour)

@@ -9,7 +9,6 @@ from catalogue import scenario
 from client_windows import WindowsClient
 from netns import Failure
 from scenarios import goodbye
-from scenarios_ppp import mtu_of
 
 GATEWAY_6, GATEWAY_6_SECOND = "2001:db8:1::1", "2001:db8:1::2"
 
@@ -128,7 +127,7 @@ def ipv6_outside(lab):
                 raise Failure(f"the ruleset dropped packets of well-behaved clients: {gateway.drops()}")
             links = {peer["user"]: peer["ifname"] for peer in gateway.peers()}
             for client in (plain, in_udp):
-                mtu = mtu_of(gw, links[client.user])
+                mtu = checks.mtu_of(gw, links[client.user])
                 answer = inside.run("ping", "-n", "-c", 2, "-W", 10, "-M", "do", "-s", mtu - 28, client.address, check=False)
                 if " 2 received" not in answer or wire_6(lab)["fragments"]:
                     raise Failure(f"{client.name}: pings as large as its MTU, {mtu}, were lost or made fragments: {answer}")

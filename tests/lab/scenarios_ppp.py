@@ -4,12 +4,13 @@ import re
 import socket
 
 import checks
+import intruder
 from catalogue import scenario
 from netns import Failure, wait_for
 from scenarios import goodbye
 from scenarios_controls import must_fail, without
 from scenarios_settings import must_have
-from topology import INSIDE
+from topology import INSIDE, NAT_A
 
 # No word of a packet that was too large reaches its sender: TCP has to know beforehand.
 SILENT_ROUTER = """
@@ -24,10 +25,6 @@ table inet firewall {
 
 def l2tpd_log(lab):
     return lab.world["gw"].log("l2tpd").read_text()
-
-
-def mtu_of(host, device):
-    return int(re.search(r" mtu (\d+) ", host.run("ip", "link", "show", "dev", device))[1])
 
 
 def fragments_made(host):
@@ -47,7 +44,7 @@ def mtu_fits_esp(lab):
         lab.dial(*clients)
         lab.prove(*clients)
         links = {peer["user"]: peer["ifname"] for peer in gateway.peers()}
-        mtus = {user: mtu_of(gw, ifname) for user, ifname in links.items()}
+        mtus = {user: checks.mtu_of(gw, ifname) for user, ifname in links.items()}
         if mtus != expected:
             raise Failure(f"the MTUs of the links were to be {expected} and are {mtus}")
         before = fragments_made(gw)
@@ -83,10 +80,15 @@ table inet watch {{
 """
 
 
+def counted_since(before, after):
+    return {what: count - before.get(what, 0) for what, count in after.items() if count != before.get(what, 0)}
+
+
 @scenario(only="sameroof")
 def in_anothers_name(lab):
     """A client that sends from its neighbour's PPP address, or from one of the network behind the gateway, is not heard; without
-    the rule it is. A network behind it for which the gateway has a route is heard."""
+    the rule it is. A network behind it for which the gateway has a route is heard. A host behind the gateway that sends to an
+    alias, or from one and through a masquerade, is not heard either."""
     forger, victim = clients = [lab.client(name) for name in ("a1", "a2")]
     gw, inside = lab.world["gw"], lab.world["inside"]
 
@@ -119,6 +121,12 @@ def in_anothers_name(lab):
         gw.run("ip", "route", "add", "10.77.0.0/24", "dev", links[forger.user])
         if not heard_from("10.77.0.5"):
             raise Failure("the client was to be heard from the network that is routed to it")
+        gw.nft("table ip hide { chain post { type nat hook postrouting priority srcnat; policy accept; masquerade; }; }")
+        before = gateway.drops()
+        alias = gateway.peers()[0]["alias"]
+        intruder.forged(inside, INSIDE, 1701, alias, [b"to an alias"] * 3)
+        intruder.forged(inside, alias, 1701, NAT_A, [b"from an alias"] * 4)
+        checks.wait_until_equal(lambda: counted_since(before, gateway.drops()), {"to_alias": 3, "from_alias": 4}, 10, "what was dropped")
         goodbye(lab, *clients)
 
 
@@ -133,9 +141,9 @@ def mtu_follows_a_rekey(lab):
         lab.prove(*clients)
         links = {peer["user"]: peer["ifname"] for peer in gateway.peers()}
         changes.renew_with("aes256-sha512")
-        wait_for(lambda: mtu_of(gw, links["a1"]) == 1386, 20, "the MTU that fits the new transform")
-        if mtu_of(gw, links["a2"]) != 1400:
-            raise Failure(f"the neighbour's MTU was to stay: {mtu_of(gw, links['a2'])}")
+        wait_for(lambda: checks.mtu_of(gw, links["a1"]) == 1386, 20, "the MTU that fits the new transform")
+        if checks.mtu_of(gw, links["a2"]) != 1400:
+            raise Failure(f"the neighbour's MTU was to stay: {checks.mtu_of(gw, links['a2'])}")
         segments = gw.run("nft", "list", "map", "inet", "sameroof", "mss")
         must_have("the map mss", segments, rf'"{links["a1"]}" : 1346', rf'"{links["a2"]}" : 1360')
         before = fragments_made(gw)

@@ -267,7 +267,7 @@ Findings check_pool(const HostFacts& facts, const config::Config& config) {
 Findings check_mtu(const HostFacts& facts, const config::Config& config) {
   if (!serves_ppp(config)) return {};
   // What ESP in UDP, L2TP and PPP add at most (kernel.md §6), and what Apple's and IPv6 want inside.
-  constexpr std::uint32_t overhead = 102, least = 1280;
+  constexpr std::uint32_t overhead = 98, least = 1280;
   Findings out;
   for (const auto* uplink : uplinks(facts)) {
     const auto path = std::min<std::uint32_t>(uplink->mtu, config.ppp.path_mtu);

@@ -37,7 +37,10 @@ std::map<std::string, std::string> parts_of(std::string_view listing) {
   return out;
 }
 
-constexpr const char* reload_table = "load the ruleset again: systemctl reload-or-restart sameroof-nft";
+constexpr const char* load_table = "load the ruleset: systemctl reload-or-restart sameroof-nft";
+// Loading it again over another version's would leave that one's chains.
+constexpr const char* replace_table =
+    "load the ruleset anew, which disturbs nobody for long: systemctl restart sameroof-nft";
 
 bool wants_ipsec(const config::Config& config) { return config.l2tp.cleartext != config::Cleartext::only; }
 
@@ -46,7 +49,7 @@ bool wants_ipsec(const config::Config& config) { return config.l2tp.cleartext !=
 Findings check_table(std::string_view installed, std::string_view shipped) {
   if (installed.empty())
     return {{"table", Severity::error,
-             "the nftables table inet sameroof is not there: no client gets through", reload_table}};
+             "the nftables table inet sameroof is not there: no client gets through", load_table}};
   const auto there = parts_of(installed), wanted = parts_of(shipped);
   std::vector<std::string> differing;
   for (const auto& [name, text] : wanted) {
@@ -61,7 +64,7 @@ Findings check_table(std::string_view installed, std::string_view shipped) {
                "the nftables table inet sameroof is not as this version and its configuration want it: {} "
                "is different",
                fmt::join(differing, ", ")),
-           reload_table}};
+           replace_table}};
 }
 
 Findings check_firewall(const Firewall& others, const config::Config& config) {

@@ -190,7 +190,8 @@ std::vector<std::string> included(const Files& files, std::string_view from, std
   if (!path.starts_with('/')) path = std::string(from.substr(0, from.rfind('/') + 1)) + path;
   std::vector<std::string> out;
   for (const auto& [name, content] : files) {
-    if (::fnmatch(path.c_str(), name.c_str(), FNM_PATHNAME) == 0 && name != from) out.push_back(name);
+    if (::fnmatch(path.c_str(), name.c_str(), FNM_PATHNAME | FNM_PERIOD) == 0 && name != from)
+      out.push_back(name);
   }
   return out;
 }

@@ -26,6 +26,8 @@ using namespace std::string_literals;
 
 inline base::Address address(const char* text) { return *base::Address::parse(text); }
 
+inline const char* words_for(IfName name) { return name == IfName::anothers ? ", now another's" : ""; }
+
 class PretendPppd : public ::testing::Test {
  protected:
   PretendPppd() {
@@ -57,7 +59,8 @@ class PretendPppd : public ::testing::Test {
                   refused_.push_back(std::string(name_of(refusal)) + " " + std::string(user));
                 },
             .up = [this](const SessionRecord& s) { heard_.push_back("up " + s.ifname); },
-            .down = [this](SessionRecord& s) { heard_.push_back("down " + s.ifname); },
+            .down = [this](SessionRecord& s,
+                           IfName name) { heard_.push_back("down " + s.ifname + words_for(name)); },
             .over =
                 [this](const SessionRecord& s, std::string_view why) {
                   heard_.push_back("over " + s.ifname + ": " + std::string(why));
@@ -69,7 +72,9 @@ class PretendPppd : public ::testing::Test {
                   heard_.push_back("ipv6 up " + s.ifname + ": " + s.prefix.to_string() + " of " +
                                    s.account.name);
                 },
-            .ipv6_down = [this](const Ipv6Record& s) { heard_.push_back("ipv6 down " + s.ifname); }});
+            .ipv6_down = [this](
+                             const Ipv6Record& s,
+                             IfName name) { heard_.push_back("ipv6 down " + s.ifname + words_for(name)); }});
   }
   ~PretendPppd() override {
     for (const auto& [id, session] : sessions_) ::kill(session.pid, SIGKILL);

@@ -338,11 +338,12 @@ TEST(Import, PatternsAndDepthsThatNobodyMeantEnd) {
     return out;
   };
   const auto conns = "include /" + many + "b\ninclude ipsec.?/[a-c]*\n", name = "/" + std::string(250, 'a'),
-             sections = deep(500'000), few = deep(16);
+             sections = "include conf.d/*.conf\n" + deep(500'000), few = deep(16);
   const auto setup = read_setup(files({{"/etc/ipsec.conf", conns},
                                        {name.c_str(), "conn x\n"},
                                        {"/etc/ipsec.d/below/a", "conn y\n auto=add\n type=tunnel\n"},
                                        {"/etc/ipsec.d/b", "conn z\n auto=add\n type=tunnel\n"},
+                                       {"/etc/swanctl/conf.d/.old.conf", "secrets { ike { secret = x } }\n"},
                                        {"/etc/swanctl/swanctl.conf", sections}}));
   EXPECT_THAT(setup.sources, ElementsAre("/etc/ipsec.conf", "/etc/ipsec.d/b", "/etc/swanctl/swanctl.conf"));
   EXPECT_THAT(setup.lost, Contains(HasSubstr("sections within sections, more than 16 deep")));
