@@ -361,7 +361,9 @@ class Script {
   }
 
   void end() {
-    for (int i = 0; i < 100; ++i) {
+    // What is under way when the configuration changes is looked at again: a step may leave as much to do as
+    // there are exchanges.
+    for (std::size_t i = 0; i < most_steps * most_half_open && kernel_.next_completion(); ++i) {
       complete(false);
       pump();
     }
