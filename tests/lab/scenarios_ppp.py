@@ -126,7 +126,10 @@ def in_anothers_name(lab):
         alias = gateway.peers()[0]["alias"]
         intruder.forged(inside, INSIDE, 1701, alias, [b"to an alias"] * 3)
         intruder.forged(inside, alias, 1701, NAT_A, [b"from an alias"] * 4)
-        checks.wait_until_equal(lambda: counted_since(before, gateway.drops()), {"to_alias": 3, "from_alias": 4}, 10, "what was dropped")
+        try:
+            checks.wait_until_equal(lambda: counted_since(before, gateway.drops()), {"to_alias": 3, "from_alias": 4}, 10, "what was dropped")
+        finally:
+            gw.nft("delete table ip hide")
         goodbye(lab, *clients)
 
 
