@@ -117,6 +117,7 @@ def ipv6_inside(lab):
                 checks.wait_until_equal(lambda: office(gw), [], 20, "the set of the administrator's")
                 checks.wait_until_equal(lambda: gateway.status("l2tpd")["gauges"]["ipv6_prefixes_in_use"], 0, 20,
                                         "prefixes of sessions that have gone")
+                gw.nft("delete table ip6 firewall")
         finally:
             checks.close_server(server)
 
