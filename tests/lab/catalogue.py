@@ -17,7 +17,8 @@ def scenario(*groups, only=None, seconds=SECONDS_EACH, places=PLACES, kernels="e
     """Registers a scenario. `groups`: "all" (the default) is the normal run, "long" what `tests/run --all` adds to it (such as
     what another scenario shows along with more), "basic" what must hold wherever the gateway stands; `only` names the gateway
     it is meant for; `seconds` is what a slow machine may need; `places`: behind which routers the gateway may stand
-    (gateway_place.py); `kernels`: "one" for what is shown by the daemons alone, so that one kernel does (run --share)."""
+    (gateway_place.py); `kernels`: "one" where the kernels have no part of their own in what is shown, so that one of them
+    does (run --share)."""
 
     def register(function):
         name = function.__name__

@@ -33,16 +33,18 @@ def each(work, items):
 
 
 def wait_for(condition, seconds, what, every=0.1):
-    """Polls until condition() is truthy and returns that; says `what` was awaited otherwise. `every` so many seconds:
-    a guest is slow, and processes that ask take their time from those that are asked about."""
+    """Polls until condition() is truthy and returns that; says `what` was awaited otherwise. `every` so many seconds, or
+    less often: a guest is slow, and asking takes its time from those that are asked about, so it takes a quarter at most."""
     deadline = time.monotonic() + seconds
     while True:
+        asked = time.monotonic()
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        answered = time.monotonic()
+        if answered > deadline:
             raise Failure(f"{what}: not within {seconds} s")
-        time.sleep(every)
+        time.sleep(max(every, 3 * (answered - asked)))
 
 
 class Host:

@@ -88,7 +88,7 @@ def host_without_nat(lab):
         raise Failure(f"expected {used} in both directions and no {unused}: {wire}")
 
 
-@scenario("all", "basic")
+@scenario("all", "basic", kernels="one")
 def second_address(lab):
     """Two clients of one NAT dial the gateway's second address, and all answers come from there."""
     clients = [lab.client(name, remote=GATEWAY_SECOND) for name in ("a1", "a2")]
@@ -101,7 +101,7 @@ def second_address(lab):
         raise Failure(f"answers came from the wrong address: {wire}")
 
 
-@scenario("all", "basic")
+@scenario("all", "basic", kernels="one")
 def both_addresses(lab):
     """Two clients of one NAT, each dialling another address of the gateway."""
     clients = [lab.client("a1"), lab.client("a2", remote=GATEWAY_SECOND)]
@@ -139,7 +139,7 @@ def cleartext_beside_ipsec(lab):
         raise Failure(f"each client was to use its own way: {wire}")
 
 
-@scenario("all", "basic")
+@scenario("all", "basic", kernels="one")
 def cleartext_refused(lab):
     """By default an SCCRQ in clear text gets no answer at all, and the IPsec client beside it works."""
     client = lab.client("a1")
@@ -172,14 +172,14 @@ table inet firewall {
 """
 
 
-@scenario("all", "basic")
+@scenario("all", "basic", kernels="one")
 def stateful_firewall(lab):
     """The gateway has a dropping, stateful firewall and masquerades on its uplink; two clients behind one NAT."""
     lab.world["gw"].nft(FIREWALL)
     work(lab, "a1", "a2")
 
 
-@scenario("all", "basic", places=("none", "one-to-one"))
+@scenario("all", "basic", places=("none", "one-to-one"), kernels="one")
 def web_both_ways(lab):
     """While four clients are up, the gateway and a client's NAT router can fetch web pages from one another."""
     clients = [lab.client(name) for name in lab.crowd("a1", "a2", "a3", "b1")]

@@ -16,7 +16,7 @@ def try_each(lab, proposals):
             lab.hang_up(*clients)
 
 
-@scenario("all", "ciphers")
+@scenario("all", "ciphers", kernels="one")
 def esp_ciphers(lab):
     """ESP with AES-GCM, and AES-CBC with SHA-256, SHA-1."""
     ike = "aes256-sha256-modp2048"

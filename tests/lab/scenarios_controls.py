@@ -56,7 +56,7 @@ def breaks(what, proofs, breaking, repairing):
         proof()
 
 
-@scenario("all", "control", only="sameroof", places=("none",))
+@scenario("all", "control", only="sameroof", places=("none",), kernels="one")
 def broken_one_by_one(lab):
     """Two clients work. Without the rules that turn marks into aliases, aliases into NAT addresses, our address into near
     ends or back, or when all answers leave from the first address, neither works; where a policy names the NAT, its web page
@@ -84,7 +84,7 @@ def broken_one_by_one(lab):
         checks.close_server(server)
 
 
-@scenario("all", "control", only="sameroof")
+@scenario("all", "control", only="sameroof", kernels="one")
 def killed_daemons(lab):
     """Daemons that are killed leave things behind, which the lab sees, and the next ones clean that up."""
     clients = [lab.client(name) for name in ("a1", "a2")]
@@ -166,7 +166,7 @@ def broken_latch(lab):
     return str(complaint)
 
 
-@scenario("all", "control", only="sameroof", places=("none",))
+@scenario("all", "control", only="sameroof", places=("none",), kernels="one")
 def broken_leak_guard(lab):
     """Without the rules that guard against it, the same goes out in clear text, and the lab sees it."""
     client = lab.client("a1")

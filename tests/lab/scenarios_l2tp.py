@@ -139,7 +139,7 @@ def clear_text_beside_two_secure(lab):
         return f"dropped: {drops}"
 
 
-@scenario(only="sameroof", places=("none", "one-to-one"))
+@scenario(only="sameroof", places=("none", "one-to-one"), kernels="one")
 def clear_text_only(lab):
     """cleartext = "only": without ikd, two clients of one NAT and one without any; nobody else is answered on 500 and 4500."""
     clients = windows(lab, "a1", ipsec=False) + [lab.client(name, ipsec=False) for name in ("a2", "pub")]
@@ -153,7 +153,7 @@ def clear_text_only(lab):
         lab.hang_up(*clients)
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def peer_that_ends_takes_its_tunnel_along(lab):
     """A client's IKE says goodbye while its L2TP says nothing: the tunnel and the session are gone at once, the neighbour's are
     not, and nothing of it goes in clear text."""

@@ -126,7 +126,7 @@ def nat_moves(lab):
         nat.ip(f"addr del {NAT_A_SECOND}/25 dev wan")
 
 
-@scenario()
+@scenario(kernels="one")
 def gateway_behind_one_to_one(lab):
     """A gateway with a private address behind a 1:1 NAT that says "echo": three clients behind a NAT and one without
     any see no NAT before the gateway and one before themselves."""
@@ -146,7 +146,7 @@ def gateway_behind_one_to_one(lab):
         raise Failure(f"everything was to go in UDP: {wire}")
 
 
-@scenario()
+@scenario(kernels="one")
 def gateway_behind_port_forward(lab):
     """A gateway behind a router that forwards UDP 500 and 4500, and tells the truth about it: clients of two NATs and
     one without any; its keepalives hold its own NAT open."""

@@ -32,7 +32,7 @@ def fragments_made(host):
     return int(rows[1][rows[0].index("FragCreates")])
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def mtu_fits_esp(lab):
     """The PPP MTU follows from the ESP transform: packets of that size go through whole, and ESP is never in fragments;
     TCP fits without path MTU discovery, and without the clamp it would not."""
@@ -84,7 +84,7 @@ def counted_since(before, after):
     return {what: count - before.get(what, 0) for what, count in after.items() if count != before.get(what, 0)}
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def in_anothers_name(lab):
     """A client that sends from its neighbour's PPP address, or from one of the network behind the gateway, is not heard; without
     the rule it is. A network behind it for which the gateway has a route is heard. A host behind the gateway that sends to an
@@ -133,7 +133,7 @@ def in_anothers_name(lab):
         goodbye(lab, *clients)
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def mtu_follows_a_rekey(lab):
     """A client's new keys come with another transform, which takes more room: its link's MTU and segment size fall, its
     neighbour's do not, and packets of the new size go through whole."""

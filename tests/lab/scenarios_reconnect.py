@@ -44,7 +44,7 @@ def comes_back(lab, name):
     return client
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def crash_and_reconnect(lab):
     """A client's daemons are killed with -9 and started again, once behind the port its NAT knows it by and once behind
     a new one: each time it is back within 30 s, and its neighbour behind the same NAT loses not one ping."""

@@ -84,7 +84,7 @@ def rekey_by_gateway(lab):
         wait_for(lambda: "proto esp" not in lab.world["gw"].run("ip", "xfrm", "state"), 40, "all SAs of rekeyed peers gone")
 
 
-@scenario()
+@scenario(kernels="one")
 def rekey_by_volume(lab):
     """An SA of the gateway's reaches its soft byte limit: a transfer goes on under new keys, and neither the client nor
     its neighbour behind the same NAT loses a ping."""

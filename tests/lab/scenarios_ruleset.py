@@ -93,7 +93,7 @@ def flushed_ruleset(lab):
         internet.nft("delete table ip watch")
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def flushed_ruleset_of_another_daemon(lab):
     """xl2tpd serves clear text beside IPsec, and goes on doing so when the ruleset was flushed and loaded again, or somebody
     empties the set that allows it."""

@@ -224,7 +224,7 @@ def identities(client):
     return by_udp.decode(), by_tcp.decode()
 
 
-@scenario(only="sameroof", places=("none", "one-to-one"))
+@scenario(only="sameroof", places=("none", "one-to-one"), kernels="one")
 def service_by_saref(lab):
     """Two clients behind one NAT speak UDP and TCP, from one and the same port, to servers over libsaref, which tell them apart
     and name the identity that each has proved to IKE."""

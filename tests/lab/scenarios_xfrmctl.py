@@ -334,7 +334,7 @@ def interrupted(gateway, number):
     gw.log("self-test").write_text("")
 
 
-@scenario(only="sameroof", places=("none",), seconds=300)
+@scenario(only="sameroof", places=("none",), seconds=300, kernels="one")
 def doctor_self_test(lab):
     """Beside a gateway that serves a client, xfrmctl doctor --self-test serves two behind one NAT; without the rule that gives them
     aliases it says who got no answer and why. Interrupted, it leaves nothing behind; and the gateway's own client notices nothing."""
