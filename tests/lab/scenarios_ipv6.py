@@ -2,11 +2,14 @@
 
 import contextlib
 import json
+import os
 import re
+import signal
 
 import checks
 from catalogue import scenario
-from netns import Failure, wait_for
+from client import IP_UP
+from netns import Failure, stop, wait_for
 from scenarios import goodbye
 from scenarios_controls import must_fail
 
@@ -117,6 +120,57 @@ def ipv6_inside(lab):
                 checks.wait_until_equal(lambda: office(gw), [], 20, "the set of the administrator's")
                 checks.wait_until_equal(lambda: gateway.status("l2tpd")["gauges"]["ipv6_prefixes_in_use"], 0, 20,
                                         "prefixes of sessions that have gone")
+                gw.nft("delete table ip6 firewall")
+        finally:
+            checks.close_server(server)
+
+
+@contextlib.contextmanager
+def noticed_by_ipv6(client):
+    """The client's pppd runs one script when IPCP is up and another when IPV6CP is."""
+    script = client.host.etc / "ppp/ipv6-up"
+    client.host.write("ppp/ipv6-up", IP_UP.format(inside=INSIDE).replace("ip route", "ip -6 route").replace("/32", "/128"))
+    script.chmod(0o755)
+    try:
+        yield
+    finally:
+        script.unlink()
+
+
+@scenario(only="sameroof", kernels="one")
+def ipv6_alone(lab):
+    """A client that refuses IPCP is served with IPv6 alone: it reaches the host inside, it is in its nftables set, and may
+    not speak for another prefix. Its pppd on the gateway is killed, and another session takes the interface's name: the
+    set holds the new prefix alone, and nothing of either is left at the end."""
+    client = lab.client("a1", ppp_options=f"{PPP_OPTIONS}\nnoip")
+    gw, inside = lab.world["gw"], lab.world["inside"]
+    with ipv6_behind_the_gateway(lab, client), noticed_by_ipv6(client):
+        server = checks.serve(inside, checks.TRANSFER_PORT, checks.mirror, address=INSIDE)
+        try:
+            gw.nft("table ip6 firewall { set office { type ipv6_addr; flags interval; }; }")
+            users = {client.user: {"nft_sets": ["ip6 firewall office"]}}
+            with lab.gateway(settings={"ppp": {"ipv6_prefix": PREFIX}}, users=users) as gateway:
+                client.up(90)
+                for turn in range(2):
+                    await_address(client)
+                    (session,) = gateway.listed("sessions")
+                    prefix = session["ipv6_prefix"]
+                    seen = reach_inside(client)
+                    if not seen.startswith(prefix.removesuffix("::/64") + ":"):
+                        raise Failure(f"{client.name}: has {prefix}, and was seen as {seen}")
+                    checks.wait_until_equal(lambda: office(gw), [prefix], 5, "the set of the administrator's")
+                    before = gateway.drops().get("foreign_source", 0)
+                    speak_for(client, PREFIX.replace("00::/56", "ff::/64"))
+                    if gateway.drops() != {"foreign_source": before + 3}:
+                        raise Failure(f"what came from a foreign prefix was to be dropped: {gateway.drops()}")
+                    if turn == 0:
+                        (pppd,) = (pid for pid, name in gw.processes().items() if name == "pppd")
+                        os.kill(pppd, signal.SIGKILL)
+                        wait_for(lambda: "pppd" not in client.host.processes().values(), 30, f"{client.name}: told of it")
+                        stop(client.l2tp)
+                        client.start_l2tp(90)
+                goodbye(lab, client)
+                checks.wait_until_equal(lambda: (routes(gw), office(gw)), ([], []), 20, "routes and prefixes of those gone")
                 gw.nft("delete table ip6 firewall")
         finally:
             checks.close_server(server)
