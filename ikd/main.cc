@@ -23,7 +23,7 @@ struct Arguments {
   std::string secrets = "/etc/sameroof/secrets.toml";
   ikd::BrokerOptions broker;
   int packets = -1;
-  bool ruleset = false, check = false, verbose = false;
+  bool ruleset = false, check = false, wanted = false, verbose = false;
 };
 
 int complain(const base::Error& error, int status) {
@@ -42,7 +42,14 @@ int parse_packets(int channel) {
   std::_Exit(0);
 }
 
+/// A configuration that says nothing of it wants us, too: what is wrong with it a start says.
+int wanted(const Arguments& arguments) {
+  const auto config = config::load(arguments.config);
+  return config && config->l2tp.cleartext == config::Cleartext::only ? 1 : 0;
+}
+
 int run(const Arguments& arguments) {
+  if (arguments.wanted) return wanted(arguments);
   if (arguments.verbose) base::set_log_level(base::Severity::debug);
   if (arguments.packets >= 0) return parse_packets(arguments.packets);
   if (arguments.ruleset) {
@@ -57,9 +64,9 @@ int run(const Arguments& arguments) {
   if (!loaded) return complain(loaded.error(), bad_configuration);
   if (arguments.check) return 0;
   if (loaded->config.l2tp.cleartext == config::Cleartext::only)
-    return complain(
-        config::complaint(loaded->config, 0, "l2tp.cleartext", "\"only\" leaves nothing for ikd to do"),
-        bad_configuration);
+    return complain(config::complaint(loaded->config, loaded->config.l2tp.line, "l2tp.cleartext",
+                                      "\"only\" leaves nothing for ikd to do"),
+                    bad_configuration);
   options.command = {std::filesystem::read_symlink("/proc/self/exe")};
   if (arguments.verbose) options.command.push_back("--verbose");
   auto broker = ikd::BrokerProcess::start(std::move(*loaded), options);
@@ -81,6 +88,8 @@ int main(int argc, char** argv) {
   app.add_option("--launcher", arguments.broker.launcher,
                  "the socket behind which a service manager starts the process that reads packets");
   app.add_flag("--check", arguments.check, "read the configuration, complain or not, and exit");
+  app.add_flag("--wanted", arguments.wanted,
+               "exit with 1 where the configuration has nothing for ikd to do, with 0 otherwise");
   app.add_flag("--ruleset", arguments.ruleset, "print the nftables ruleset for the configuration and exit");
   app.add_option("--packets", arguments.packets)->group("");  // how ikd starts its other process
   app.add_flag("--verbose", arguments.verbose, "log what is of interest to developers");

@@ -18,7 +18,7 @@ struct Arguments {
   std::string config = "/etc/sameroof/sameroof.toml";
   std::string secrets = "/etc/sameroof/secrets.toml";
   std::string run_dir = "/run/sameroof";
-  bool verbose = false;
+  bool wanted = false, verbose = false;
 };
 
 int refuse(const base::Error& error, Exit status = failed) {
@@ -40,16 +40,24 @@ base::Result<l2tpd::Configuration> load(const Arguments& arguments) {
   auto secrets = config::load_secrets(arguments.secrets);
   if (!secrets) return tl::unexpected(secrets.error());
   if (const auto checked = config::check(*config, *secrets); !checked) return tl::unexpected(checked.error());
+  secrets->psk.clear();  // ikd's alone
   return l2tpd::Configuration{std::move(*config), std::move(*secrets)};
 }
 
+/// A configuration that says nothing of it wants us, too: what is wrong with it a start says.
+int wanted(const Arguments& arguments) {
+  const auto config = config::load(arguments.config);
+  return config && config->l2tp.lns == config::Lns::external ? failed : good;
+}
+
 int run(const Arguments& arguments) {
+  if (arguments.wanted) return wanted(arguments);
   auto files = load(arguments);
   if (!files) return refuse(files.error(), misconfigured);
   if (files->config.l2tp.lns == config::Lns::external)
-    return refuse(
-        {"l2tp.lns is \"external\": another daemon serves L2TP, and there is nothing for l2tpd to do"},
-        misconfigured);
+    return refuse(config::complaint(files->config, files->config.l2tp.line, "l2tp.lns",
+                                    "\"external\" leaves nothing for l2tpd to do"),
+                  misconfigured);
   raise_descriptor_limit();
   os::Loop loop;
   l2tpd::Daemon daemon(
@@ -73,6 +81,8 @@ int main(int argc, char** argv) {
   app.add_option("--config", arguments.config, "the configuration")->capture_default_str();
   app.add_option("--secrets", arguments.secrets, "the secrets")->capture_default_str();
   app.add_option("--run-dir", arguments.run_dir, "where the control sockets are")->capture_default_str();
+  app.add_flag("--wanted", arguments.wanted,
+               "exit with 1 where the configuration has nothing for l2tpd to do, with 0 otherwise");
   app.add_flag("--verbose", arguments.verbose, "also log what pppd negotiates");
   try {
     app.parse(argc, argv);
