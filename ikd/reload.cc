@@ -63,13 +63,13 @@ void tell_by_name(std::vector<std::string>& out, std::string_view what, const st
 }  // namespace
 
 base::Result<void> check_reload(const Config& before, const Config& after) {
-  const auto refuse = [&](std::string_view key) {
-    return tl::unexpected(config::complaint(after, 0, key, "changes at a restart only"));
+  const auto refuse = [&](config::Line line, std::string_view key) {
+    return tl::unexpected(config::complaint(after, line, key, "changes at a restart only"));
   };
-  if (before.marks != after.marks) return refuse("marks");
-  if (before.ike.listen != after.ike.listen) return refuse("ike.listen");
-  if (l2tp_of(before) != l2tp_of(after)) return refuse("l2tp");
-  if (before.services != after.services) return refuse("service");
+  if (before.marks != after.marks) return refuse(after.marks.line, "marks");
+  if (before.ike.listen != after.ike.listen) return refuse(after.ike.line, "ike.listen");
+  if (l2tp_of(before) != l2tp_of(after)) return refuse(after.l2tp.line, "l2tp");
+  if (before.services != after.services) return refuse({}, "service");
   return {};
 }
 

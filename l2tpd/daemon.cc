@@ -37,6 +37,8 @@ l2tp::Settings settings_from(const config::Config& config, const config::Secrets
   return settings;
 }
 
+std::string radius_folder(const DaemonOptions& options) { return options.run_dir + "/radius"; }
+
 /// What is missing for ppp.ipv6_prefix: an error, or where somebody may still mend it only a warning.
 base::Result<void> prepare_ipv6(const config::Ppp& ppp, Ipv6Links& links) {
   if (!ppp.ipv6_prefix) return {};
@@ -85,6 +87,7 @@ Daemon::~Daemon() {
   latch_->flush_links();
   latch_->set_cleartext(nft::Cleartext::refused);
   latch_->set_latch(nft::Latch::off);
+  remove_radius_files(radius_folder(options_));
 }
 
 base::Result<void> Daemon::start() {
@@ -123,7 +126,7 @@ base::Result<void> Daemon::start() {
   if (const auto done = fill_sets(); !done) return nl::as_base(done.error());
 
   if (config_.ppp.users == config::UserSource::radius) {
-    auto written = write_radius_files(options_.run_dir + "/radius", config_, secrets_);
+    auto written = write_radius_files(radius_folder(options_), config_, secrets_);
     if (!written) return tl::unexpected(written.error());
     radius_file_ = std::move(*written);
   }
@@ -516,7 +519,7 @@ base::Result<std::string> Daemon::reload() {
   if (!fresh) good = tl::unexpected(fresh.error());
   if (good) good = prepare_ipv6(fresh->config.ppp, ipv6_links_);
   if (good && fresh->config.ppp.users == config::UserSource::radius) {
-    auto written = write_radius_files(options_.run_dir + "/radius", fresh->config, fresh->secrets);
+    auto written = write_radius_files(radius_folder(options_), fresh->config, fresh->secrets);
     if (!written) good = tl::unexpected(written.error());
   }
   if (!good) {

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -160,6 +161,11 @@ base::Result<std::string> write_radius_files(const std::string& folder, const co
       return tl::unexpected(written.error());
   }
   return folder + "/radius.conf";
+}
+
+void remove_radius_files(const std::string& folder) {
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
 }
 
 std::chrono::seconds longest_accounting(const config::Radius& radius) {

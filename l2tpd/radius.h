@@ -23,6 +23,9 @@ std::string radius_dictionary();
 base::Result<std::string> write_radius_files(const std::string& folder, const config::Config& config,
                                              const config::Secrets& secrets);
 
+/// With the secrets in them, when no pppd needs them any more.
+void remove_radius_files(const std::string& folder);
+
 /// How long a pppd may be busy telling the servers that its session has ended.
 std::chrono::seconds longest_accounting(const config::Radius& radius);
 

@@ -23,11 +23,11 @@ std::vector<std::string_view> changed_sections(const config::Config& before, con
 }  // namespace
 
 base::Result<void> check_reload(const config::Config& before, const config::Config& after) {
-  const auto refuse = [&](std::string_view section) {
-    return tl::unexpected(config::complaint(after, 0, section, "changes at a restart only"));
+  const auto refuse = [&](config::Line line, std::string_view section) {
+    return tl::unexpected(config::complaint(after, line, section, "changes at a restart only"));
   };
-  if (before.marks != after.marks) return refuse("marks");
-  if (before.l2tp != after.l2tp) return refuse("l2tp");
+  if (before.marks != after.marks) return refuse(after.marks.line, "marks");
+  if (before.l2tp != after.l2tp) return refuse(after.l2tp.line, "l2tp");
   return {};
 }
 

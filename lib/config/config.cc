@@ -68,7 +68,7 @@ base::Result<void> check_radius(const Config& config, const Secrets& secrets) {
       if (secrets.radius.contains(address)) continue;
       const auto why =
           fmt::format("{} has no secret: the secrets file has no such key under [radius]", address);
-      return tl::unexpected(complaint(config, 0, "radius", why));
+      return tl::unexpected(complaint(config, radius.line, "radius", why));
     }
   }
   return {};
@@ -103,8 +103,8 @@ const User* Config::user(std::string_view name) const {
 base::Result<void> check(const Config& config, const Secrets& secrets) {
   if (config.ike.psks.empty() && config.ike.certificates.empty() &&
       config.l2tp.cleartext != Cleartext::only) {
-    return tl::unexpected(
-        complaint(config, 0, "ike", "at least one [[ike.psk]] or [[ike.certificate]] is needed"));
+    return tl::unexpected(complaint(config, config.ike.line, "ike",
+                                    "at least one [[ike.psk]] or [[ike.certificate]] is needed"));
   }
   for (const auto& psk : config.ike.psks) {
     if (secrets.psk.contains(psk.name)) continue;
@@ -136,6 +136,11 @@ base::Result<base::Secret> read_secret_file(const std::string& path) {
   if (const auto mode = file->status.st_mode & 07777; mode & 0177) {
     return base::fail(
         fmt::format("{} has mode {:04o}: nobody but its owner may read or write it (chmod 600)", path, mode));
+  }
+  // The daemons may not read what is another's, whatever root may who tries the configuration.
+  if (const auto owner = file->status.st_uid; owner != ::geteuid()) {
+    return base::fail(
+        fmt::format("{} belongs to user {}, and must to user {} (chown)", path, owner, ::geteuid()));
   }
   return read_all(*file, path);
 }

@@ -41,6 +41,7 @@ struct Marks {
   std::uint32_t mask = 0x0fffff00;                       ///< one run of bits
   base::Prefix alias{base::Address::v4(0xf0000000), 8};  ///< IPv4
   std::chrono::seconds quarantine{300};                  ///< before a number is given out again
+  Line line = {};
 
   /// How many peers there can be: numbers 1 to capacity(). Number 0 would be "no mark", the last one a
   /// broadcast address.
@@ -133,6 +134,7 @@ struct Ike {
   bool revocation_required = false;
   std::vector<OwnCertificate> own_certificates;
   std::vector<CertificateClass> certificates;
+  Line line = {};
 
   bool operator==(const Ike&) const = default;
 };
@@ -163,6 +165,7 @@ struct L2tp {
   ExternalLookup external_lookup = ExternalLookup::alias;
   std::chrono::seconds hello{60};           ///< silence before HELLO (RFC 2661 §5.5); zero: never
   std::chrono::seconds hello_timeout{300};  ///< how long a HELLO waits for its answer before the tunnel ends
+  Line line = {};
 
   bool operator==(const L2tp&) const = default;
 };
@@ -202,6 +205,7 @@ struct Ppp {
   std::uint16_t path_mtu = 1492;     ///< what any way to a client carries, as far as we know: that of DSL
   Limits limits;
   std::string plugin = "/usr/lib/sameroof/sameroof-pppd.so";
+  Line line = {};
 
   bool operator==(const Ppp&) const = default;
 };
@@ -214,6 +218,7 @@ struct Radius {
   std::string nas_identifier = "sameroof";
   std::chrono::seconds timeout{3};  ///< for an answer to one try
   std::uint32_t tries = 3;          ///< of each server
+  Line line = {};
 
   bool operator==(const Radius&) const = default;
 };

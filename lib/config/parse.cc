@@ -29,6 +29,7 @@ void read_mask(const Entry& e, std::uint32_t& out) {
 }
 
 void read_marks(const Entry& section, Marks& out) {
+  out.line = section.line();
   for (const auto& [key, e] : section.keys()) {
     if (key == "mask")
       read_mask(e, out.mask);
@@ -178,6 +179,7 @@ void read_kilobytes(const Entry& e, std::uint64_t& out) {
 }
 
 void read_ike(const Entry& section, Ike& out) {
+  out.line = section.line();
   for (const auto& [key, e] : section.keys()) {
     if (key == "listen")
       read_listen(e, out.listen);
@@ -228,6 +230,7 @@ void read_ike(const Entry& section, Ike& out) {
 }
 
 void read_l2tp(const Entry& section, L2tp& out) {
+  out.line = section.line();
   for (const auto& [key, e] : section.keys()) {
     if (key == "listen") {
       read_listen(e, out.listen);
@@ -272,7 +275,8 @@ void read_service(const Entry& table, std::vector<Service>& out) {
 }
 
 /// What no section can judge alone.
-void compare_sections(const Config& config, Complaints& complaints, int ppp_line, int ike_line) {
+void compare_sections(const Config& config, Complaints& complaints) {
+  const auto ppp_line = config.ppp.line, ike_line = config.ike.line;
   const auto& alias = config.marks.alias;
   const auto& pool = config.ppp.pool;
   if (ppp_line != 0 && (alias.contains(pool.network) || pool.contains(alias.network))) {
@@ -315,17 +319,16 @@ void compare_sections(const Config& config, Complaints& complaints, int ppp_line
 Config read(const toml::table& root, std::string_view file_name, Complaints& complaints) {
   Config out;
   out.file_name = file_name;
-  int ppp_line = 0, ike_line = 0;
   std::vector<Entry> of_l2tpd;
   for (const auto& [key, e] : Entry("", root, 1, complaints).keys()) {
     if (key == "marks")
       read_marks(e, out.marks);
     else if (key == "ike")
-      read_ike(e, out.ike), ike_line = e.line();
+      read_ike(e, out.ike);
     else if (key == "l2tp")
       read_l2tp(e, out.l2tp);
     else if (key == "ppp")
-      read_ppp(e, out.ppp), ppp_line = e.line();
+      read_ppp(e, out.ppp);
     else if (key == "service")
       for (const auto& table : e.elements()) read_service(table, out.services);
     else if (key == "hooks")
@@ -337,12 +340,13 @@ Config read(const toml::table& root, std::string_view file_name, Complaints& com
     else
       e.refuse("unknown key");
   }
-  if (ppp_line == 0 && out.l2tp.lns == Lns::l2tpd) complaints.add(1, "ppp", "the section [ppp] is missing");
+  if (out.ppp.line == 0 && out.l2tp.lns == Lns::l2tpd)
+    complaints.add(1, "ppp", "the section [ppp] is missing");
   // Somebody would rely on them. [ppp] and [[user]] only stay behind when l2tp.lns changes.
   for (const auto& e : of_l2tpd) {
     if (out.l2tp.lns == Lns::external) e.refuse("serves l2tpd only, and l2tp.lns is \"external\"");
   }
-  if (complaints.none()) compare_sections(out, complaints, ppp_line, ike_line);
+  if (complaints.none()) compare_sections(out, complaints);
   return out;
 }
 

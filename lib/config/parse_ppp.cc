@@ -105,6 +105,7 @@ bool read_limit(std::string_view key, const Entry& e, Limits& out) {
 }  // namespace
 
 void read_ppp(const Entry& section, Ppp& out) {
+  out.line = section.line();
   std::optional<base::Address> local;
   std::optional<base::Prefix> pool;
   for (const auto& [key, e] : section.keys()) {

@@ -37,6 +37,7 @@ void read_servers(const Entry& e, std::uint16_t default_port, std::vector<base::
 }  // namespace
 
 void read_radius(const Entry& section, Radius& out) {
+  out.line = section.line();
   for (const auto& [key, e] : section.keys()) {
     if (key == "servers")
       read_servers(e, authentication_port, out.servers);

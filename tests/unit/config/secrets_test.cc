@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -103,9 +104,9 @@ TEST(Secrets, WithRadiusEachServerNeedsOneAndNoUser) {
     return result ? "accepted" : result.error().message;
   };
   EXPECT_EQ(verdict("[psk]\nfamily = \"x\"\n[radius]\n\"192.0.2.1\" = \"s\"\n"), "accepted");
-  EXPECT_EQ(
-      verdict("[psk]\nfamily = \"x\"\n[radius]\n\"192.0.2.2\" = \"s\"\n"),
-      "sameroof.toml: radius: 192.0.2.1 has no secret: the secrets file has no such key under [radius]");
+  EXPECT_EQ(verdict("[psk]\nfamily = \"x\"\n[radius]\n\"192.0.2.2\" = \"s\"\n"),
+            "sameroof.toml: line 7: radius: 192.0.2.1 has no secret: the secrets file has no such key under "
+            "[radius]");
 }
 
 TEST(Secrets, EveryPskAndUserNeedsOne) {
@@ -135,6 +136,10 @@ TEST(Secrets, AGatewayWithoutAnyPskIsRefused) {
   ASSERT_FALSE(verdict);
   EXPECT_EQ(verdict.error().message,
             "sameroof.toml: ike: at least one [[ike.psk]] or [[ike.certificate]] is needed");
+  const auto empty =
+      parse("[ppp]\nlocal_address = \"10.0.0.1\"\npool = \"10.0.1.0/24\"\n[ike]\n", "sameroof.toml");
+  EXPECT_THAT(check(*empty, Secrets{}).error().message,
+              ::testing::StartsWith("sameroof.toml: line 4: ike: at least"));
 }
 
 TEST(Secrets, ClearTextAloneNeedsNoPsk) {
@@ -154,6 +159,13 @@ TEST(Secrets, TunnelsHaveOneOfTheirOwn) {
   EXPECT_EQ(refusal("[l2tp]\nsecret = \"\"\n"),
             "secrets.toml: line 2: l2tp.secret: must have 1 to 255 octets");
   EXPECT_EQ(refusal("[l2tp]\nsecrets = \"x\"\n"), "secrets.toml: line 2: l2tp.secrets: unknown key");
+}
+
+TEST_F(SecretsFile, IsRefusedWhereItBelongsToAnother) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  ASSERT_EQ(::chown(path_, 12345, 12345), 0);
+  EXPECT_EQ(load_secrets(path_).error().message,
+            std::string(path_) + " belongs to user 12345, and must to user 0 (chown)");
 }
 
 TEST_F(SecretsFile, IsRefusedWhenOthersMayReadIt) {

@@ -153,7 +153,7 @@ TEST_F(Ikd, ReadsItsFilesAgainOrStaysAsItWas) {
   EXPECT_EQ(ask("Reload"), "\"+ PSK guests\"");
   EXPECT_EQ(ask("Reload"), "\"nothing but secrets may have changed\"");
   configure("lns = \"external\"\n");
-  EXPECT_THAT(ask("Reload"), HasSubstr("sameroof.toml: l2tp: changes at a restart only"));
+  EXPECT_THAT(ask("Reload"), HasSubstr(": l2tp: changes at a restart only"));
   std::ofstream(file(), std::ios::app) << "[ike]\nlifetme = 3\n";
   EXPECT_THAT(ask("CheckReload"), HasSubstr("sameroof.toml: line 9: ike.lifetme: unknown key"));
   EXPECT_THAT(ask("Reload"), HasSubstr("sameroof.toml: line 9: ike.lifetme: unknown key"));

@@ -143,11 +143,11 @@ TEST_F(ReloadTest, WhatOnlyARestartCanChangeIsRefusedByName) {
   EXPECT_EQ(refusal("", "", ""), "");
   EXPECT_EQ(refusal("", "dpd_seconds = 30\n", "[l2tp]\nhello_seconds = 30\n"), "") << "hello is l2tpd's";
   EXPECT_EQ(refusal("[marks]\nmask = 0x00ffff00\n", "", ""),
-            "sameroof.toml: marks: changes at a restart only");
+            "sameroof.toml: line 1: marks: changes at a restart only");
   EXPECT_EQ(refusal("", "listen = [\"192.0.2.1\"]\n", ""),
-            "sameroof.toml: ike.listen: changes at a restart only");
+            "sameroof.toml: line 1: ike.listen: changes at a restart only");
   EXPECT_EQ(refusal("", "", "[l2tp]\nlns = \"external\"\n"),
-            "sameroof.toml: l2tp: changes at a restart only");
+            "sameroof.toml: line 11: l2tp: changes at a restart only");
   EXPECT_EQ(refusal("", "", "[[service]]\nprotocol = \"tcp\"\nport = 80\n"),
             "sameroof.toml: service: changes at a restart only");
 }

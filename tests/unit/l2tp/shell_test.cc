@@ -355,6 +355,8 @@ TEST_F(RadiusFiles, AreWrittenAnewIntoTheFolderOfAnEarlierRunAndNotThroughALink)
   std::filesystem::create_directory_symlink(folder_ + "/radius", folder_ + "/link");
   EXPECT_EQ(write_radius_files(folder_ + "/link", config_, secrets_).error().message,
             folder_ + "/link is not a folder of ours");
+  remove_radius_files(folder_ + "/radius");
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/radius"));
 }
 
 TEST(Pppd, ItsExitStatusBecomesWordsAResultCodeAndACounter) {
