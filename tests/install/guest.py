@@ -47,6 +47,10 @@ BROKEN = {
 FOREIGN_TABLE = "table inet foreign {\n\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tudp dport 9 counter packets 0 bytes 0 drop\n\t}\n}\n"
 FOREIGN_SA = ("src", "10.9.9.1", "dst", "10.9.9.2", "proto", "esp", "spi", "0x12345678", "reqid", "77", "mode", "tunnel",
               "enc", "cbc(aes)", "0x" + "11" * 16, "auth", "hmac(sha1)", "0x" + "22" * 20)
+FOREIGN_POLICY = ("src", "10.9.9.1", "dst", "10.9.9.2", "dir", "out",
+                  "tmpl", "src", "10.9.9.1", "dst", "10.9.9.2", "proto", "esp", "reqid", "77", "mode", "tunnel")
+# An administrator's word on what our sysctl.d file says otherwise.
+LOCAL_SYSCTL = pathlib.Path("/etc/sysctl.d/99-local.conf"), "net.ipv4.conf.all.send_redirects"
 USERS = ("a1", "a2")
 
 # What `systemd-analyze security` may say at most, in tenths. l2tpd's pppds run programs of the administrator's.
@@ -89,16 +93,23 @@ def processes_of_ikd():
 
 
 def foreign():
-    return run("nft", "list", "table", "inet", "foreign"), run("ip", "xfrm", "state", "list", "reqid", "77")
+    return (run("nft", "list", "table", "inet", "foreign"), run("ip", "xfrm", "state", "list", "reqid", "77"),
+            run("ip", "xfrm", "policy", "list", "src", "10.9.9.1"))
+
+
+def failed_units():
+    listed = run("systemctl", "--failed", "--plain", "--no-legend").splitlines()
+    return [line.split()[0] for line in listed if line.startswith((*UNITS, "ikd-packets"))]
 
 
 def files():
-    """Every file that a package may leave, by name; what changes by itself is left out."""
+    """Every file and folder that a package may leave, by name; what changes by itself is left out."""
     found = set()
-    for top in ("/etc", "/usr", "/lib", "/var/lib", "/run/systemd"):
+    for top in ("/etc", "/usr", "/lib", "/var/lib", "/run/sameroof"):
         for folder, _, names in os.walk(top):
-            found.update(os.path.join(folder, name) for name in names)
-    own = ("/var/lib/dpkg/", "/var/lib/systemd/", "/var/lib/apt/", "/lib/modules/", "/usr/lib/modules/", "/run/systemd/")
+            found.update((folder, *(os.path.join(folder, name) for name in names)))
+    own = ("/var/lib/dpkg/", "/var/lib/apt/", "/lib/modules/", "/usr/lib/modules/",
+           *(f"/var/lib/systemd/{what}" for what in ("random-seed", "timers", "catalog", "coredump", "pstore", "rfkill")))
     kept = ("/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/passwd", "/etc/passwd-", "/etc/shadow", "/etc/shadow-",
             "/etc/.pwd.lock")  # user and group stay, as Debian has it
     return {name for name in found if not name.startswith(own) and name not in kept and "__pycache__" not in name}
@@ -114,6 +125,8 @@ class Test:
         pathlib.Path("/etc/nftables.conf").write_text("flush ruleset\n" + FOREIGN_TABLE)
         run("systemctl", "restart", "nftables")
         run("ip", "xfrm", "state", "add", *FOREIGN_SA)
+        run("ip", "xfrm", "policy", "add", *FOREIGN_POLICY)
+        LOCAL_SYSCTL[0].write_text(f"{LOCAL_SYSCTL[1]} = 1\n")
         self.foreign, self.files = foreign(), files()
 
     def dial(self):
@@ -142,12 +155,13 @@ class Test:
     # The steps, in this order.
 
     def install(self):
-        """The packages install; without secrets nothing is started, nothing fails, and forwarding is on."""
+        """The packages install; without secrets nothing is started, nothing fails, and forwarding is on, while the sysctls that the
+        administrator has set stay."""
         run("dpkg", "-i", *PACKAGES)
         expect(not active(), f"started without secrets: {active()}")
-        failed = run("systemctl", "--failed", "--plain", "--no-legend")
-        expect(not any(unit in failed for unit in UNITS), f"failed: {failed}")
+        expect(not failed_units(), f"failed: {failed_units()}")
         expect(run("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1", "net.ipv4.ip_forward is not 1")
+        expect(run("sysctl", "-n", LOCAL_SYSCTL[1]).strip() == "1", f"{LOCAL_SYSCTL[1]} is not what {LOCAL_SYSCTL[0]} says")
         expect(foreign() == self.foreign, "a foreign table or SA has changed")
         completed = run("bash", "-c", ". /usr/share/bash-completion/completions/xfrmctl; COMP_WORDS=(xfrmctl --run-dir /run/sameroof pe); "
                         "COMP_CWORD=3; _xfrmctl; echo ${COMPREPLY[@]}")
@@ -201,6 +215,29 @@ class Test:
                "a second run changes the secrets")
         run("systemctl", "stop", *UNITS)
 
+    def one_daemon(self):
+        """Where the configuration has nothing for one of the daemons to do, the other runs, and nothing has failed."""
+        good = (ETC / "sameroof.toml").read_text()
+        for line, wanted in (('lns = "external"', ["sameroof-nft", "ikd"]), ('cleartext = "only"', ["sameroof-nft", "l2tpd"])):
+            (ETC / "sameroof.toml").write_text(good.replace("[l2tp]\n", f"[l2tp]\n{line}\n"))
+            said = run("sameroof-setup")
+            expect(active() == wanted and not failed_units(), f"with {line} there run {active()}, and failed have {failed_units()}: {said}")
+            run("xfrmctl", "status")
+        run("systemctl", "stop", *UNITS)
+        (ETC / "sameroof.toml").write_text(good)
+
+    def late_address(self):
+        """An address that the gateway is to listen on comes late: it is tried until then, and the gateway serves."""
+        good = (ETC / "sameroof.toml").read_text()
+        (ETC / "sameroof.toml").write_text(good.replace("[ike]\n", '[ike]\nlisten = ["203.0.113.77"]\n'))
+        run("systemctl", "start", "--no-block", "ikd")
+        wait_for(lambda: int(run("systemctl", "show", "-P", "NRestarts", "ikd")) >= 6, 120, "six trials", every=1)
+        self.gw.ip("addr add 203.0.113.77/24 dev uplink\n")
+        wait_for(lambda: active() == list(UNITS), 60, "the gateway with its address", every=1)
+        run("systemctl", "stop", *UNITS)
+        self.gw.ip("addr del 203.0.113.77/24 dev uplink\n")
+        (ETC / "sameroof.toml").write_text(good)
+
     def refuse_broken(self):
         """A broken configuration is refused with its line, and nothing of it is left running."""
         self.secrets()
@@ -211,7 +248,7 @@ class Test:
         run("systemctl", "start", "ikd", check=False)
         wanted = f"sameroof.toml: line {line}: user.colour: unknown key"
         expect(wanted in complaints(), f"the journal was to say {wanted!r}: {complaints()}")
-        expect("ikd" not in active() and "sameroof-nft" not in active(), f"running with a broken configuration: {active()}")
+        expect(not active(), f"running with a broken configuration: {active()}")
         run("systemctl", "stop", *UNITS)
         run("systemctl", "reset-failed")
         (ETC / "sameroof.toml").write_text(good + users)
@@ -334,26 +371,40 @@ class Test:
         expect(foreign() == self.foreign, "a foreign table or SA has changed")
 
     def restart(self):
-        """A restart ends the sessions cleanly, and the clients come back."""
+        """A restart ends the sessions cleanly: the clients are told in IKE and in L2TP, and come back."""
         run("systemctl", "restart", "ikd", "l2tpd")
+        for client in self.clients:
+            wait_for(lambda: "received DELETE for IKE_SA" in client.charon_log(), 20, f"{client.name}: told in IKE")
+            wait_for(lambda: "Connection closed" in client.host.log("xl2tpd").read_text(), 20, f"{client.name}: told in L2TP")
         self.hang_up()
         expect(active() == list(UNITS), f"of the units only {active()} run: {complaints()}")
         self.dial()
 
     def casualty(self):
-        """Whichever process of ikd is killed, the other ends too; systemd starts both again, and the clients come back."""
-        for victim in range(2):
+        """Whichever process of ikd is killed, the other ends too, and likewise where the one that reads packets hangs; systemd starts
+        both again, and the clients come back."""
+        for victim, how in ((0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)):
             before = processes_of_ikd()
             expect(len(before) == 2, f"ikd was to be two processes: {before}")
-            os.kill(int(before[victim]), signal.SIGKILL)
-            wait_for(lambda: len({*before, *processes_of_ikd()}) == 4 and active() == list(UNITS), 60, "two new processes of ikd", every=1)
+            os.kill(int(before[victim]), how)
+            wait_for(lambda: len({*before, *processes_of_ikd()}) == 4 and active() == list(UNITS), 180, "two new processes of ikd", every=1)
             expect(not any(pathlib.Path("/proc", pid).exists() for pid in before), "a process outlived the other")
         self.hang_up()
         self.dial()
 
+    def next_version(self):
+        """The package as its next version, with another sameroof.toml to start from."""
+        folder, package = pathlib.Path("/tmp/next"), pathlib.Path("/tmp/next.deb")
+        run("dpkg-deb", "-R", PACKAGES[0], folder)
+        for name, word in (("DEBIAN/control", r"^(Version: .*)$"), ("etc/sameroof/sameroof.toml", r"^(# .*)$")):
+            file = folder / name
+            file.write_text(re.sub(word, r"\1.1", file.read_text(), count=1, flags=re.MULTILINE))
+        run("dpkg-deb", "-Zgzip", "-b", folder, package)
+        return package
+
     def upgrade(self):
-        """Installed again over itself: the edited files stay, the units run, and clients connect. Where they could not start
-        again, the daemons of before serve on."""
+        """The next version with another configuration to start from: the edited files stay, the units run, and clients connect. Where
+        they could not start again, the daemons of before serve on."""
         before = (ETC / "sameroof.toml").read_text(), (ETC / "secrets.toml").read_text()
         tunnels = self.tunnels()
         (ETC / "sameroof.toml").write_text(before[0] + "colour = 1\n")
@@ -362,7 +413,8 @@ class Test:
         expect(self.tunnels() == tunnels, f"the daemons had {tunnels}, and now {self.tunnels()}")
         self.prove()
         (ETC / "sameroof.toml").write_text(before[0])
-        run("dpkg", "-i", "--force-confold", *PACKAGES)
+        run("dpkg", "-i", "--force-confdef", self.next_version())
+        expect((ETC / "sameroof.toml.dpkg-dist").exists(), "the next version's own configuration was to lie beside the edited one")
         expect(not set(self.tunnels()[0]) & set(tunnels[0]), "a daemon of before the upgrade runs on")
         self.hang_up()
         expect(((ETC / "sameroof.toml").read_text(), (ETC / "secrets.toml").read_text()) == before, "an edited file has changed")
@@ -382,6 +434,8 @@ class Test:
         expect(not active(), f"still active: {active()}")
         left = run("nft", "list", "tables") + run("ip", "xfrm", "state") + run("ip", "xfrm", "policy")
         expect("sameroof" not in left and "240.0.0" not in left, f"left in the kernel: {left}")
+        ours = [name for name in processes_by_network()[self.gw.net_inode].values() if name in PROFILES]
+        expect(not ours and not packet_units() and not failed_units(), f"left behind: {ours}, {packet_units()}, {failed_units()}")
         expect(foreign() == self.foreign, "a foreign table or SA has changed")
         expect((ETC / "sameroof.toml").exists() and (ETC / "secrets.toml").exists(), "the configuration went with the package")
 
@@ -394,8 +448,8 @@ class Test:
         expect(run("sysctl", "-n", "net.ipv4.ip_forward").strip() == "1", "a run-time setting was changed by purging")
         expect(foreign() == self.foreign, "a foreign table or SA has changed")
 
-    STEPS = (install, library, setup, refuse_broken, refuse_without_ruleset, start, refuse_while_serving, sandbox, self_test, reload, firewall,
-             restart, casualty, upgrade, confined, remove, purge)
+    STEPS = (install, library, setup, one_daemon, late_address, refuse_broken, refuse_without_ruleset, start, refuse_while_serving,
+             sandbox, self_test, reload, firewall, restart, casualty, upgrade, confined, remove, purge)
 
 
 def main():
