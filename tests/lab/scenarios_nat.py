@@ -149,7 +149,7 @@ def gateway_behind_one_to_one(lab):
 @scenario(kernels="one")
 def gateway_behind_port_forward(lab):
     """A gateway behind a router that forwards UDP 500 and 4500, and tells the truth about it: clients of two NATs and
-    one without any; its keepalives hold its own NAT open."""
+    one without any; it sends keepalives for the sake of its own NAT."""
     lab.world.place_gateway("port-forward")
     clients = [lab.client(name) for name in ("a1", "a2", "b1", "pub")]
     with lab.gateway() as gateway:
