@@ -276,7 +276,7 @@ void read_service(const Entry& table, std::vector<Service>& out) {
 
 /// What no section can judge alone.
 void compare_sections(const Config& config, Complaints& complaints) {
-  const auto ppp_line = config.ppp.line, ike_line = config.ike.line;
+  const int ppp_line = config.ppp.line, ike_line = config.ike.line;
   const auto& alias = config.marks.alias;
   const auto& pool = config.ppp.pool;
   if (ppp_line != 0 && (alias.contains(pool.network) || pool.contains(alias.network))) {
@@ -340,7 +340,7 @@ Config read(const toml::table& root, std::string_view file_name, Complaints& com
     else
       e.refuse("unknown key");
   }
-  if (out.ppp.line == 0 && out.l2tp.lns == Lns::l2tpd)
+  if (out.ppp.line.number == 0 && out.l2tp.lns == Lns::l2tpd)
     complaints.add(1, "ppp", "the section [ppp] is missing");
   // Somebody would rely on them. [ppp] and [[user]] only stay behind when l2tp.lns changes.
   for (const auto& e : of_l2tpd) {
