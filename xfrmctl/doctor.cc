@@ -78,7 +78,8 @@ int run_doctor(const Options& options) {
   if (::geteuid() != 0) return complain("only root sees enough of the host to judge it", forbidden);
   if (options.self_test) return run_self_test(options);
   auto findings = examine(options);
-  std::ranges::stable_partition(findings, [](const Finding& f) { return f.severity == Severity::error; });
+  std::stable_partition(findings.begin(), findings.end(),
+                        [](const Finding& f) { return f.severity == Severity::error; });
   fmt::print("{}", options.json ? findings_json(findings) : findings_text(findings));
   return verdict_of(findings);
 }

@@ -175,7 +175,7 @@ static int verify_chap(char* name, char* ourname, int id, struct chap_digest_typ
   }
 }
 
-static int verify_pap(char* user, char* password, char** reason, struct wordlist** addresses,
+static int verify_pap(char* name, char* password, char** reason, struct wordlist** addresses,
                       struct wordlist** extra_options) {
   static char text[256];
   struct message question, answer;
@@ -183,13 +183,13 @@ static int verify_pap(char* user, char* password, char** reason, struct wordlist
 
   if (radius_judges) {
     const int right =
-        radius_verify_pap != NULL && radius_verify_pap(user, password, reason, addresses, extra_options) == 1;
+        radius_verify_pap != NULL && radius_verify_pap(name, password, reason, addresses, extra_options) == 1;
     snprintf(text, sizeof text, "%s", right ? "" : "Access denied");
     *reason = text;
-    return admit(user, right, text, sizeof text);
+    return admit(name, right, text, sizeof text);
   }
   begin(&question, sameroof_pap);
-  put_field(&question, user, strlen(user));
+  put_field(&question, name, strlen(name));
   put_field(&question, password, strlen(password));
   kind = ask(&question, &answer);
   explicit_bzero(&question, sizeof question);

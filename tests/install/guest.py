@@ -219,7 +219,7 @@ class Test:
         """Where the configuration has nothing for one of the daemons to do, the other runs, and nothing has failed."""
         good = (ETC / "sameroof.toml").read_text()
         for line, wanted in (('lns = "external"', ["sameroof-nft", "ikd"]), ('cleartext = "only"', ["sameroof-nft", "l2tpd"])):
-            (ETC / "sameroof.toml").write_text(good.replace("[l2tp]\n", f"[l2tp]\n{line}\n"))
+            (ETC / "sameroof.toml").write_text(good.replace("\n[l2tp]\n", f"\n[l2tp]\n{line}\n"))
             said = run("sameroof-setup")
             expect(active() == wanted and not failed_units(), f"with {line} there run {active()}, and failed have {failed_units()}: {said}")
             run("xfrmctl", "status")
@@ -229,7 +229,7 @@ class Test:
     def late_address(self):
         """An address that the gateway is to listen on comes late: it is tried until then, and the gateway serves."""
         good = (ETC / "sameroof.toml").read_text()
-        (ETC / "sameroof.toml").write_text(good.replace("[ike]\n", '[ike]\nlisten = ["203.0.113.77"]\n'))
+        (ETC / "sameroof.toml").write_text(good.replace("\n[ike]\n", '\n[ike]\nlisten = ["203.0.113.77"]\n'))
         run("systemctl", "start", "--no-block", "ikd")
         wait_for(lambda: int(run("systemctl", "show", "-P", "NRestarts", "ikd")) >= 6, 120, "six trials", every=1)
         self.gw.ip("addr add 203.0.113.77/24 dev uplink\n")
