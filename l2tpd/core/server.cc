@@ -90,7 +90,7 @@ void Server::input_SCCRQ(const Datagram& datagram, const Header& header, base::T
   }
   const TunnelName name{*id, *message.assigned_tunnel_id, datagram.mark, datagram.to, datagram.from};
   auto& tunnel = tunnels_.try_emplace(*id, name, message, now, with_).first->second;
-  by_peer_.emplace(name.mark, name.remote, *id);
+  by_endpoint_.emplace(name.mark, name.remote, *id);
   half_open_beside(name.mark).emplace(now, *id);
   tunnel.accept(header, message, now);
   settle(*id);
@@ -100,21 +100,31 @@ Server::Peer Server::peer_of(Mark mark, const Endpoint& remote) {
   return {mark, mark.value == 0 ? remote.address : base::Address()};
 }
 
-std::vector<Tunnel*> Server::tunnels_of(const Peer& peer) {
+std::vector<Tunnel*> Server::tunnels_at(Mark mark, const Endpoint& remote) {
   std::vector<Tunnel*> out;
-  for (auto it = by_peer_.lower_bound({peer.first, Endpoint{peer.second, 0}, TunnelId()});
-       it != by_peer_.end(); ++it) {
-    const auto& [mark, remote, id] = *it;
-    if (peer_of(mark, remote) != peer) break;
+  for (auto it = by_endpoint_.lower_bound({mark, remote, TunnelId()}); it != by_endpoint_.end(); ++it) {
+    const auto& [its_mark, its_remote, id] = *it;
+    if (its_mark != mark || its_remote != remote) break;
     out.push_back(&tunnels_.at(id));
   }
+  looked_at_ += out.size();
+  return out;
+}
+
+std::vector<Tunnel*> Server::tunnels_of(Mark mark) {
+  std::vector<Tunnel*> out;
+  for (auto it = by_endpoint_.lower_bound({mark, Endpoint(), TunnelId()}); it != by_endpoint_.end(); ++it) {
+    if (std::get<Mark>(*it) != mark) break;
+    out.push_back(&tunnels_.at(std::get<TunnelId>(*it)));
+  }
+  looked_at_ += out.size();
   return out;
 }
 
 Tunnel* Server::made_by(const Datagram& datagram, const Header& header, const Message& sccrq,
                         base::Time now) {
-  for (auto* tunnel : tunnels_of(peer_of(datagram.mark, datagram.from))) {
-    if (tunnel->name().remote != datagram.from || tunnel->name().peer != *sccrq.assigned_tunnel_id) continue;
+  for (auto* tunnel : tunnels_at(datagram.mark, datagram.from)) {
+    if (tunnel->name().peer != *sccrq.assigned_tunnel_id) continue;
     // Byte by byte, or somebody who forges this address could have the next one answered as he likes.
     if (tunnel->lingering() || !tunnel->is_of(header.body)) continue;
     // A peer that begins anew may choose the same id: what stands, or was refused, has late copies for a
@@ -129,10 +139,9 @@ void Server::stop_unanswered(const Datagram& datagram, const Message& message) {
   // §6.4: a peer that has not heard our tunnel id gives up with its own in the Assigned Tunnel ID. In clear
   // text anybody could say so; there a tunnel that nobody wants is forgotten soon enough.
   if (datagram.mark.value != 0) {
-    for (auto* tunnel : tunnels_of(peer_of(datagram.mark, datagram.from))) {
+    for (auto* tunnel : tunnels_at(datagram.mark, datagram.from)) {
       const auto name = tunnel->name();
-      if (tunnel->established_at() || name.remote != datagram.from || message.assigned_tunnel_id != name.peer)
-        continue;
+      if (tunnel->established_at() || message.assigned_tunnel_id != name.peer) continue;
       tunnel->abandon("the peer gave up");
       settle(name.id);
       return;
@@ -144,14 +153,11 @@ void Server::stop_unanswered(const Datagram& datagram, const Message& message) {
 std::optional<DropReason> Server::refusal(const Datagram& datagram, base::Time now) {
   if (closing_) return DropReason::too_many_tunnels;
   const auto peer = peer_of(datagram.mark, datagram.from);
-  const auto of_peer = tunnels_of(peer);
-  // Those that are closing count too: each still has a socket, or lingers.
-  const auto standing = std::ranges::count_if(
-      of_peer, [](const Tunnel* tunnel) { return tunnel->established_at().has_value(); });
+  const auto standing = standing_.find(peer);
   const auto& limits = with_.settings.limits;
   const bool clear_text = datagram.mark.value == 0;
-  if (static_cast<std::size_t>(standing) >=
-      (clear_text ? limits.tunnels_per_address : limits.tunnels_per_mark))
+  if (standing != standing_.end() &&
+      standing->second >= (clear_text ? limits.tunnels_per_address : limits.tunnels_per_mark))
     return DropReason::too_many_tunnels;
   if (clear_text && clear_text_tunnels_ >= limits.clear_text_tunnels) return DropReason::too_many_tunnels;
   // Counted at SCCCN, or a neighbour could use this peer's share up by forging its address.
@@ -161,10 +167,9 @@ std::optional<DropReason> Server::refusal(const Datagram& datagram, base::Time n
 
 void Server::make_room(const Datagram& datagram) {
   // Not refused: whoever forges this address would have to be faster than the peer's SCCCN, again and again.
-  auto others = tunnels_of(peer_of(datagram.mark, datagram.from));
-  std::erase_if(others, [&datagram](const Tunnel* tunnel) {
-    return tunnel->established_at() || (datagram.mark.value == 0 && tunnel->name().remote != datagram.from);
-  });
+  auto others =
+      datagram.mark.value == 0 ? tunnels_at(datagram.mark, datagram.from) : tunnels_of(datagram.mark);
+  std::erase_if(others, [](const Tunnel* tunnel) { return tunnel->established_at().has_value(); });
   if (others.size() >= with_.settings.limits.half_open_per_peer)
     crowd_out((*std::ranges::min_element(others, {}, &Tunnel::since))->name().id);
   const auto& half_open = half_open_beside(datagram.mark);
@@ -181,15 +186,16 @@ void Server::stands(TunnelId id, std::size_t effects_before, base::Time now) {
   const auto name = tunnels_.at(id).name();
   half_open_beside(name.mark).erase({tunnels_.at(id).since(), id});
   clear_text_tunnels_ += name.mark.value == 0;
-  openings_.count(peer_of(name.mark, name.remote), now);
+  const auto peer = peer_of(name.mark, name.remote);
+  ++standing_[peer];
+  openings_.count(peer, now);
   // kernel.md §3: two sockets of one 4-tuple would take each other's datagrams; the peer has begun anew. Its
   // SCCCN says so, which only a reader of our SCCRP can send: an SCCRQ may be forged where it is not
   // encrypted.
   const auto own_effects = static_cast<std::ptrdiff_t>(with_.effects.size());
-  for (auto* older : tunnels_of(peer_of(name.mark, name.remote))) {
+  for (auto* older : tunnels_at(name.mark, name.remote)) {
     const auto other = older->name();
-    if (other.id == id || other.remote != name.remote || !older->established_at() || older->lingering())
-      continue;
+    if (other.id == id || !older->established_at()) continue;
     older->abandon("replaced by a new tunnel of the same peer");
     settle(other.id);
   }
@@ -212,6 +218,9 @@ void Server::settle(TunnelId id) {
   const auto it = tunnels_.find(id);
   if (it == tunnels_.end()) return;
   const auto& tunnel = it->second;
+  const auto& name = tunnel.name();
+  const bool stood = tunnel.established_at().has_value();
+  if (tunnel.over() || (tunnel.lingering() && stood)) by_endpoint_.erase({name.mark, name.remote, id});
   if (!tunnel.over()) {
     if (const auto when = tunnel.next_timeout()) {
       timers_.set(id, *when);
@@ -221,10 +230,12 @@ void Server::settle(TunnelId id) {
     return;
   }
   timers_.cancel(id);
-  const auto& name = tunnel.name();
   half_open_beside(name.mark).erase({tunnel.since(), id});
-  if (name.mark.value == 0 && tunnel.established_at()) --clear_text_tunnels_;
-  by_peer_.erase({name.mark, name.remote, id});
+  if (stood) {
+    clear_text_tunnels_ -= name.mark.value == 0;
+    const auto standing = standing_.find(peer_of(name.mark, name.remote));
+    if (--standing->second == 0) standing_.erase(standing);
+  }
   tunnels_.erase(it);
 }
 

@@ -41,6 +41,8 @@ class Server {
 
   const std::map<TunnelId, Tunnel>& tunnels() const { return tunnels_; }
   const Counters& counters() const { return with_.counters; }
+  /// How many tunnels were looked at so far for messages that name none: what a flood of SCCRQs costs.
+  std::uint64_t looked_at() const { return looked_at_; }
 
  private:
   /// Of IPsec peers the mark says who they are; in clear text the address is all there is.
@@ -49,7 +51,9 @@ class Server {
   using HalfOpen = std::set<std::pair<base::Time, TunnelId>>;
 
   static Peer peer_of(Mark mark, const Endpoint& remote);
-  std::vector<Tunnel*> tunnels_of(const Peer& peer);
+  std::vector<Tunnel*> tunnels_at(Mark mark, const Endpoint& remote);
+  /// From whichever endpoint.
+  std::vector<Tunnel*> tunnels_of(Mark mark);
   HalfOpen& half_open_beside(Mark mark) { return mark.value == 0 ? half_open_clear_ : half_open_secure_; }
 
   void input_SCCRQ(const Datagram& datagram, const Header& header, base::Time now);
@@ -66,10 +70,14 @@ class Server {
 
   Surroundings with_;
   std::map<TunnelId, Tunnel> tunnels_;
-  std::set<std::tuple<Mark, Endpoint, TunnelId>> by_peer_;
+  /// Without those that stood and only linger: nothing that a peer may gather at one endpoint.
+  std::set<std::tuple<Mark, Endpoint, TunnelId>> by_endpoint_;
+  /// With SCCCN, by peer. Those that are closing count too: each still has a socket, or lingers.
+  std::map<Peer, std::size_t> standing_;
   HalfOpen half_open_secure_;  ///< two of them: clear text must not crowd out IPsec peers
   HalfOpen half_open_clear_;
   std::size_t clear_text_tunnels_ = 0;  ///< with SCCCN
+  std::uint64_t looked_at_ = 0;
   Rate<Peer> openings_;
   base::TimerQueue<TunnelId> timers_;
   bool closing_ = false;

@@ -227,6 +227,49 @@ TEST(ClearText, CrowdsOutNoIPsecPeerAndOnlyTheOldestOfItsOwn) {
   EXPECT_EQ(left, (std::vector<std::string>{"240.0.0.1", "192.0.2.3", "192.0.2.4", "192.0.2.5"}));
 }
 
+/// How many tunnels the server looks at for one more SCCRQ of that endpoint.
+std::uint64_t cost_of_an_SCCRQ(Bench& bench, const Endpoint& at) {
+  const auto before = bench.server.looked_at();
+  auto sccrq = of_type(MessageType::SCCRQ);
+  sccrq.assigned_tunnel_id = TunnelId(9);
+  const auto body = encode(sccrq);
+  bench.input(encode(Header{.tunnel = {}, .session = {}, .ns = {}, .nr = {}, .body = body}), at, Mark());
+  return bench.server.looked_at() - before;
+}
+
+TEST(ClearText, AForgedSCCRQCostsTheSameHoweverManyTunnelsItsAddressHas) {
+  Settings settings;
+  settings.limits.tunnels_at_once = 1000;
+  Bench bench(std::move(settings));
+  const auto at_port = [](std::uint16_t port) { return Endpoint{clear_a.address, port}; };
+  establish_in_clear(bench, at_port(1));
+  const auto cost = cost_of_an_SCCRQ(bench, at_port(1));
+  EXPECT_LE(cost, 2u) << "compared with what stands there, and again to make room";
+  for (std::uint16_t port = 2; port <= 200; ++port) establish_in_clear(bench, at_port(port));
+  for (std::uint16_t port = 301; port <= 600; ++port)
+    bench.input(vector("sccrq-apple"), at_port(port), Mark());
+  EXPECT_EQ(cost_of_an_SCCRQ(bench, at_port(2)), cost);
+  EXPECT_EQ(cost_of_an_SCCRQ(bench, at_port(1000)), 0u);
+  for (std::uint16_t port = 201; port <= 256; ++port) establish_in_clear(bench, at_port(port));
+  EXPECT_EQ(cost_of_an_SCCRQ(bench, at_port(1001)), 0u);
+  EXPECT_EQ(bench.dropped(DropReason::too_many_tunnels), 1u);
+}
+
+TEST(ClearText, WhatLingersAtAnEndpointCostsLaterSCCRQsNothing) {
+  Bench bench;
+  auto stop_ccn = of_type(MessageType::StopCCN);
+  stop_ccn.result = stop(StopResult::general, "");
+  const auto last_words = encode(stop_ccn);
+  for (int i = 0; i < 50; ++i) {
+    const auto id = establish_in_clear(bench, clear_a);
+    bench.input(
+        encode(Header{.tunnel = id, .session = {}, .ns = SeqNo(2), .nr = SeqNo(1), .body = last_words}),
+        clear_a, Mark());
+  }
+  ASSERT_EQ(bench.server.tunnels().size(), 50u);
+  EXPECT_EQ(cost_of_an_SCCRQ(bench, clear_a), 0u);
+}
+
 TEST(Server, APeerThatOpensTunnelsAllDayIsHeldToItsRateAndItsNeighbourIsNot) {
   Settings settings;
   settings.limits.tunnels_at_once = 3;
