@@ -22,7 +22,8 @@ using base::Severity;
 /// A pppd that has just acknowledged the peer's Terminate-Request waits for lcp-restart before it ends.
 constexpr base::Duration patience_with_pppd = 5s;
 /// Those that are ending count: a peer that calls and hangs up all day must not fill this host with pppds. In
-/// clear text an address may be the NAT of many, and who they are shows their port.
+/// clear text an address may be the NAT of many, and who they are shows their port; over IPv6 a /64 counts as
+/// one.
 constexpr std::ptrdiff_t most_of_a_peer = 16, most_of_an_address = 256;
 
 template <class... Handlers>
@@ -53,11 +54,11 @@ Links::Links(os::Loop& loop, const config::Config& config, const Accounts& accou
 
 base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
                                 base::Fd kernel_session, const PppdTerms& terms) {
-  const auto same_address = [&tunnel](const Link& link) {
-    return link.tunnel.mark == tunnel.mark && link.tunnel.remote.address == tunnel.remote.address;
+  const auto same_address = [of = l2tp::peer_of(tunnel.mark, tunnel.remote)](const Link& link) {
+    return l2tp::peer_of(link.tunnel.mark, link.tunnel.remote) == of;
   };
   const auto same_peer = [&](const Link& link) {
-    return same_address(link) && (tunnel.mark.value != 0 || link.tunnel.remote.port == tunnel.remote.port);
+    return same_address(link) && (tunnel.mark.value != 0 || link.tunnel.remote == tunnel.remote);
   };
   if (std::ranges::count_if(links_, same_peer) >= most_of_a_peer)
     return base::fail(fmt::format("it has {} PPP links already", most_of_a_peer));

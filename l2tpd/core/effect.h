@@ -103,7 +103,7 @@ using Completion = std::variant<TunnelFailed, SessionEnded>;
 struct Limits {
   /// A client has one; a few more may still be closing.
   std::size_t tunnels_per_mark = 16;
-  /// In clear text an address may be a NAT with an office behind it.
+  /// In clear text an address may be a NAT with an office behind it. Over IPv6 a /64 counts as one.
   std::size_t tunnels_per_address = 256;
   std::size_t clear_text_tunnels = 4000;
   /// Without SCCCN so far, of IPsec peers and again in clear text. The oldest give way to new ones.

@@ -96,10 +96,6 @@ void Server::input_SCCRQ(const Datagram& datagram, const Header& header, base::T
   settle(*id);
 }
 
-Server::Peer Server::peer_of(Mark mark, const Endpoint& remote) {
-  return {mark, mark.value == 0 ? remote.address : base::Address()};
-}
-
 std::vector<Tunnel*> Server::tunnels_at(Mark mark, const Endpoint& remote) {
   std::vector<Tunnel*> out;
   for (auto it = by_endpoint_.lower_bound({mark, remote, TunnelId()}); it != by_endpoint_.end(); ++it) {

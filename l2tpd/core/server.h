@@ -45,12 +45,9 @@ class Server {
   std::uint64_t looked_at() const { return looked_at_; }
 
  private:
-  /// Of IPsec peers the mark says who they are; in clear text the address is all there is.
-  using Peer = std::pair<Mark, base::Address>;
   /// Without SCCCN so far, the oldest first.
   using HalfOpen = std::set<std::pair<base::Time, TunnelId>>;
 
-  static Peer peer_of(Mark mark, const Endpoint& remote);
   std::vector<Tunnel*> tunnels_at(Mark mark, const Endpoint& remote);
   /// From whichever endpoint.
   std::vector<Tunnel*> tunnels_of(Mark mark);

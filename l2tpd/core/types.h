@@ -1,10 +1,12 @@
 #pragma once
 // The numbers of RFC 2661 as types: ids, sequence numbers, message types, attributes, result codes.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "base/address.h"
 #include "base/bytes.h"
@@ -107,6 +109,17 @@ inline Ending stop(StopResult code, std::string message, GeneralError error = Ge
 }
 inline Ending hang_up(CallResult code, std::string message, GeneralError error = GeneralError::none) {
   return {static_cast<std::uint16_t>(code), static_cast<std::uint16_t>(error), std::move(message)};
+}
+
+/// Whose limits count. Of IPsec peers the mark says who they are; in clear text the address is all there is,
+/// and over IPv6 who has one has its /64.
+using Peer = std::pair<Mark, base::Address>;
+inline Peer peer_of(Mark mark, const Endpoint& remote) {
+  if (mark.value != 0) return {mark, base::Address()};
+  if (remote.address.is_v4()) return {mark, remote.address};
+  std::array<std::uint8_t, 16> network{};
+  std::ranges::copy(remote.address.bytes().first(8), network.begin());
+  return {mark, *base::Address::from_bytes(network)};
 }
 
 /// Why a datagram had no effect; the names are the metrics' (l2tp_dropped_total{reason="…"}).

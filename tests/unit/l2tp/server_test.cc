@@ -270,6 +270,28 @@ TEST(ClearText, WhatLingersAtAnEndpointCostsLaterSCCRQsNothing) {
   EXPECT_EQ(cost_of_an_SCCRQ(bench, clear_a), 0u);
 }
 
+TEST(ClearText, OverIPv6ThePeerIsAWholeNetworkAndItsNeighboursAreOthers) {
+  Settings settings;
+  settings.limits.tunnels_per_address = 3;
+  Bench bench(std::move(settings));
+  const auto at = [](const char* address) { return Endpoint{*base::Address::parse(address), 1701}; };
+  establish_in_clear(bench, at("2001:db8:0:1::1"));
+  establish_in_clear(bench, at("2001:db8:0:1::2"));
+  establish_in_clear(bench, at("2001:db8:0:1:ffff:ffff:ffff:ffff"));
+  EXPECT_EQ(establish_in_clear(bench, at("2001:db8:0:1::4")), TunnelId());
+  EXPECT_EQ(bench.dropped(DropReason::too_many_tunnels), 1u);
+  EXPECT_NE(establish_in_clear(bench, at("2001:db8:0:2::1")), TunnelId());
+  for (std::uint32_t i = 1; i <= 4; ++i)
+    EXPECT_NE(establish_in_clear(bench, {base::Address::v4(0xc0000200 + i), 1701}), TunnelId())
+        << "an IPv4 address is a peer of its own";
+  // And IPsec peers of one network are known by their marks.
+  for (std::uint32_t i = 1; i <= 4; ++i) {
+    const auto before = bench.server.tunnels().size();
+    bench.input(vector("sccrq-apple"), at("2001:db8:0:1::9"), Mark(i << 8));
+    EXPECT_EQ(bench.server.tunnels().size(), before + 1);
+  }
+}
+
 TEST(Server, APeerThatOpensTunnelsAllDayIsHeldToItsRateAndItsNeighbourIsNot) {
   Settings settings;
   settings.limits.tunnels_at_once = 3;
