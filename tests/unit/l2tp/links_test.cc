@@ -68,7 +68,7 @@ TEST_F(LinksTest, EachRefusalOfALoginIsCalledByItsName) {
   EXPECT_THAT(log_in(5, "bob"), StartsWith("N"));
   config_.users[1].limits = {.sessions = 0, .when_full = config::WhenFull::refuse};
   EXPECT_THAT(log_in(5, "bob"), StartsWith("N")) << "his address is in use";
-  ::kill(sessions_[6].pid, SIGKILL);
+  kill(sessions_[6]);
   wait_for_the_end_of(6);
   for (int turns = 0; turns < 100 && refused_.size() < 6; ++turns) loop_.run_once(5ms);
   EXPECT_THAT(refused_, ElementsAre("wrong_password alice", "no_such_user carol", "pool_exhausted alice",
@@ -97,7 +97,7 @@ TEST_F(LinksTest, AnAddressOfTheUsersOwnPassesOnWhenTheOldSessionHasGone) {
   dial(2);
   EXPECT_EQ(log_in(2, "alice"), "nothing");
   EXPECT_THAT(told_, ElementsAre(std::pair(std::uint16_t{100}, "the user logged in anew"s)));
-  ::kill(sessions_[100].pid, SIGKILL);
+  kill(sessions_[100]);
   wait_for_the_end_of(100);
   EXPECT_EQ(answer(2), lease("10.99.1.77"));
 }
@@ -173,7 +173,7 @@ TEST_F(LinksTest, ASessionHasAPrefixOfItsOwnUntilItsPppdHasGone) {
   EXPECT_EQ(prefix_of(4), "2001:db8:7::/64");
   ipv6_up(4, "ppp8");  // where the second one's pppd was killed and has not been missed yet
   heard_.clear();
-  ::kill(sessions_[2].pid, SIGKILL);
+  kill(sessions_[2]);
   wait_for_the_end_of(2);
   EXPECT_THAT(heard_, ElementsAre("ipv6 down ppp8, now another's"));
 }
@@ -206,10 +206,10 @@ TEST_F(LinksTest, APppdThatIsKilledTakesItsInterfaceDownUnlessAnotherHasTheName)
   log_in(2, "bob");
   up(2, "ppp7");
   heard_.clear();
-  ::kill(sessions_[1].pid, SIGKILL);
+  kill(sessions_[1]);
   wait_for_the_end_of(1);
   EXPECT_THAT(heard_, ElementsAre("down ppp7, now another's", "over ppp7: pppd was ended by signal 9"));
-  ::kill(sessions_[2].pid, SIGKILL);
+  kill(sessions_[2]);
   wait_for_the_end_of(2);
   EXPECT_THAT(heard_, ElementsAre("down ppp7, now another's", "over ppp7: pppd was ended by signal 9",
                                   "down ppp7", "over ppp7: pppd was ended by signal 9"));

@@ -45,7 +45,7 @@ class PretendPppd : public ::testing::Test {
     std::ofstream(program) << "#!/bin/sh\n"
                               "while [ $# -gt 0 ]; do [ $1 = pppol2tp_session_id ] && id=$2; shift; done\n"
                               "echo $$ > "
-                           << folder_ << "/new && mv " << folder_ << "/new " << folder_ << "/$id\n"
+                           << folder_ << "/new.$$ && mv " << folder_ << "/new.$$ " << folder_ << "/$id\n"
                            << "[ $id -lt 100 ] || trap '' TERM\n"
                            << "exec sleep 600\n";
     std::filesystem::permissions(program, std::filesystem::perms::owner_all);
@@ -77,7 +77,7 @@ class PretendPppd : public ::testing::Test {
                              IfName name) { heard_.push_back("ipv6 down " + s.ifname + words_for(name)); }});
   }
   ~PretendPppd() override {
-    for (const auto& [id, session] : sessions_) ::kill(session.pid, SIGKILL);
+    for (const auto& [id, session] : sessions_) kill(session);
     std::filesystem::remove_all(folder_);
     base::set_log_level(base::Severity::info);
   }
@@ -86,6 +86,11 @@ class PretendPppd : public ::testing::Test {
     pid_t pid = -1;
     base::Fd plugin;
   };
+
+  /// One that was never there has -1, which to the kernel is everybody.
+  static void kill(const Session& session) {
+    if (session.pid > 0) ::kill(session.pid, SIGKILL);
+  }
 
   static l2tp::TunnelName tunnel() {
     return {.id = l2tp::TunnelId(1),
@@ -142,6 +147,7 @@ class PretendPppd : public ::testing::Test {
   static std::string refusal(const std::string& why) { return "N" + field(why); }
 
   void wait_for_the_end_of(std::uint16_t id) {
+    ASSERT_GT(sessions_[id].pid, 0);
     for (int turns = 0; turns < 500 && ::kill(sessions_[id].pid, 0) == 0; ++turns) loop_.run_once(10ms);
     EXPECT_NE(::kill(sessions_[id].pid, 0), 0) << id;
   }
