@@ -25,6 +25,9 @@ constexpr base::Duration patience_with_pppd = 5s;
 /// clear text an address may be the NAT of many, and who they are shows their port; over IPv6 a /64 counts as
 /// one.
 constexpr std::ptrdiff_t most_of_a_peer = 16, most_of_an_address = 256;
+/// In clear text, with nobody logged in: of all together, and of one address, which must not have every
+/// place.
+constexpr std::ptrdiff_t most_strangers = 200, most_strangers_of_an_address = 50;
 
 template <class... Handlers>
 struct Overloaded : Handlers... {
@@ -64,6 +67,15 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
     return base::fail(fmt::format("it has {} PPP links already", most_of_a_peer));
   if (std::ranges::count_if(links_, same_address) >= most_of_an_address)
     return base::fail(fmt::format("its address has {} PPP links already", most_of_an_address));
+  if (tunnel.mark.value == 0) {
+    const auto stranger = [](const Link& link) { return link.tunnel.mark.value == 0 && !link.account; };
+    const auto beside_it = [&](const Link& link) { return stranger(link) && same_address(link); };
+    if (std::ranges::count_if(links_, beside_it) >= most_strangers_of_an_address)
+      return base::fail(
+          fmt::format("{} PPP links of its address have nobody logged in", most_strangers_of_an_address));
+    if (std::ranges::count_if(links_, stranger) >= most_strangers)
+      return base::fail(fmt::format("{} PPP links in clear text have nobody logged in", most_strangers));
+  }
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0)
     return base::fail_errno("cannot make a channel to pppd", errno);

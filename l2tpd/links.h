@@ -94,7 +94,8 @@ class Links {
   Links(os::Loop& loop, const config::Config& config, const Accounts& accounts, Bindings& bindings,
         PppdProgram program, Calls calls);
 
-  /// Refuses a peer's 17th link; links that are ending count.
+  /// Refuses a peer's 17th link, and in clear text one of too many that have nobody logged in; links that are
+  /// ending count.
   base::Result<void> start(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
                            base::Fd kernel_session, const PppdTerms& terms);
   /// SIGTERM now, SIGKILL if that does not help. Does nothing for a session without a link.

@@ -1,5 +1,6 @@
 // Who gets in, with which address, and who has to go for it.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "pretend_pppd.h"
@@ -196,6 +197,65 @@ TEST_F(LinksTest, ALinkCarriesWhatFitsNowAndNeverMoreThanWasNegotiated) {
   refit(0x100, 1406);
   EXPECT_THAT(heard_, ElementsAre("ppp7 1382", "ppp7 1398"));
   EXPECT_EQ(links_->status(l2tp::TunnelId(1), l2tp::SessionId(1))->mtu, 1398);
+}
+
+/// Links in clear text that nobody speaks for: each of a tunnel of its own.
+class StrangersTest : public PretendPppd {
+ protected:
+  /// "", or why it was refused.
+  std::string call_from(const std::string& address) {
+    auto stranger = tunnel();
+    stranger.id = l2tp::TunnelId(static_cast<std::uint16_t>(100 + begun_.size()));
+    stranger.mark = {};
+    stranger.remote = {*base::Address::parse(address), 1701};
+    const auto started = start(stranger, 1);
+    if (!started) return started.error().message;
+    begun_.push_back(stranger);
+    return "";
+  }
+  ~StrangersTest() override {
+    for (const auto& stranger : begun_) links_->stop(stranger, name(1), "the test is over");
+  }
+  std::vector<l2tp::TunnelName> begun_;
+};
+
+TEST_F(StrangersTest, TheirLinksAreLimitedAllTogetherAndIPsecPeersAreNot) {
+  auto known = tunnel();
+  known.mark = {};
+  known.remote = {address("192.0.2.1"), 1701};
+  dial(known, 1);
+  EXPECT_THAT(log_in(1, "alice"), StartsWith("Y"));
+  for (int i = 0; i < 200; ++i) ASSERT_EQ(call_from(fmt::format("198.51.100.{}", i)), "") << i;
+  EXPECT_EQ(call_from("198.51.100.200"), "200 PPP links in clear text have nobody logged in");
+  dial(2);
+  EXPECT_THAT(log_in(2, "bob"), StartsWith("Y")) << "who has IPsec";
+  EXPECT_THAT(heard_, ElementsAre());
+  links_->stop(begun_[0], name(1), "it hung up");
+  const auto before = links_->size();
+  for (int turns = 0; turns < 500 && links_->size() == before; ++turns) loop_.run_once(10ms);
+  EXPECT_EQ(call_from("198.51.100.200"), "");
+}
+
+TEST_F(StrangersTest, WhoeverHasLoggedInIsNoneOfThemButCountsForItsAddress) {
+  config_.ppp.pool = *base::Prefix::parse("10.99.4.0/22");
+  links_->reconfigure();
+  auto known = tunnel();
+  known.mark = {};
+  for (std::uint16_t id = 1; id <= 256; ++id) {
+    known.id = l2tp::TunnelId(id);
+    known.remote = {address("192.0.2.1"), id};
+    dial(known, id);
+    ASSERT_THAT(log_in(id, "alice"), StartsWith("Y")) << id;
+  }
+  EXPECT_EQ(call_from("192.0.2.1"), "its address has 256 PPP links already");
+  EXPECT_EQ(call_from("192.0.2.2"), "");
+}
+
+TEST_F(StrangersTest, NoAddressHasAllThePlacesAndOverIPv6NoNetwork) {
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(call_from(fmt::format("2001:db8:0:1::{:x}", i)), "") << i;
+  EXPECT_EQ(call_from("2001:db8:0:1:ffff::1"), "50 PPP links of its address have nobody logged in");
+  EXPECT_EQ(call_from("2001:db8:0:2::1"), "");
+  EXPECT_EQ(call_from("192.0.2.1"), "");
 }
 
 TEST_F(LinksTest, APppdThatIsKilledTakesItsInterfaceDownUnlessAnotherHasTheName) {

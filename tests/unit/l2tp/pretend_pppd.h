@@ -103,10 +103,14 @@ class PretendPppd : public ::testing::Test {
     return {.id = l2tp::SessionId(id), .peer = l2tp::SessionId(1)};
   }
 
+  base::Result<void> start(const l2tp::TunnelName& tunnel, std::uint16_t id) {
+    return links_->start(tunnel, name(id), base::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)),
+                         {.mtu = 1398, .ipv6 = true});
+  }
   /// Starts a pppd, and takes its end of the channel.
-  void dial(std::uint16_t id) {
-    const auto started = links_->start(tunnel(), name(id), base::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)),
-                                       {.mtu = 1398, .ipv6 = true});
+  void dial(std::uint16_t id) { dial(tunnel(), id); }
+  void dial(const l2tp::TunnelName& tunnel, std::uint16_t id) {
+    const auto started = start(tunnel, id);
     ASSERT_TRUE(started) << started.error().message;
     auto& session = sessions_[id];
     for (int turns = 0; turns < 500 && session.pid < 0; ++turns) {
