@@ -128,6 +128,8 @@ struct Settings {
   base::Duration hello_patience = std::chrono::seconds(300);
   /// How long a tunnel may take from SCCRQ to SCCCN, and a session from ICRQ to ICCN.
   base::Duration setup_time = std::chrono::seconds(60);
+  /// How long a tunnel in clear text may stand without a call: nobody vouches for whoever has opened it.
+  base::Duration clear_text_idle = std::chrono::seconds(60);
   /// §5.7: how long a closed tunnel goes on acknowledging, a full cycle of retransmissions.
   base::Duration linger = std::chrono::seconds(31);
   Limits limits;

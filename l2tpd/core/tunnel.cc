@@ -115,6 +115,7 @@ void Tunnel::accept_SCCCN(const Message& scccn, base::Time now) {
   established_at_ = now;
   give_up_.reset();
   await_silence(now);
+  await_call(now);
   // The latch stands before the kernel takes data for the id it admits.
   has_socket_ = true;
   with_.effects.push_back(OpenTunnelSocket{name_});
@@ -150,6 +151,10 @@ void Tunnel::receive(const Header& header, base::Time now) {
 
 void Tunnel::await_silence(base::Time now) {
   if (with_.settings.hello_interval > base::Duration::zero()) hello_ = now + with_.settings.hello_interval;
+}
+
+void Tunnel::await_call(base::Time now) {
+  if (name_.mark.value == 0 && sessions_.empty()) give_up_ = now + with_.settings.clear_text_idle;
 }
 
 void Tunnel::repeat_answer() {
@@ -249,6 +254,7 @@ void Tunnel::accept_ICRQ(const Message& icrq, base::Time now) {
   }
   const SessionName name{new_session_id(), *icrq.assigned_session_id};
   sessions_.emplace(name.id, Session(name, now, now + with_.settings.setup_time));
+  give_up_.reset();
   Message icrp;
   icrp.type = MessageType::ICRP;
   icrp.assigned_session_id = name.id;
@@ -265,6 +271,7 @@ void Tunnel::session_ended(SessionId session, const Ending& ending, base::Time n
   if (!sessions_.contains(session)) return;
   const auto name = sessions_.at(session).name();
   sessions_.erase(session);
+  await_call(now);
   send_CDN(name, ending, now);
   flush();
 }
@@ -274,6 +281,7 @@ void Tunnel::end_session(SessionId id, const Ending* ending, std::string why, ba
   if (it == sessions_.end()) return;
   const auto name = it->second.name();
   sessions_.erase(it);
+  await_call(now);
   if (ending != nullptr) send_CDN(name, *ending, now);
   with_.effects.push_back(StopSession{name_, name, std::move(why)});
 }
@@ -349,7 +357,7 @@ void Tunnel::timeout(base::Time now) {
     if (state_ == TunnelState::closing || !speaks_unasked()) {
       abandon({});
     } else {
-      close(stop(StopResult::general, "no SCCCN came"), now);
+      close(stop(StopResult::general, established_at_ ? "there is no call" : "no SCCCN came"), now);
     }
     return;
   }

@@ -69,6 +69,8 @@ class Tunnel {
   void send(const Message& message, SessionId to, base::Time now, base::Duration patience = usual_patience);
   void send_CDN(const SessionName& session, const Ending& ending, base::Time now);
   void await_silence(base::Time now);
+  /// In clear text not for long.
+  void await_call(base::Time now);
   /// In clear text nothing is sent before SCCCN that was not asked for: whoever forges a source address must
   /// not have more sent there than he sends himself. The peer repeats its SCCRQ until it is answered.
   bool speaks_unasked() const { return established_at_ || name_.mark.value != 0; }
@@ -90,7 +92,7 @@ class Tunnel {
   std::size_t sccrq_ = 0;  ///< hash of its body
   Bytes challenge_;        ///< ours, where there is a secret
   std::optional<base::Time> established_at_;
-  std::optional<base::Time> give_up_;  ///< end of the setup, or of the linger
+  std::optional<base::Time> give_up_;  ///< end of the setup, of the wait for a call, or of the linger
   std::optional<base::Time> hello_;
   bool has_socket_ = false;
   bool lingering_ = false;

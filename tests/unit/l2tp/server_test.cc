@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 using testing::alias_a;
 using testing::alias_b;
 using testing::Bench;
+using testing::Lac;
 using testing::mark_a;
 using testing::mark_b;
 using testing::of_type;
@@ -290,6 +291,51 @@ TEST(ClearText, OverIPv6ThePeerIsAWholeNetworkAndItsNeighboursAreOthers) {
     bench.input(vector("sccrq-apple"), at("2001:db8:0:1::9"), Mark(i << 8));
     EXPECT_EQ(bench.server.tunnels().size(), before + 1);
   }
+}
+
+TEST(ClearText, ATunnelWithoutACallEndsAfterAMinuteAndAnIPsecPeersStands) {
+  World world;
+  auto& stranger = world.add(clear_a, Mark(), 4);
+  auto& known = world.add(alias_a, mark_a, 4);
+  for (auto* lac : {&stranger, &known}) {
+    lac->calls = false;
+    lac->dial(world.now);
+  }
+  world.run_for(59s);
+  EXPECT_EQ(world.server.tunnels().size(), 2u);
+  world.run_for(2s);
+  ASSERT_EQ(world.all<TunnelDown>().size(), 1u);
+  EXPECT_EQ(world.all<TunnelDown>()[0].why, "there is no call");
+  EXPECT_EQ(stranger.seen[MessageType::StopCCN], 1);
+  EXPECT_EQ(stranger.ending->code, static_cast<std::uint16_t>(StopResult::general));
+  EXPECT_EQ(world.all<CloseTunnelSocket>().size(), 1u);
+  world.run_for(600s);
+  EXPECT_EQ(known.seen[MessageType::StopCCN], 0);
+  EXPECT_EQ(world.server.tunnels().size(), 1u);
+}
+
+TEST(ClearText, ACallKeepsItsTunnelAndTheMinuteBeginsWhenItEnds) {
+  World world;
+  auto& lac = world.add(clear_a, Mark(), 4);
+  lac.dial(world.now);
+  world.run_for(600s);
+  EXPECT_EQ(lac.seen[MessageType::StopCCN], 0);
+  world.server.completed(
+      SessionEnded{lac.peer_tunnel, lac.peer_session, hang_up(CallResult::administrative, "bye")}, world.now);
+  world.run_for(50s);
+  Message icrq = of_type(MessageType::ICRQ);
+  icrq.assigned_session_id = SessionId(Lac::call_id);
+  lac.send(icrq, world.now);
+  world.run_for(50s);
+  EXPECT_EQ(world.all<StartSession>().size(), 2u);
+  Message cdn = of_type(MessageType::CDN);
+  cdn.result = hang_up(CallResult::administrative, "bye");
+  cdn.assigned_session_id = SessionId(Lac::call_id);
+  lac.send(cdn, world.now, lac.peer_session);
+  world.run_for(59s);
+  EXPECT_EQ(lac.seen[MessageType::StopCCN], 0);
+  world.run_for(2s);
+  EXPECT_EQ(lac.seen[MessageType::StopCCN], 1);
 }
 
 TEST(Server, APeerThatOpensTunnelsAllDayIsHeldToItsRateAndItsNeighbourIsNot) {
