@@ -121,7 +121,7 @@ Tunnel* Server::made_by(const Datagram& datagram, const Header& header, const Me
                         base::Time now) {
   for (auto* tunnel : tunnels_at(datagram.mark, datagram.from)) {
     if (tunnel->name().peer != *sccrq.assigned_tunnel_id) continue;
-    // Byte by byte, or somebody who forges this address could have the next one answered as he likes.
+    // By its SHA-256: somebody who forges this address must not have the peer's own one answered as his is.
     if (tunnel->lingering() || !tunnel->is_of(header.body)) continue;
     // A peer that begins anew may choose the same id: what stands, or was refused, has late copies for a
     // while.

@@ -1,6 +1,7 @@
 #include "l2tp/tunnel.h"
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
 #include "l2tp/secrecy.h"
 
@@ -64,8 +65,15 @@ Tunnel::Tunnel(TunnelName name, const Message& sccrq, base::Time now, Surroundin
   channel_.set_peer(name.peer, sccrq.receive_window_size.value_or(4));
 }
 
+std::optional<Tunnel::Digest> Tunnel::digest_of(ByteView body) {
+  Digest out;
+  if (EVP_Digest(body.data(), body.size(), out.data(), nullptr, EVP_sha256(), nullptr) != 1)
+    return std::nullopt;
+  return out;
+}
+
 void Tunnel::accept(const Header& header, const Message& sccrq, base::Time now) {
-  sccrq_ = hash(header.body);
+  sccrq_ = digest_of(header.body);
   state_ = lookup(TunnelState::idle, MessageType::SCCRQ).next;
   give_up_ = now + with_.settings.setup_time;
   channel_.receive(header, now);

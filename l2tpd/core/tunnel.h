@@ -1,6 +1,7 @@
 #pragma once
 // One control connection (RFC 2661 §7.2.1) and its calls.
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -41,8 +42,8 @@ class Tunnel {
   bool over() const { return over_; }
   /// The peer has ended it, and we only go on acknowledging.
   bool lingering() const { return lingering_; }
-  /// This very SCCRQ made it.
-  bool is_of(ByteView sccrq_body) const { return sccrq_ == hash(sccrq_body); }
+  /// This very SCCRQ made it, not one that somebody has made to look like it.
+  bool is_of(ByteView sccrq_body) const { return sccrq_ && sccrq_ == digest_of(sccrq_body); }
   TunnelState state() const { return state_; }
   const TunnelName& name() const { return name_; }
   const std::string& host_name() const { return host_name_; }
@@ -58,7 +59,8 @@ class Tunnel {
 
   void handle(const Received& received, base::Time now);
   void handle_fault(const Message& message, const Received& received, base::Time now);
-  static std::size_t hash(ByteView body) { return std::hash<std::string_view>{}(base::as_text(body)); }
+  using Digest = std::array<std::uint8_t, 32>;
+  static std::optional<Digest> digest_of(ByteView body);
   void answer_SCCRQ(const Message& sccrq, base::Time now);
   void accept_SCCCN(const Message& scccn, base::Time now);
   void handle_call(const Message& message, SessionId to, base::Time now);
@@ -89,8 +91,8 @@ class Tunnel {
   std::string vendor_name_;
   std::map<SessionId, Session> sessions_;
   base::Time since_;
-  std::size_t sccrq_ = 0;  ///< hash of its body
-  Bytes challenge_;        ///< ours, where there is a secret
+  std::optional<Digest> sccrq_;  ///< SHA-256 of its body
+  Bytes challenge_;              ///< ours, where there is a secret
   std::optional<base::Time> established_at_;
   std::optional<base::Time> give_up_;  ///< end of the setup, of the wait for a call, or of the linger
   std::optional<base::Time> hello_;
