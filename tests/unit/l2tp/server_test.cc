@@ -663,12 +663,43 @@ std::unique_ptr<InState> in_state(TunnelState state) {
   return out;
 }
 
-TEST(Server, EveryMessageInEveryStateIsAnsweredAsTheTablesSay) {
+/// RFC 2661 §7.2.1, told apart from the tables that the server goes by.
+struct Due {
+  TunnelStep step;
+  TunnelState next;
+};
+Due due(TunnelState state, MessageType type) {
+  using M = MessageType;
+  using S = TunnelState;
+  if (state == S::closing) return {TunnelStep::acknowledge, S::closing};
+  if (type == M::StopCCN) return {TunnelStep::clean_up, S::closing};
+  if (type == M::HELLO) return {TunnelStep::acknowledge, state};
+  if (state == S::wait_ctl_conn && type == M::SCCCN) return {TunnelStep::accept_SCCCN, S::established};
+  const bool opens = type == M::SCCRQ || type == M::SCCRP || type == M::SCCCN;
+  if (state == S::wait_ctl_conn || opens) return {TunnelStep::stop, S::closing};
+  return {TunnelStep::to_session, S::established};
+}
+
+/// The same of §7.4.2.
+struct CallDue {
+  CallStep step;
+  CallState next;
+};
+CallDue due(CallState state, MessageType type) {
+  using M = MessageType;
+  using S = CallState;
+  if (type == M::WEN || type == M::SLI) return {CallStep::acknowledge, state};
+  if (type == M::CDN) return {CallStep::clean_up, S::idle};
+  if (type == M::ICCN && state == S::wait_connect) return {CallStep::accept_ICCN, S::established};
+  return {CallStep::hang_up, S::idle};
+}
+
+TEST(Server, EveryMessageInEveryStateIsAnsweredAsTheRFCSays) {
   for (const auto state : {TunnelState::wait_ctl_conn, TunnelState::established, TunnelState::closing}) {
     for (const auto type : all_message_types) {
       const auto scene = in_state(state);
       auto& bench = scene->bench;
-      const auto row = lookup(state, type);
+      const auto row = due(state, type);
       const auto where = to_string(type) + " in state " + std::to_string(static_cast<int>(state));
       bench.input(of_type(type), scene->id, scene->ns, scene->nr);
       const auto& tunnel = bench.server.tunnels().at(scene->id);
@@ -691,10 +722,10 @@ TEST(Server, EveryMessageInEveryStateIsAnsweredAsTheTablesSay) {
   }
 }
 
-TEST(Server, EveryMessageOfACallInEveryStateIsAnsweredAsTheTablesSay) {
+TEST(Server, EveryMessageOfACallInEveryStateIsAnsweredAsTheRFCSays) {
+  using M = MessageType;
   for (const auto state : {CallState::wait_connect, CallState::established}) {
-    for (const auto type : all_message_types) {
-      if (lookup(TunnelState::established, type).step != TunnelStep::to_session) continue;
+    for (const auto type : {M::OCRQ, M::OCRP, M::OCCN, M::ICRQ, M::ICRP, M::ICCN, M::CDN, M::WEN, M::SLI}) {
       const auto scene = in_state(TunnelState::established);
       auto& bench = scene->bench;
       auto icrq = of_type(MessageType::ICRQ);
@@ -704,7 +735,7 @@ TEST(Server, EveryMessageOfACallInEveryStateIsAnsweredAsTheTablesSay) {
       if (state == CallState::established)
         bench.input(of_type(MessageType::ICCN), scene->id, scene->ns++, 2, call);
       bench.effects.clear();
-      const auto row = lookup(state, type);
+      const auto row = due(state, type);
       const auto where = to_string(type) + " in state " + std::to_string(static_cast<int>(state));
       bench.input(of_type(type), scene->id, scene->ns, 2, call);
       EXPECT_EQ(bench.count<StartSession>(), row.step == CallStep::accept_ICCN) << where;
