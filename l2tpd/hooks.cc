@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -18,6 +19,8 @@ namespace {
 using base::Severity;
 
 constexpr std::size_t most_at_once = 16;
+/// Beyond it new sessions are passed over, until half of it waits.
+constexpr std::size_t most_waiting = 1000;
 
 /// A file in memory: whatever the program reads of it or not, nobody waits.
 base::Result<base::Fd> file_with(const std::string& content) {
@@ -42,9 +45,23 @@ const std::string& Hooks::program_of(SessionEvent event) const {
 }
 
 void Hooks::run(SessionEvent event, std::uint64_t session, std::string record) {
+  const bool passed_over = event == SessionEvent::up ? passes_over(session) : passed_over_.erase(session) > 0;
   if (program_of(event).empty()) return;
+  if (passed_over) {
+    ++counters_.dropped;
+    return;
+  }
   waiting_.push_back({event, session, std::move(record)});
   start_what_may();
+}
+
+bool Hooks::passes_over(std::uint64_t session) {
+  if (waiting_.size() >= most_waiting && !std::exchange(behind_, true))
+    base::log(Severity::error,
+              fmt::format("The hooks are {} events behind: they are not told of sessions that come up now.",
+                          waiting_.size()));
+  if (behind_) passed_over_.insert(session);
+  return behind_;
 }
 
 void Hooks::start_what_may() {
@@ -58,6 +75,7 @@ void Hooks::start_what_may() {
     it = waiting_.erase(it);
     start(job);
   }
+  if (waiting_.size() <= most_waiting / 2) behind_ = false;
 }
 
 void Hooks::start(const Job& job) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <set>
 #include <string>
 
 #include "base/time.h"
@@ -24,13 +25,15 @@ class Hooks {
 
   /// Starts the event's program, if there is one, with its name as argument and `record` on its standard
   /// input. The events of one `session` (any number of its own) follow one another; so do all when there are
-  /// very many.
+  /// very many. Where the programs cannot keep up, neither event of a session that is new is told to them:
+  /// what waits are the events of sessions that are up, and some 1000 more.
   void run(SessionEvent event, std::uint64_t session, std::string record);
   /// None runs, and none waits.
   bool empty() const { return running_.empty() && waiting_.empty(); }
 
   struct Counters {
     std::uint64_t started = 0, failed = 0, timed_out = 0;
+    std::uint64_t dropped = 0;  ///< events told to nobody
   };
   const Counters& counters() const { return counters_; }
 
@@ -48,6 +51,7 @@ class Hooks {
     os::Source too_late;
   };
   const std::string& program_of(SessionEvent event) const;
+  bool passes_over(std::uint64_t session);
   void start_what_may();
   void start(const Job& job);
   void ended(std::list<Running>::iterator it, int status);
@@ -56,6 +60,8 @@ class Hooks {
   const config::Hooks& config_;
   std::deque<Job> waiting_;
   std::list<Running> running_;
+  bool behind_ = false;
+  std::set<std::uint64_t> passed_over_;  ///< sessions that are up, and whose end will not be told either
   Counters counters_;
 };
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -119,6 +120,55 @@ TEST_F(HooksTest, ManyAtOnceAllRun) {
   finish(hooks);
   const auto order = content("order");
   EXPECT_EQ(std::ranges::count(order, '\n'), 60);
+}
+
+TEST_F(HooksTest, WhereTheyFallBehindNewSessionsArePassedOverWholeAndSaidSoOnce) {
+  config_.session_up = program("up", "until [ -e go ]; do sleep 0.05; done\n");
+  config_.session_down = program("down", "read name; echo $name >> downs\n");
+  Hooks hooks(loop_, config_);
+  const auto up = [&](std::uint64_t session) { hooks.run(SessionEvent::up, session, ""); };
+  const auto down = [&](std::uint64_t session) {
+    hooks.run(SessionEvent::down, session, std::to_string(session) + "\n");
+  };
+  ::testing::internal::CaptureStderr();
+  up(1);  // and stays up for a while
+  for (std::uint64_t session = 2; session <= 100'000; ++session) {
+    up(session);
+    down(session);
+  }
+  down(1);
+  const auto said = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, HasSubstr("events behind: they are not told of sessions that come up now."));
+  EXPECT_EQ(std::ranges::count(said, '\n'), 1);
+  std::ofstream(folder_ + "/go") << "";
+  for (int turns = 0; turns < 20'000 && !hooks.empty(); ++turns) loop_.run_once(10ms);
+  const auto told = hooks.counters().started;
+  EXPECT_LT(told, 1100u);
+  EXPECT_EQ(told + hooks.counters().dropped, 200'000u);
+  std::stringstream downs(content("downs"));
+  std::set<int> ended;
+  for (int session = 0; downs >> session;) ended.insert(session);
+  EXPECT_EQ(ended.size() * 2, told) << "never one event of a session without the other";
+  EXPECT_TRUE(ended.contains(1)) << "which had come up before";
+  up(100'001);
+  down(100'001);
+  finish(hooks);
+  EXPECT_THAT(content("downs"), HasSubstr("100001\n")) << "they have caught up";
+}
+
+TEST_F(HooksTest, OneThatHearsOfEndsAloneFallsBehindNoFurther) {
+  config_.session_down = program("down", "until [ -e go ]; do sleep 0.05; done\n");
+  Hooks hooks(loop_, config_);
+  ::testing::internal::CaptureStderr();
+  for (std::uint64_t session = 1; session <= 10'000; ++session) {
+    hooks.run(SessionEvent::up, session, "");
+    hooks.run(SessionEvent::down, session, "");
+  }
+  ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(hooks.counters().dropped, 10'000u - 1000 - 16);
+  std::ofstream(folder_ + "/go") << "";
+  for (int turns = 0; turns < 20'000 && !hooks.empty(); ++turns) loop_.run_once(10ms);
+  EXPECT_TRUE(hooks.empty());
 }
 
 TEST(Record, JoinsTheSessionWithItsPeer) {
