@@ -86,10 +86,20 @@ base::Result<void> Ipv6Links::up(const std::string& ifname, const RouterAdvertis
   take_no_advertisements_from(ifname);
   const auto routed = change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, ifindex, advertisement.prefix);
   if (!routed) return nl::as_base(routed.error());
+  forget_others_named(ifname, ifindex);
   const Link link{
       .ifname = ifname, .advertisement = advertisement, .times = AdvertisingTimes(base::Clock::now())};
   schedule(ifindex, links_.insert_or_assign(ifindex, link).first->second);
   return {};
+}
+
+void Ipv6Links::forget_others_named(const std::string& ifname, unsigned ifindex) {
+  std::erase_if(links_, [&](const auto& entry) {
+    const auto& [index, link] = entry;
+    if (link.ifname != ifname || index == ifindex) return false;
+    due_.cancel(index);
+    return true;
+  });
 }
 
 Ipv6Links::Iterator Ipv6Links::find(const std::string& ifname) {

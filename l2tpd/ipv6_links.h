@@ -48,6 +48,8 @@ class Ipv6Links {
   };
   using Iterator = std::map<unsigned, Link>::iterator;
   Iterator find(const std::string& ifname);
+  /// They went with a pppd that was killed, and the kernel has given the name away.
+  void forget_others_named(const std::string& ifname, unsigned ifindex);
   nl::Result<void> change_route(std::uint16_t type, std::uint16_t flags, unsigned ifindex,
                                 const base::Prefix& prefix);
   void receive();

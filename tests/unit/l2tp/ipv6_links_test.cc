@@ -108,6 +108,21 @@ TEST_F(OnALink, ALinkThatIsDownHasNoRouteAndNoRouter) {
   EXPECT_EQ(links_.up("ours", advertisement_).error().message, "there is no interface ours: No such device");
 }
 
+TEST_F(OnALink, AnInterfaceIsNotTakenForOneThatHadItsNameBefore) {
+  ASSERT_TRUE(links_.up("ours", advertisement_));
+  ASSERT_EQ(shell("ip link del ours"), 0);  // nobody says so: its pppd was killed
+  ASSERT_EQ(shell("ip link add ours type veth peer name theirs2 && ip link set ours up && "
+                  "ip link set theirs2 up"),
+            0);
+  ASSERT_TRUE(links_.up("ours", advertisement_));
+  EXPECT_TRUE(routed());
+  links_.refit("ours", 1279);  // too small for IPv6
+  EXPECT_FALSE(routed());
+  ASSERT_TRUE(links_.up("ours", advertisement_));
+  links_.down("ours");
+  EXPECT_FALSE(routed());
+}
+
 TEST_F(OnALink, APeerCannotPlayTheRouterToUs) {
   ASSERT_EQ(shell("echo 2 > /proc/sys/net/ipv6/conf/ours/accept_ra"), 0);
   ASSERT_TRUE(links_.up("ours", advertisement_));
