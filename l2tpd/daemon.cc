@@ -37,6 +37,12 @@ l2tp::Settings settings_from(const config::Config& config, const config::Secrets
   return settings;
 }
 
+std::set<config::NftSet> sets_of_users(const config::Config& config) {
+  std::set<config::NftSet> out;
+  for (const auto& user : config.users) out.insert(user.nft_sets.begin(), user.nft_sets.end());
+  return out;
+}
+
 std::string radius_folder(const DaemonOptions& options) { return options.run_dir + "/radius"; }
 
 /// What is missing for ppp.ipv6_prefix: an error, or where somebody may still mend it only a warning.
@@ -118,6 +124,7 @@ base::Result<void> Daemon::start() {
       nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext", "links", "far_ends", "mss", "mss6"});
   if (!table) return tl::unexpected(table.error());
   table_.emplace(std::move(*table));
+  watch_sets_of_users();
   table_events_ = loop_.on_readable(table_->fd(), [this] {
     if (table_->disturbed()) table_disturbed();
   });
@@ -152,6 +159,12 @@ base::Result<void> Daemon::start() {
   return {};
 }
 
+void Daemon::watch_sets_of_users() {
+  std::set<nft::SetName> names;
+  for (const auto& set : sets_of_users(config_)) names.insert({set.family, set.table, set.name});
+  if (table_) table_->also(std::move(names));
+}
+
 // The latch first: better a packet dropped than one taken from the wrong peer.
 nl::Result<void> Daemon::fill_sets() {
   const auto clear_text =
@@ -163,6 +176,8 @@ nl::Result<void> Daemon::fill_sets() {
   }
   for (const auto& [ifname, link] : up_) {
     if (const auto done = latch_->add_link(ifname, link.far_end, link.mtu); !done) return done;
+    if (link.far_end) put_into_sets(link.tunnel, link.account, base::host(*link.far_end));
+    if (link.ipv6) put_into_sets(link.tunnel, link.account, *link.ipv6);
   }
   return {};
 }
@@ -173,8 +188,10 @@ void Daemon::table_disturbed() {
   if (const auto done = fill_sets(); !done) return base::log(Severity::error, done.error().message);
   base::log(
       Severity::notice,
-      fmt::format("Somebody has changed table inet sameroof: its sets have all {} tunnels and {} links.",
-                  latched_.size(), up_.size()));
+      fmt::format(
+          "Somebody has changed table inet sameroof or a set of users': all {} tunnels and {} links are "
+          "there.",
+          latched_.size(), up_.size()));
 }
 
 base::Result<void> Daemon::open_main_socket(const base::Address& address) {
@@ -373,13 +390,27 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel, const l2tp::SessionN
                   .transform = {}};
   if (const auto* session = session_of(tunnel, name)) carrier.sequencing = session->sequencing();
   if (peer) carrier.udp_encapsulation = peer->port != 0;
-  if (peer && !peer->sas.empty()) carrier.transform = peer->sas.front().transform;
-  const auto largest = largest_ppp_packet(path, carrier);
+  auto largest = largest_ppp_packet(path, carrier);
+  const auto through = [&](const control::Sa& sa) {
+    carrier.transform = sa.transform;
+    return largest_ppp_packet(path, carrier);
+  };
+  // While keys change, either may carry a packet.
+  if (peer && !peer->sas.empty()) largest = through(*std::ranges::min_element(peer->sas, {}, through));
   PppdTerms terms{.mtu = std::min(largest, config_.ppp.mtu.value_or(largest)), .radius_file = radius_file_};
   terms.ipv6 = config_.ppp.ipv6_prefix && terms.mtu >= least_ipv6_mtu && forwards_ipv6();
   terms.calling_station = base::Endpoint{home, peer ? peer->port : tunnel.remote.port}.to_string();
   if (tunnel.mark.value != 0) terms.calling_station += fmt::format("/{:#x}", tunnel.mark.value);
   return terms;
+}
+
+template <class Record>
+Daemon::UpLink Daemon::link_of(const Record& session) const {
+  const auto known = up_.find(session.ifname);
+  const bool its = known != up_.end() && known->second.tunnel == session.tunnel &&
+                   known->second.session == session.session;
+  return its ? known->second
+             : UpLink{.tunnel = session.tunnel, .session = session.session, .account = session.account};
 }
 
 void Daemon::session_up(const SessionRecord& session) {
@@ -389,20 +420,13 @@ void Daemon::session_up(const SessionRecord& session) {
                         .text = fmt::format("user '{}' is up: {} with {}, MTU {}", session.account.name,
                                             session.ifname, session.address.to_string(), session.mtu),
                         .user = session.account.name});
-  auto link = link_at(session.ifname, session.tunnel, session.session);
+  auto link = link_of(session);
   link.far_end = session.address;
   link.mtu = session.mtu;
   put_link(session.ifname, link);
   put_into_sets(session.tunnel, session.account, base::host(session.address));
   hooks_.run(SessionEvent::up, session.number,
              record_of(SessionEvent::up, session, peer_of(session.tunnel), base::Clock::now()));
-}
-
-Daemon::UpLink Daemon::link_at(const std::string& ifname, const l2tp::TunnelName& tunnel,
-                               const l2tp::SessionName& session) {
-  const auto known = up_.find(ifname);
-  const bool its = known != up_.end() && known->second.tunnel == tunnel && known->second.session == session;
-  return its ? known->second : UpLink{.tunnel = tunnel, .session = session};
 }
 
 void Daemon::put_link(const std::string& ifname, const UpLink& link) {
@@ -421,8 +445,7 @@ void Daemon::put_link(const std::string& ifname, const UpLink& link) {
 /// have left the address there.
 void Daemon::put_into_sets(const l2tp::TunnelName& tunnel, const Account& account,
                            const base::Prefix& prefix) {
-  std::set<config::NftSet> others;
-  for (const auto& user : config_.users) others.insert(user.nft_sets.begin(), user.nft_sets.end());
+  auto others = sets_of_users(config_);
   for (const auto& own : account.nft_sets) {
     others.erase(own);
     const auto done = sets_->add({own.family, own.table, own.name}, prefix);
@@ -450,15 +473,15 @@ void Daemon::take_out_of_sets(const l2tp::TunnelName& tunnel, const Account& acc
 void Daemon::session_refitted(const SessionRecord& session, std::uint16_t mtu) {
   if (const auto done = set_mtu(session.ifname, mtu); !done)
     base::log(Severity::warning, done.error().message);
-  auto link = link_at(session.ifname, session.tunnel, session.session);
+  auto link = link_of(session);
   link.mtu = mtu;
   put_link(session.ifname, link);
   ipv6_links_.refit(session.ifname, mtu);
 }
 
 void Daemon::ipv6_up(const Ipv6Record& session) {
-  auto link = link_at(session.ifname, session.tunnel, session.session);
-  link.ipv6 = true;
+  auto link = link_of(session);
+  link.ipv6 = session.prefix;
   if (!link.far_end) link.mtu = session.mtu;
   put_link(session.ifname, link);
   put_into_sets(session.tunnel, session.account, session.prefix);
@@ -472,8 +495,8 @@ void Daemon::ipv6_down(const Ipv6Record& session, IfName name) {
   take_out_of_sets(session.tunnel, session.account, session.prefix);
   if (name == IfName::anothers) return;
   ipv6_links_.down(session.ifname);
-  auto link = link_at(session.ifname, session.tunnel, session.session);
-  link.ipv6 = false;
+  auto link = link_of(session);
+  link.ipv6.reset();
   put_link(session.ifname, link);
 }
 
@@ -485,7 +508,7 @@ void Daemon::session_down(SessionRecord& session, IfName name) {
   session.bytes_out = bytes.out;
   metrics_.link_carries(session.ifname, bytes);
   metrics_.link_down(session.ifname);
-  auto link = link_at(session.ifname, session.tunnel, session.session);
+  auto link = link_of(session);
   link.far_end.reset();
   put_link(session.ifname, link);
 }
@@ -532,6 +555,7 @@ base::Result<std::string> Daemon::reload() {
   radius_file_ =
       config_.ppp.users == config::UserSource::radius ? options_.run_dir + "/radius/radius.conf" : "";
   links_.reconfigure();
+  watch_sets_of_users();
   base::log(Severity::notice, fmt::format("The configuration was read again: {}.", told));
   return told;
 }

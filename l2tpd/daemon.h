@@ -119,6 +119,7 @@ class Daemon {
   /// Everything of ours in the sets of the ruleset.
   nl::Result<void> fill_sets();
   void table_disturbed();
+  void watch_sets_of_users();
 
   void forget_marks_from_before(base::Time when);
   void keep_only(const std::set<base::Mark>& marks);
@@ -132,17 +133,19 @@ class Daemon {
   Accounts accounts_;
   std::optional<nft::PeerMap> latch_;
   std::set<std::pair<base::Mark, l2tp::TunnelId>> latched_;
-  /// What the ruleset knows of an interface while IPv4, IPv6 or both are up.
+  /// What nftables knows of an interface while IPv4, IPv6 or both are up.
   struct UpLink {
     l2tp::TunnelName tunnel;
     l2tp::SessionName session;
+    Account account;
     std::uint16_t mtu = 0;
     std::optional<base::Address> far_end = {};
-    bool ipv6 = false;
+    std::optional<base::Prefix> ipv6 = {};
   };
   std::map<std::string, UpLink> up_;  ///< by interface
   /// A pppd that was killed may have left another session there.
-  UpLink link_at(const std::string& ifname, const l2tp::TunnelName& tunnel, const l2tp::SessionName& session);
+  template <class Record>
+  UpLink link_of(const Record& session) const;
   /// Without IPv4 and IPv6 it goes.
   void put_link(const std::string& ifname, const UpLink& link);
   std::optional<nft::TableWatch> table_;

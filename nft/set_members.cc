@@ -23,10 +23,6 @@ std::string words_for(const SetName& name) {
   return fmt::format("{} {} {}", name.family, name.table, name.set);
 }
 
-std::uint8_t family_of(const SetName& name) {
-  return name.family == "ip" ? NFPROTO_IPV4 : name.family == "ip6" ? NFPROTO_IPV6 : NFPROTO_INET;
-}
-
 /// What nft(8) writes down as the type of a set's keys, which the kernel keeps for it.
 constexpr std::uint32_t ipv4_addr = 7, ipv6_addr = 8;
 
@@ -66,6 +62,10 @@ base::Address end_of(const base::Prefix& prefix) {
 }
 
 }  // namespace
+
+std::uint8_t family_of(const SetName& name) {
+  return name.family == "ip" ? NFPROTO_IPV4 : name.family == "ip6" ? NFPROTO_IPV6 : NFPROTO_INET;
+}
 
 base::Result<SetMembers> SetMembers::open() {
   auto socket = nl::Socket::open(NETLINK_NETFILTER);

@@ -1,6 +1,8 @@
 #pragma once
 // Addresses in an administrator's own sets, in tables that are not ours.
 
+#include <compare>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -15,7 +17,12 @@ struct SetName {
   std::string family;  ///< "inet", "ip" or "ip6"
   std::string table;
   std::string set;
+
+  auto operator<=>(const SetName&) const = default;
 };
+
+/// NFPROTO_IPV4, NFPROTO_IPV6 or NFPROTO_INET.
+std::uint8_t family_of(const SetName& name);
 
 /// Needs CAP_NET_ADMIN.
 class SetMembers {

@@ -1,5 +1,6 @@
 #include "nft/table_watch.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -30,15 +31,24 @@ base::Result<TableWatch> TableWatch::open(std::set<std::string> sets) {
 }
 
 bool TableWatch::concerns_us(const nl::Message& message) const {
-  if (nl::pod<nfgenmsg>(message.payload)->nfgen_family != NFPROTO_INET) return false;
+  const auto family = nl::pod<nfgenmsg>(message.payload)->nfgen_family;
   const auto attributes = nl::Attributes::parse(message.payload.subspan(sizeof(nfgenmsg)));
-  if (!attributes || text_of(*attributes, NFTA_TABLE_NAME) != table) return false;
-  switch (message.type & 0xff) {
+  if (!attributes) return false;
+  const auto its_table = text_of(*attributes, NFTA_TABLE_NAME);
+  const bool ours = family == NFPROTO_INET && its_table == table;
+  switch (const auto type = message.type & 0xff) {
     case NFT_MSG_NEWTABLE:
-    case NFT_MSG_DELTABLE: return true;
+    case NFT_MSG_DELTABLE: return ours;
     case NFT_MSG_NEWSET:
     case NFT_MSG_DELSET:
-    case NFT_MSG_DELSETELEM: return sets_.contains(std::string(text_of(*attributes, NFTA_SET_NAME)));
+    case NFT_MSG_DELSETELEM: {
+      const auto set = text_of(*attributes, NFTA_SET_NAME);
+      if (ours) return sets_.contains(std::string(set));
+      // One that goes is nobody's to fill.
+      return type != NFT_MSG_DELSET && std::ranges::any_of(others_, [&](const SetName& other) {
+               return family_of(other) == family && other.table == its_table && other.set == set;
+             });
+    }
     default: return false;
   }
 }

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "netlink/socket.h"
+#include "nft/set_members.h"
 
 namespace nft {
 
@@ -14,6 +15,9 @@ class TableWatch {
  public:
   /// For these sets and maps of the table.
   static base::Result<TableWatch> open(std::set<std::string> sets);
+
+  /// Sets of an administrator's, too, in tables that are not ours: that one is made or loses elements.
+  void also(std::set<SetName> others) { others_ = std::move(others); }
 
   /// Takes the events that are waiting. True: the table, or elements of those sets, came or went by another
   /// process's doing, or events were lost; whoever fills them should look and fill them again.
@@ -27,6 +31,7 @@ class TableWatch {
 
   nl::Socket socket_;
   std::set<std::string> sets_;
+  std::set<SetName> others_;
   bool pending_ = false;  ///< of a transaction whose end, and thereby author, has not been seen yet
 };
 

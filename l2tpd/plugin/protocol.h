@@ -7,8 +7,9 @@
 
 enum {
   sameroof_longest_message = 1024,
-  /* The plugin waits so long for an answer, seconds. */
-  sameroof_patience = 15
+  /* The plugin waits so long for an answer, seconds: an address may be free only once RADIUS has heard of the
+     end of the session before. */
+  sameroof_patience = 60
 };
 
 enum sameroof_request {

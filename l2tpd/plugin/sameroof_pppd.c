@@ -100,6 +100,23 @@ static void show_reason(const struct message* answer, char* out, int space) {
     snprintf(out, (size_t)space, "%.*s", reason ? (int)size : 0, reason ? (const char*)reason : "");
 }
 
+/* The same for CHAP. In MS-CHAPv2 words are the last part of a failure (RFC 2759 section 6): authentication
+   failed, and another try with the same challenge will not do. */
+static void show_chap_reason(const struct message* answer, const struct chap_digest_type* digest,
+                             const unsigned char* challenge, char* out, int space) {
+  char words[256];
+  int size, i;
+  show_reason(answer, words, sizeof words);
+  if (digest->code != CHAP_MICROSOFT_V2) {
+    snprintf(out, (size_t)space, "%s", words);
+    return;
+  }
+  size = snprintf(out, (size_t)space, "E=691 R=0 C=");
+  for (i = 1; i <= challenge[0] && size < space; ++i)
+    size += snprintf(out + size, (size_t)(space - size), "%02X", challenge[i]);
+  if (size < space) snprintf(out + size, (size_t)(space - size), " V=3 M=%s", words);
+}
+
 /* The stricter of two limits, of which zero is none. */
 static unsigned int limit(int seconds, const struct message* answer, int number) {
   size_t size = 0;
@@ -122,22 +139,18 @@ static int take_lease(const struct message* answer) {
   return leased != 0;
 }
 
-/* Whether l2tpd also lets in whom RADIUS does; where it does not, `message` says why. */
-static int admit(const char* name, int right, char* message, int space) {
-  struct message question, answer;
+/* Whether l2tpd also lets in whom RADIUS does; its kind of answer, or no where RADIUS does not. */
+static int admit(const char* name, int right, struct message* answer) {
+  struct message question;
   u_int32_t given = 0;
+  int kind;
   if (right && radius_choose_address) radius_choose_address(&given);
   begin(&question, sameroof_judged);
   put_field(&question, name, strlen(name));
   put_field(&question, right ? "1" : "0", 1);
   put_field(&question, &given, sizeof given);
-  switch (ask(&question, &answer)) {
-    case sameroof_yes: return right && take_lease(&answer);
-    case sameroof_no:
-      if (right) show_reason(&answer, message, space);
-      return 0;
-    default: return 0;
-  }
+  kind = ask(&question, answer);
+  return right ? kind : 0;
 }
 
 static int verify_chap(char* name, char* ourname, int id, struct chap_digest_type* digest,
@@ -146,55 +159,54 @@ static int verify_chap(char* name, char* ourname, int id, struct chap_digest_typ
   unsigned char secret[256];
   size_t size = 0;
   const unsigned char* field;
-  int right;
+  int right, kind;
 
   if (radius_judges) {
     right = radius_verify_chap != NULL &&
             radius_verify_chap(name, ourname, id, digest, challenge, response, message, space) == 1;
-    return admit(name, right, message, space);
-  }
-  begin(&question, sameroof_secret);
-  put_field(&question, name, strlen(name));
-  if (ask(&question, &answer) != sameroof_yes || (field = field_of(&answer, 0, &size)) == NULL) return 0;
-  memcpy(secret, field, size);
-  secret[size] = 0;
-  /* An unknown user has a secret, too, which nobody knows: so MS-CHAPv2's failure message is well-formed. */
-  right = digest->verify_response(id, name, secret, (int)size, challenge, response, message, space);
-  explicit_bzero(secret, sizeof secret);
-  explicit_bzero(&answer, sizeof answer);
+    kind = admit(name, right, &answer);
+  } else {
+    begin(&question, sameroof_secret);
+    put_field(&question, name, strlen(name));
+    if (ask(&question, &answer) != sameroof_yes || (field = field_of(&answer, 0, &size)) == NULL) return 0;
+    memcpy(secret, field, size);
+    secret[size] = 0;
+    /* An unknown user has a secret, too, which nobody knows: so MS-CHAPv2's failure message is well-formed.
+     */
+    right = digest->verify_response(id, name, secret, (int)size, challenge, response, message, space);
+    explicit_bzero(secret, sizeof secret);
+    explicit_bzero(&answer, sizeof answer);
 
-  begin(&question, sameroof_checked);
-  put_field(&question, name, strlen(name));
-  put_field(&question, right ? "1" : "0", 1);
-  switch (ask(&question, &answer)) {
-    case sameroof_yes: return right && take_lease(&answer);
-    case sameroof_no:
-      if (right) show_reason(&answer, message, space);
-      return 0;
-    default: return 0;
+    begin(&question, sameroof_checked);
+    put_field(&question, name, strlen(name));
+    put_field(&question, right ? "1" : "0", 1);
+    kind = ask(&question, &answer);
   }
+  if (right && kind == sameroof_yes) return take_lease(&answer);
+  if (right && kind == sameroof_no) show_chap_reason(&answer, digest, challenge, message, space);
+  return 0;
 }
 
 static int verify_pap(char* name, char* password, char** reason, struct wordlist** addresses,
                       struct wordlist** extra_options) {
   static char text[256];
   struct message question, answer;
-  int kind;
+  int right = 1, kind;
 
   if (radius_judges) {
-    const int right =
+    right =
         radius_verify_pap != NULL && radius_verify_pap(name, password, reason, addresses, extra_options) == 1;
-    snprintf(text, sizeof text, "%s", right ? "" : "Access denied");
-    *reason = text;
-    return admit(name, right, text, sizeof text);
+    kind = admit(name, right, &answer);
+  } else {
+    begin(&question, sameroof_pap);
+    put_field(&question, name, strlen(name));
+    put_field(&question, password, strlen(password));
+    kind = ask(&question, &answer);
+    explicit_bzero(&question, sizeof question);
   }
-  begin(&question, sameroof_pap);
-  put_field(&question, name, strlen(name));
-  put_field(&question, password, strlen(password));
-  kind = ask(&question, &answer);
-  explicit_bzero(&question, sizeof question);
   if (kind == sameroof_yes && take_lease(&answer)) return 1;
-  show_reason(&answer, text, sizeof text);
+  snprintf(text, sizeof text, "%s", right ? "" : "Access denied");
+  if (kind == sameroof_no) show_reason(&answer, text, sizeof text);
   *reason = text;
   return 0;
 }

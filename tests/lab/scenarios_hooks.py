@@ -44,6 +44,10 @@ def hooks_and_sets(lab):
         if "1 received" in outside.host.run(*checks.ping_command(outside, "-c", 1, "-W", 3), check=False):
             raise Failure("a2 is in no set and came through the firewall")
         must_have("l2tpd's log", l2tpd_log(lab), r"User 'a2' is in no set: there is no set inet firewall missing")
+        # The administrator loads his table anew, which empties the set.
+        gw.nft("delete table inet firewall\n" + OFFICE)
+        wait_for(lambda: "10.99." in gw.run("nft", "list", "set", "inet", "firewall", "office"), 10, "a1 back in the set")
+        lab.prove(inside)
         peers = {peer["user"]: peer for peer in gateway.peers()}
         goodbye(lab, *clients)
         wait_for(lambda: len(heard()) == 4, 30, "both hooks for both clients")

@@ -186,6 +186,8 @@ def limits_of_users(lab):
             wait_for(lambda: words in client.host.log("xl2tpd").read_text(errors="replace"), 20, f"{client.name} told: {words}")
         must_have("l2tpd's log", l2tpd_log(lab), r"User 'a1' of .* is down after \d+ s: the user logged in anew",
                   r"User 'b1' of .* refused: 1 of 1 sessions are in use")
+        must_have("what the third was told", third.ppp_log(),
+                  r'CHAP Failure id=\S+ "E=691 R=0 C=[0-9A-F]{32} V=3 M=1 of 1 sessions are in use"')
         counters = gateway.counters("l2tpd")
         if (counters.get("ended_idle"), counters.get("ended_session_time"), counters.get("ended_by_us")) != (1, 1, 1):
             raise Failure(f"the counters of endings: { {k: v for k, v in counters.items() if k.startswith('ended')} }")

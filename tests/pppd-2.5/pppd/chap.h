@@ -1,3 +1,5 @@
+#define CHAP_MICROSOFT_V2 0x81
+
 struct chap_digest_type {
   int code;
   void (*generate_challenge)(unsigned char* challenge);

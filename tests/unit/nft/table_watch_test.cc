@@ -73,4 +73,24 @@ TEST_F(WatchedTable, ElementsThatOthersDeleteAreNoticedInOurSetsOnly) {
   EXPECT_TRUE(watch_->disturbed());
 }
 
+TEST_F(WatchedTable, SetsOfAnAdministratorsAreWatchedByFamilyTableAndName) {
+  watch_->also({{"ip6", "firewall", "office"}});
+  const std::string office = "add set ip6 firewall office '{ type ipv6_addr; }'";
+  nft("add table ip6 firewall");
+  nft("add table ip firewall");
+  nft("add set ip firewall office '{ type ipv4_addr; elements = { 192.0.2.1 }; }'");
+  nft("add set ip6 firewall guests '{ type ipv6_addr; elements = { 2001:db8::1 }; }'");
+  nft("flush set ip firewall office");
+  nft("flush set ip6 firewall guests");
+  EXPECT_FALSE(watch_->disturbed());
+  nft(office);
+  EXPECT_TRUE(watch_->disturbed()) << "it is there now, and empty";
+  nft("add element ip6 firewall office '{ 2001:db8::1 }'");
+  EXPECT_FALSE(watch_->disturbed());
+  nft("flush set ip6 firewall office");
+  EXPECT_TRUE(watch_->disturbed());
+  nft("delete table ip6 firewall");
+  EXPECT_FALSE(watch_->disturbed()) << "it has no element, and nobody could fill it";
+}
+
 }  // namespace
