@@ -82,7 +82,7 @@ TEST(Channel, WhoDoesNotReadHoldsNobodyUp) {
 TEST(Channel, ShuttingItWakesWhoWaits) {
   auto [here, there] = ends();
   bool woken = false;
-  std::thread waiting([&] { woken = !here.receive(); });
+  std::thread waiting([&, &receiver = here] { woken = !receiver.receive(); });
   here.shut();
   waiting.join();
   EXPECT_TRUE(woken);

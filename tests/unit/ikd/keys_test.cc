@@ -100,7 +100,7 @@ TEST(Keys, SignsHashesAndNothingElse) {
     return all.sign({.ticket = {}, .certificate = certificate, .hash = base::Bytes(size)})
         .signature.has_value();
   };
-  for (const std::size_t hash : {16, 20, 32, 48, 64}) EXPECT_TRUE(signs(0, hash)) << hash;
+  for (const auto hash : {16u, 20u, 32u, 48u, 64u}) EXPECT_TRUE(signs(0, hash)) << hash;
   constexpr std::size_t sha256_digest_info = 51;
   EXPECT_FALSE(signs(0, sha256_digest_info)) << "that would be a signature over anything";
   EXPECT_FALSE(signs(0, 0));
