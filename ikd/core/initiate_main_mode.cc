@@ -67,6 +67,7 @@ void Engine::open_main_mode(Connection connection, PeerNumber rekeys, std::optio
   std::vector<Payload> payloads{{PayloadType::sa, sa.sa_body}};
   if (connection.ike.nat_flavour != v1::NatFlavour::none)
     payloads.push_back({PayloadType::vendor_id, v1::vendor_of(connection.ike.nat_flavour)});
+  payloads.push_back({PayloadType::vendor_id, v1::vendor_fragmentation_main});
   payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
   sa.connection = std::make_unique<Connection>(std::move(connection));
   request(sa, v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads), now);
@@ -84,7 +85,7 @@ void Engine::resend_request(IsakmpSa& sa, base::Time now) {
       report(EventKind::rekey_failed, *peer, "it does not answer our Main Mode");
     return forget_sa(sa.number, now);
   }
-  send(sa.local, sa.remote, sa.last.response);
+  send(sa, sa.last.response);
   timers_.set({TimerKind::main_resend, sa.number.value}, now + first_resend * (1 << sa.sent));
   ++sa.sent;
 }
@@ -120,6 +121,7 @@ void Engine::take_main_mode_2(IsakmpSa& sa, const v1::Header& header, ByteView d
   const auto flavour = sa.connection->ike.nat_flavour;
   const bool taken = flavour != v1::NatFlavour::none && v1::has_vendor(*chain, v1::vendor_of(flavour));
   sa.nat_flavour = taken ? flavour : v1::NatFlavour::none;
+  sa.fragments = v1::understands_fragments(*chain);
   sa.dpd = v1::has_vendor(*chain, v1::vendor_dpd);
   timers_.cancel({TimerKind::main_resend, sa.number.value});
   const auto ticket = new_ticket({.sa = sa.number, .exchange = {}});

@@ -96,7 +96,7 @@ void Engine::resend_quick_mode_1(IsakmpSa& sa, MessageId id, QuickMode& quick, b
     report(EventKind::rekey_failed, sa, "it does not answer our Quick Mode");
     return abandon_quick_mode(sa, id, now);
   }
-  send(sa.local, sa.remote, quick.last.response);
+  send(sa, quick.last.response);
   timers_.set({TimerKind::quick_resend, sa.number.value, id.value}, now + first_resend * (1 << quick.sent));
   ++quick.sent;
 }
@@ -159,7 +159,7 @@ void Engine::send_quick_mode_3(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
   quick.last.response =
       v1::encode_encrypted(reply_header(sa, Exchange::quick_mode, id), {{PayloadType::hash, hash.view()}},
                            sa.transform, up.keys.encryption_key, quick.iv);
-  send(sa.local, sa.remote, quick.last.response);
+  send(sa, quick.last.response);
   quick.stage = Stage::confirming;
   // The peer installs the pair when message 3 is there. Until then the old one carries what we send.
   const auto* peer = peers_.find(up.peer);
@@ -182,7 +182,7 @@ void Engine::traffic_seen(IsakmpSa& sa, MessageId id, const TrafficSeen& seen, b
   if (peer->child_by_in(quick.in) == nullptr) return abandon_quick_mode(sa, id, now);
   if (seen.packets > 0 || peer->active(quick.service) == nullptr || quick.looks == most_looks)
     return confirm(sa, id, quick, now);
-  if (repeat_message_3(++quick.looks)) send(sa.local, sa.remote, quick.last.response);
+  if (repeat_message_3(++quick.looks)) send(sa, quick.last.response);
   timers_.set({TimerKind::quick_confirm, sa.number.value, id.value}, now + between_looks);
 }
 

@@ -85,6 +85,74 @@ TEST(CertificatesByUs, GoneIsakmpSaIsMadeAnewWithSignatures) {
   EXPECT_THAT(p.lost(), IsEmpty());
 }
 
+/// Chains that no packet takes, over a path that loses IP fragments.
+struct LongChains : Signed {
+  static constexpr std::size_t ethernet = 1500 - 28;
+  LongChains() {
+    const auto above = harness::TestIdentity::self_signed(
+        {.subject = "CN=Large", .alternative_names = "DNS:" + std::string(3000, 'a'), .authority = true});
+    for (auto* who : {&company.own, &client}) who->clear();
+    company.own.push_back(identity_of(company.gateways.front(), above.pem()));
+    client.push_back(identity_of(bob, above.pem()));
+  }
+};
+
+/// Brings them up; the path is narrow all the while.
+struct NarrowPath : Pair {
+  explicit NarrowPath(PairSettings s) : Pair(std::move(s)) {
+    network().conditions.largest = LongChains::ethernet;
+    connect();
+  }
+  const ike::IsakmpSa* newest_sa(const Side& side) const {
+    const auto* peer = peer_of(side);
+    if (peer == nullptr || peer->isakmp_sas.empty()) return nullptr;
+    return side.engine.isakmp_sa(*peer->isakmp_sas.rbegin());
+  }
+};
+
+TEST(CertificatesByUs, LongChainsGoInPiecesBothWays) {
+  const LongChains chains;
+  ASSERT_THAT(chains.client.front().certificate.chain, SizeIs(2));
+  ASSERT_GT(chains.client.front().certificate.chain.back().size(), 2 * LongChains::ethernet);
+  auto s = chains.settings();
+  s.connection.ike.lifetime = 60s;
+  s.connection.esp.lifetime = 3600s;
+  NarrowPath p(s);
+  p.run(2s);
+  expect_agreement(p);
+  ASSERT_NE(p.newest_sa(p.client()), nullptr);
+  EXPECT_TRUE(p.newest_sa(p.client())->fragments);
+  // Then the gateway asks for new keys, and has nothing left to ask by.
+  p.talk(true, true);
+  p.network().conditions.loss = 1;
+  p.run(150s);
+  p.network().conditions.loss = 0;
+  const auto* peer = Pair::peer_of(p.gateway());
+  ASSERT_NE(peer, nullptr);
+  ASSERT_THAT(peer->isakmp_sas, IsEmpty());
+  p.gateway().engine.nearly_expired(peer->inbound_id(peer->active()->in), p.now());
+  p.run(45s);
+  const auto* sa = p.newest_sa(p.gateway());
+  ASSERT_NE(sa, nullptr);
+  EXPECT_EQ(sa->role, ike::Role::initiator);
+  EXPECT_TRUE(sa->fragments);
+  expect_agreement(p);
+  EXPECT_THAT(p.lost(), IsEmpty());
+}
+
+TEST(CertificatesByUs, LostPieceIsRepeatedWithItsMessage) {
+  const LongChains chains;
+  constexpr std::size_t first_of_message_5 = 4;
+  for (std::size_t lost = first_of_message_5; lost < first_of_message_5 + 6; ++lost) {
+    NarrowPath p(chains.settings());
+    p.network().fates[lost] = harness::Fate::lost;
+    p.run(1s);
+    EXPECT_EQ(p.newest_sa(p.client()), nullptr) << lost;
+    p.run(10s);
+    expect_agreement(p);
+  }
+}
+
 TEST(CertificatesByUs, RevokedMeanwhileGetsNoNewKeysAndTheSentenceSaysWhy) {
   Signed signed_pair;
   TwoEngines p(signed_pair.settings());
