@@ -5,9 +5,10 @@ import contextlib
 from authority import Authority
 from catalogue import scenario
 from certificates import gateway_options, with_certificate
-from netns import Failure
+from netns import Failure, wait_for
 from scenarios import goodbye
 from scenarios_controls import must_fail
+from scenarios_rekey import MAIN_MODE_FROM_GATEWAY, asked
 
 # What many routers and carriers do to fragments. The internet's host has no conntrack that would put them together.
 NO_FRAGMENTS = """
@@ -65,18 +66,50 @@ def ike_fragments(lab):
         lab.hang_up(*pieces)
 
 
-@scenario("all", "fragments", only="sameroof", seconds=240, kernels="one")
-def certificates_in_fragments(lab):
-    """Two clients behind one NAT whose certificates come from an authority that only they know, as does the gateway's: both
-    ends send chains of two, over a path without IP fragments."""
+def long_chains(*names):
+    """An authority that issues these clients' certificates through one branch and the gateway's through another: no end has
+    what is between, and both send it."""
     authority = Authority()
     authority.branch("clients", "/O=Lab/CN=Clients")
     authority.branch("servers", "/O=Lab/CN=Servers")
     authority.issue_own(["rsa"], by="servers")
-    for name in ("a1", "a2", "b1"):
+    for name in names:
         authority.issue(name, f"/O=Lab/CN={name}", "rsa", by="clients")
-    pieces = [with_certificate(lab, name, authority, branches=["clients"], ipsec_options="fragmentation = yes") for name in ("a1", "a2")]
-    whole = with_certificate(lab, "b1", authority, branches=["clients"], ipsec_options="fragmentation = no")
+    return authority
+
+
+def with_long_chain(lab, name, authority, fragmentation="yes", **options):
+    return with_certificate(lab, name, authority, branches=["clients"],
+                            ipsec_options=f"fragmentation = {fragmentation}", **options)
+
+
+@scenario("all", "fragments", only="sameroof", seconds=240, kernels="one")
+def certificates_in_fragments(lab):
+    """Two clients behind one NAT whose certificates come from an authority that only they know, as does the gateway's: both
+    ends send chains of two, over a path without IP fragments."""
+    authority = long_chains("a1", "a2", "b1")
+    pieces = [with_long_chain(lab, name, authority) for name in ("a1", "a2")]
+    whole = with_long_chain(lab, "b1", authority, fragmentation="no")
     with narrow_path(lab), lab.gateway(**gateway_options(lab, authority, chain=["servers"])):
         only_pieces_arrive(lab, whole, pieces)
         goodbye(lab, *pieces)
+
+
+@scenario("long", "fragments", only="sameroof", seconds=240, kernels="one")
+def certificates_in_fragments_by_gateway(lab):
+    """The same clients leave it to the gateway to renew their keys: its Main Modes come through the narrow path, too, and no
+    IP fragment is lost there."""
+    authority = long_chains("a1", "a2")
+    clients = [with_long_chain(lab, name, authority, ikelifetime="60s", lifetime="40s", margin="1s") for name in ("a1", "a2")]
+    with narrow_path(lab), lab.gateway(**gateway_options(lab, authority, chain=["servers"])):
+        lab.dial(*clients)
+        lab.prove(*clients)
+        for c in clients:
+            wait_for(lambda: asked(c, MAIN_MODE_FROM_GATEWAY) >= 1 and c.established("IKE_SA") >= 2, 150,
+                     f"{c.name}: a Main Mode of the gateway's")
+        lab.prove(*clients)
+        if lost_fragments(lab):
+            raise Failure("IP fragments were sent although IKE's own were to be used")
+        if "gets no new keys" in lab.world["gw"].log("ikd").read_text():
+            raise Failure("the gateway's log says that a client gets no new keys")
+        goodbye(lab, *clients)
