@@ -35,6 +35,8 @@ constexpr Row catalogue[] = {
     {EventKind::peer_authenticated, Severity::debug, "{who} is authenticated: {detail}"},
     {EventKind::peer_up, Severity::info, "{who} is up: {detail}"},
     {EventKind::rekeyed, Severity::debug, "{who} has new keys: {detail}"},
+    // Remedy: give it the new one, before the old one is taken out.
+    {EventKind::old_secret, Severity::info, "{who} still has an old secret: {detail}"},
     // A client that never renews its keys goes on until they end. Remedy: its own rekeying, or its firewall.
     {EventKind::rekey_failed, Severity::info, "{who} gets no new keys yet: {detail}"},
     {EventKind::sa_deleted, Severity::debug, "an IPsec SA of {who} is deleted: {detail}"},

@@ -111,7 +111,7 @@ void Engine::outbound_installed(Peer& peer, xfrm::Spi in, DoneOrRefused result, 
   const bool first = !std::exchange(peer.was_up, true);
   admission_.established(peer.number, peer.remote.address);
   report_after(now - child->began, first ? EventKind::peer_up : EventKind::rekeyed, peer, SaNumber(0),
-               "ESP " + to_string(child->suite));
+               "ESP " + to_string(child->suite) + (first ? ", " + to_string(peer.authentication) : ""));
   if (first) only_self_of_device(peer.number, now);
 }
 

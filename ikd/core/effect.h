@@ -155,6 +155,7 @@ enum class EventKind : std::uint8_t {
   peer_authenticated,
   peer_up,
   rekeyed,
+  old_secret,    ///< a peer that is known has proved itself anew, with a secret that is not the newest
   rekey_failed,  ///< one that we began; the old keys serve on
   sa_deleted,
   sa_expired,
@@ -181,7 +182,7 @@ struct Event {
   base::Mark mark;
   base::Endpoint remote;
   std::string identity;  ///< empty before authentication
-  std::string detail;    ///< the reason or the algorithms, in words
+  std::string detail;    ///< the reason, or the algorithms and who it proved to be, in words
   Refusal refusal = Refusal::none;
   std::uint64_t setup = 0;  ///< number of the ISAKMP SA that it is about; zero where there is none
   /// peer_authenticated: since message 1; peer_up and an ESP SA's rekeyed: since the Quick Mode began.

@@ -282,8 +282,10 @@ Peer* Engine::peer_reached(IsakmpSa& sa, ByteView id_body, Authentication proven
     auto* peer = peers_.find(sa.rekeys);
     if (peer == nullptr) return nullptr;
     // A certificate may have been renewed under the same subject; with a pre-shared key both are empty.
-    if (same_identity(peer->key.identity, id_body) && peer->key.certificate == proven.certificate)
+    if (same_identity(peer->key.identity, id_body) && peer->key.certificate == proven.certificate) {
+      peers_.prove(*peer, std::move(proven));
       return peer;
+    }
     const auto who = proven.certificate.empty() ? v1::describe(*id) : proven.certificate;
     report(EventKind::rekey_failed, *peer, "where it was answers " + who);
     return nullptr;

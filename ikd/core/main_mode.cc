@@ -292,6 +292,7 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
                  to_string(sa.transform) + ", " + to_string(peer.authentication));
   } else {
     report_after({}, EventKind::rekeyed, peer, number, "IKE " + to_string(sa.transform));
+    if (peer.authentication.secret > 0) report(EventKind::old_secret, peer, to_string(peer.authentication));
   }
   // Each of them may still carry a rekey; more than a few are a peer that forgets its own.
   if (peer.isakmp_sas.size() > most_isakmp_sas) forget_sa(*peer.isakmp_sas.begin(), now);

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 namespace {
 
@@ -38,6 +38,17 @@ TEST(EventSentences, APeerIsToldOfAFewTimesAMinuteAndItsNeighboursJustAsOften) {
   EXPECT_EQ(lines_of([&] { refuse(1, start + 60s); }), 3);
   EXPECT_EQ(lines_of([&] { sentences.write(event(EventKind::peer_gone, 1), start + 60s); }), 1)
       << "its end is always told";
+}
+
+TEST(EventSentences, WhoeverUsesAnOldSecretIsNamedWithoutBeingAskedForDebugging) {
+  for (const auto kind : {EventKind::peer_up, EventKind::old_secret}) {
+    ikd::EventSentences sentences;
+    auto told = event(kind, 1);
+    told.detail = "PSK family (secret 2)";
+    EXPECT_THAT(ikd::sentence_for(told), testing::HasSubstr("peer 1 (somebody"));
+    EXPECT_THAT(ikd::sentence_for(told), testing::EndsWith(": PSK family (secret 2)"));
+    EXPECT_EQ(lines_of([&] { sentences.write(told, start); }), 1);
+  }
 }
 
 TEST(EventSentences, WhoNeverCameUpIsAStrangerWhateverItsNumber) {

@@ -8,6 +8,7 @@ using namespace scene;
 using harness::Psk;
 using ike::LastHits;
 using ike::TrialBudget;
+using ::testing::EndsWith;
 
 std::vector<Psk> crowd(std::size_t count) {
   std::vector<Psk> out;
@@ -97,6 +98,24 @@ TEST(ManyPsks, NewAndOldSecretAreBothGoodDuringARotation) {
   EXPECT_EQ(w.disagreement(late), "");
   EXPECT_EQ(to_string(w.peer_of(changed)->authentication), "PSK family");
   EXPECT_EQ(to_string(w.peer_of(late)->authentication), "PSK family (secret 2)");
+}
+
+TEST(ManyPsks, WhoStillUsesTheOldSecretIsNamedWhenItComesAndWheneverItRenews) {
+  for (const auto* secret : {"new secret", "old secret"}) {
+    const bool old = secret == std::string_view("old secret");
+    auto ws = cheap();
+    ws.kernel.psks = {{"family", "new secret"}, {"family", "old secret"}};
+    auto s = host();
+    s.psk = secret;
+    Connected c(ws, s);
+    EXPECT_THAT(c.world.kernel().told(EventKind::peer_up),
+                EndsWith(old ? ", PSK family (secret 2)" : ", PSK family"));
+    EXPECT_EQ(c.world.kernel().events_of(EventKind::old_secret), 0u) << "that line has said it";
+    c.client.rekey_ike(c.world.now());
+    c.world.run(2s);
+    ASSERT_EQ(c.client.isakmp_sas(), 2u);
+    EXPECT_EQ(c.world.kernel().told(EventKind::old_secret), old ? "PSK family (secret 2)" : "");
+  }
 }
 
 TEST(ManyPsks, WrongKeyIsRefusedOnceAndItsRepetitionsCostNothing) {

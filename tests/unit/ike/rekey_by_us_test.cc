@@ -137,6 +137,18 @@ TEST(RekeyByUs, GoneIsakmpSaIsMadeAnewWhereThePeerIs) {
   EXPECT_THAT(p.lost(), IsEmpty());
 }
 
+TEST(RekeyByUs, SecretThatIsAnOldOneByNowIsUsedAndNamed) {
+  EspAlone p(3600s);
+  p.gateway().kernel.settings().psks = {{"family", "the new one"}, {"family", "swordfish"}};
+  p.network().conditions.loss = 0;
+  const auto* peer = Pair::peer_of(p.gateway());
+  p.gateway().engine.nearly_expired(peer->inbound_id(peer->active()->in), p.now());
+  p.run(45s);
+  expect_agreement(p);
+  EXPECT_EQ(p.gateway().kernel.told(EventKind::old_secret), "PSK family (secret 2)");
+  EXPECT_EQ(Pair::peer_of(p.gateway())->authentication.secret, 1u);
+}
+
 TEST(RekeyByUs, PeerThatCannotBeReachedKeepsItsEspToItsEnd) {
   EspAlone p(600s);
   p.run(430s);  // 583 s
