@@ -87,7 +87,8 @@ base::Result<std::unique_ptr<BrokerProcess>> BrokerProcess::start(Loaded loaded,
               .workers = std::clamp(std::thread::hardware_concurrency(), 1u, most_workers),
               .user = 0,
               .group = 0,
-              .watchdog_us = os::Loop::watchdog_microseconds() / 2};
+              .watchdog_us = os::Loop::watchdog_microseconds() / 2,
+              .log_level = options.log_level};
   give_user(hello);
   auto broker = Broker::open(config);
   if (!broker) return tl::unexpected(broker.error());

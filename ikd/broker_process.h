@@ -27,6 +27,7 @@ struct BrokerOptions {
   std::string launcher = {};
   /// The files once more.
   std::function<base::Result<Loaded>()> load = {};
+  base::Severity log_level = base::Severity::info;  ///< of the other process
 };
 
 class BrokerProcess {

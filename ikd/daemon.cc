@@ -49,6 +49,7 @@ base::Result<std::unique_ptr<Daemon>> Daemon::start(os::Channel channel) {
   auto hello = message ? decode_hello(message->bytes.view()) : std::nullopt;
   auto belongings = hello ? sorted(*hello, std::move(message->descriptors)) : std::nullopt;
   if (!belongings) return base::fail("the broker has gone, or is of another version");
+  base::set_log_level(hello->log_level);
   BrokerClient broker(std::move(channel));
   auto prepared = prepare(broker.provision());
   if (!prepared) return tl::unexpected(prepared.error());

@@ -68,7 +68,7 @@ int run(const Arguments& arguments) {
                                       "\"only\" leaves nothing for ikd to do"),
                     bad_configuration);
   options.command = {std::filesystem::read_symlink("/proc/self/exe")};
-  if (arguments.verbose) options.command.push_back("--verbose");
+  if (arguments.verbose) options.log_level = base::Severity::debug;
   auto broker = ikd::BrokerProcess::start(std::move(*loaded), options);
   if (!broker) return complain(broker.error(), 1);
   return (*broker)->run() ? 0 : 1;

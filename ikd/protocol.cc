@@ -62,7 +62,9 @@ auto fields(Is<ike::NamedSkeyid> auto& v) { return std::tie(v.name, v.secret, v.
 auto fields(Is<ike::SkeyidsDone> auto& v) { return std::tie(v.ticket, v.candidates, v.next); }
 auto fields(Is<ike::Signed> auto& v) { return std::tie(v.ticket, v.signature); }
 auto fields(Is<ike::OwnCertificate> auto& v) { return std::tie(v.method, v.id_body, v.chain, v.issuers); }
-auto fields(Is<Hello> auto& v) { return std::tie(v.listeners, v.workers, v.user, v.group, v.watchdog_us); }
+auto fields(Is<Hello> auto& v) {
+  return std::tie(v.listeners, v.workers, v.user, v.group, v.watchdog_us, v.log_level);
+}
 auto fields(Is<Provision::File> auto& v) { return std::tie(v.path, v.bytes); }
 auto fields(Is<Provision> auto& v) { return std::tie(v.file_name, v.configuration, v.files, v.certificates); }
 auto fields(Is<FillMaps> auto& v) { return std::tie(v.peers); }
@@ -90,6 +92,8 @@ auto fields(Is<Traffic> auto& v) { return std::tie(v.in, v.out); }
 /// The values that are sent; who uses them counts on that there are no others.
 template <class Enum>
 constexpr std::initializer_list<Enum> values_of;
+template <>
+constexpr auto values_of<base::Severity> = {base::Severity::info, base::Severity::debug};
 template <>
 constexpr auto values_of<xfrm::Encryption> = {xfrm::Encryption::null, xfrm::Encryption::des3_cbc,
                                               xfrm::Encryption::aes_cbc, xfrm::Encryption::aes_gcm_16};

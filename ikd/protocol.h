@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/event_log.h"
 #include "base/result.h"
 #include "ikd/metrics.h"
 #include "ikd/provision.h"
@@ -23,6 +24,7 @@ struct Hello {
   std::uint32_t workers = 1;
   std::uint32_t user = 0, group = 0;  ///< whose this process is from then on
   std::uint64_t watchdog_us = 0;      ///< says Alive so often; zero: never
+  base::Severity log_level = base::Severity::info;
 };
 
 // Requests beside those that the core makes.

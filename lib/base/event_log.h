@@ -2,6 +2,7 @@
 // The log: one sentence an event, with fields for those who filter (PEER=, MARK=, IKE_SA=, USER=).
 // Goes to the journal when that is where standard error leads, else to standard error as text.
 
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -9,7 +10,7 @@
 namespace base {
 
 /// The syslog priorities this project uses (sd-daemon(3)).
-enum class Severity { error = 3, warning = 4, notice = 5, info = 6, debug = 7 };
+enum class Severity : std::uint8_t { error = 3, warning = 4, notice = 5, info = 6, debug = 7 };
 
 /// A journal field: upper-case letters, digits and underscores; never a key or a password.
 struct LogField {

@@ -122,7 +122,8 @@ Hello hello() {
           .workers = 2,
           .user = 990,
           .group = 991,
-          .watchdog_us = 30'000'000};
+          .watchdog_us = 30'000'000,
+          .log_level = base::Severity::debug};
 }
 
 Provision provision() {

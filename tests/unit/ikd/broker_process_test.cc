@@ -37,9 +37,10 @@ class BrokerBeside : public InAKernel {
     const base::Fd door(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     ASSERT_EQ(::bind(door.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     ASSERT_EQ(::listen(door.get(), 1), 0);
-    auto broker = BrokerProcess::start(
-        *loaded(),
-        {.run_directory = directory_, .command = {PUPPET, path}, .load = [this] { return loaded(); }});
+    auto broker = BrokerProcess::start(*loaded(), {.run_directory = directory_,
+                                                   .command = {PUPPET, path},
+                                                   .load = [this] { return loaded(); },
+                                                   .log_level = base::Severity::debug});
     ASSERT_TRUE(broker) << broker.error().message;
     broker_ = std::move(*broker);
     puppet_ = os::Channel(base::Fd(::accept4(door.get(), nullptr, nullptr, SOCK_CLOEXEC)));
@@ -102,6 +103,7 @@ TEST_F(BrokerBeside, HandsOverItsOpenSockets) {
     ASSERT_EQ(::getsockname(descriptors_[i].get(), reinterpret_cast<sockaddr*>(&bound), &size), 0);
     EXPECT_EQ(base::Endpoint::from_sockaddr(bound)->port, hello_.listeners[i].port);
   }
+  EXPECT_EQ(hello_.log_level, base::Severity::debug) << "however the other process was started";
   EXPECT_NE(hello_.user, 0u);
   EXPECT_NE(hello_.group, 0u);
   EXPECT_FALSE(there()) << "an earlier run's peer is gone";

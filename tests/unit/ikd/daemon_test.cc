@@ -6,11 +6,14 @@
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <poll.h>
 #include <unistd.h>
 
 #include "control/client.h"
+#include "harness/initiator.h"
 #include "ikd/broker_process.h"
 #include "in_a_kernel.h"
+#include "os/udp.h"
 
 namespace ikd {
 namespace {
@@ -19,11 +22,14 @@ using testing::HasSubstr;
 
 class Ikd : public InAKernel {
  protected:
-  base::Result<std::unique_ptr<BrokerProcess>> start(const std::string& below = "") {
+  base::Result<std::unique_ptr<BrokerProcess>> start(const std::string& below = "",
+                                                     base::Severity log_level = base::Severity::info) {
     const auto run_directory = directory_ + below;
     std::filesystem::create_directories(run_directory);
-    return BrokerProcess::start(
-        *loaded(), {.run_directory = run_directory, .command = {IKD}, .load = [this] { return loaded(); }});
+    return BrokerProcess::start(*loaded(), {.run_directory = run_directory,
+                                            .command = {IKD},
+                                            .load = [this] { return loaded(); },
+                                            .log_level = log_level});
   }
   static std::future<bool> run(BrokerProcess& process) {
     return std::async(std::launch::async, [&process] { return process.run(); });
@@ -77,6 +83,27 @@ TEST_F(Ikd, TheProcessThatReadsPacketsHasNoPrivilege) {
     EXPECT_THAT(status, HasSubstr(std::string(nothing) + ":\t0000000000000000\n"));
   EXPECT_THAT(status, HasSubstr("NoNewPrivs:\t1\n"));
   EXPECT_THAT(status, testing::Not(HasSubstr("Uid:\t0")));
+}
+
+TEST_F(Ikd, TheProcessThatReadsPacketsIsAsVerboseAsTheBroker) {
+  for (const auto level : {base::Severity::info, base::Severity::debug}) {
+    testing::internal::CaptureStderr();
+    auto broker = start("", level);
+    ASSERT_TRUE(broker) << broker.error().message;
+    auto running = run(**broker);
+    const auto host = base::Address::v4(0x7f000001);
+    harness::Initiator client({.local = {host, 5000}, .gateway = {host, 500}});
+    client.main_mode(base::Clock::now());
+    auto socket = os::UdpSocket::open({.local = client.settings().local});
+    ASSERT_TRUE(socket) << socket.error().message;
+    ASSERT_TRUE(socket->send(client.next_send()->bytes, host, client.settings().gateway, {}));
+    pollfd answer{.fd = socket->fd(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&answer, 1, 10'000), 1);
+    ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+    EXPECT_TRUE(running.get());
+    EXPECT_EQ(testing::internal::GetCapturedStderr().find(" begins: ") != std::string::npos,
+              level == base::Severity::debug);
+  }
 }
 
 TEST_F(Ikd, EndsAndCleansUpWhenTheProcessThatReadsPacketsIsKilled) {
