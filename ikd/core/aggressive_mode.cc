@@ -84,7 +84,6 @@ void Engine::aggressive_1(const v1::Header& header, ByteView datagram, const bas
   if (!aggressive_rate_.take(a_second, burst, now) || !admit(admission_.may_begin(from.address, now), now))
     return drop(DropReason::half_open_limit);
   auto& sa = begin_half_open(header, from, to, *chain, *offered, *offer, now);
-  sa.shorter_lifetime = false;  // no message is left to say so in
   answer(sa, sa.last, datagram, {});
   const auto ticket = new_ticket({.sa = sa.number, .exchange = {}});
   sa.state = AnsweringAggressive{.ticket = ticket,
@@ -141,11 +140,13 @@ void Engine::aggressive_2(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
                                 {PayloadType::nonce, state.nr},
                                 {PayloadType::identification, our_id},
                                 {PayloadType::hash, hash.view()}};
-  const auto about_peer = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.remote);
+  auto about_peer = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.remote);
   const auto about_us = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.local);
   if (sa.dpd) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
   if (sa.nat_flavour != v1::NatFlavour::none) {
-    // The truth whatever ike.nat_detection says: what the peer believes of us comes with message 3 only.
+    // Nothing to echo: what the peer believes of us comes with message 3 only. Noise makes it take UDP
+    // encapsulation in any case.
+    if (settings_.nat_detection == v1::NatDetection::echo) about_peer = random_of(about_peer.size());
     payloads.push_back({PayloadType::vendor_id, v1::vendor_of(sa.nat_flavour)});
     payloads.push_back({v1::nat_d_of(sa.nat_flavour), about_peer});
     payloads.push_back({v1::nat_d_of(sa.nat_flavour), about_us});
@@ -197,6 +198,8 @@ void Engine::aggressive(IsakmpSa& sa, const v1::Header& header, ByteView datagra
   if (peer == nullptr) return;
   const auto number = peer->number;
   phase1_done(sa, std::move(proven.keys), std::move(clear.next_iv), *peer, now);
+  if (sa.shorter_lifetime)  // there is no message 4 to say so in
+    send_informational(sa, PayloadType::notification, responder_lifetime(sa));
   if (v1::says_initial_contact(*chain)) only_self_of_device(number, now);
 }
 

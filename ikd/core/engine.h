@@ -245,6 +245,8 @@ class Engine {
   /// `payloads` say who we are; `iv` becomes that of phase 2.
   void main_mode_6(IsakmpSa& sa, std::vector<v1::Payload> payloads, const v1::SessionKeys& keys, Bytes& iv,
                    ByteView request);
+  /// The body of a notification (RFC 2407 §4.6.3.1).
+  static Bytes responder_lifetime(const IsakmpSa& sa);
   /// The peer that the other side of `sa` has proved to be. Null, and the SA is gone, when no number is free.
   Peer* authenticated(IsakmpSa& sa, ByteView id_body, Authentication proven, base::Time now);
   void phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, Peer& peer, base::Time now);

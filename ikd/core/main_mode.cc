@@ -249,17 +249,18 @@ Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication prove
   return peer;
 }
 
+Bytes Engine::responder_lifetime(const IsakmpSa& sa) {
+  const auto spi = sa.spi();
+  const auto data =
+      v1::encode_lifetime(v1::ike_attribute::life_type, v1::ike_attribute::life_duration, sa.lifetime);
+  return v1::encode_notification(
+      {.protocol = v1::protocol_isakmp, .spi = spi, .type = v1::notify::responder_lifetime, .data = data});
+}
+
 void Engine::main_mode_6(IsakmpSa& sa, std::vector<Payload> payloads, const v1::SessionKeys& keys, Bytes& iv,
                          ByteView request) {
-  Bytes lifetime_body;
-  if (sa.shorter_lifetime) {  // RFC 2407 §4.6.3.1
-    const auto spi = sa.spi();
-    const auto data =
-        v1::encode_lifetime(v1::ike_attribute::life_type, v1::ike_attribute::life_duration, sa.lifetime);
-    lifetime_body = v1::encode_notification(
-        {.protocol = v1::protocol_isakmp, .spi = spi, .type = v1::notify::responder_lifetime, .data = data});
-    payloads.push_back({PayloadType::notification, lifetime_body});
-  }
+  const auto lifetime = sa.shorter_lifetime ? responder_lifetime(sa) : Bytes();
+  if (!lifetime.empty()) payloads.push_back({PayloadType::notification, lifetime});
   sa.budget.lift();
   answer(sa, sa.last, request,
          v1::encode_encrypted(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads, sa.transform,

@@ -7,6 +7,7 @@ namespace {
 using namespace scene;
 using ike::v1::IdType;
 using ::testing::HasSubstr;
+namespace v1 = ike::v1;
 
 Bytes id_of(IdType type, std::string_view text) {
   return ike::v1::encode_identification(
@@ -71,6 +72,48 @@ TEST(Aggressive, NatBeforeTheClientIsNotTakenForOneBeforeUs) {
   const auto* peer = c.world.peer_of(c.client);
   ASSERT_NE(peer, nullptr);
   EXPECT_FALSE(c.world.engine().isakmp_sa(*peer->isakmp_sas.begin())->nat.we_behind_nat);
+}
+
+TEST(Aggressive, EchoMakesAPublicClientUseUdpToo) {
+  auto ws = branches();
+  ws.engine.nat_detection = ike::v1::NatDetection::echo;
+  auto s = branch();
+  s.local.address = public_host;
+  World w(ws);
+  auto& client = w.add(s);
+  client.connect(w.now());
+  w.run(2s);
+  ASSERT_EQ(w.disagreement(client), "");
+  EXPECT_TRUE(client.nat_finding().we_behind_nat) << "it is told so";
+  EXPECT_FALSE(client.nat_finding().peer_behind_nat) << "the truth about the gateway";
+  EXPECT_TRUE(client.floated());
+  EXPECT_TRUE(w.kernel().inbound(client.children()[0].out)->encap);
+  EXPECT_FALSE(w.peer_of(client)->peer_behind_nat) << "we know better, and do not follow it anywhere";
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+TEST(Aggressive, ShorterLifetimeIsSaidInAnInformationalAfterMessage3) {
+  for (const auto ours : {900s, 28800s}) {
+    auto ws = branches();
+    ws.engine.ike_lifetime = ours;
+    Connected c(ws, branch());
+    ASSERT_EQ(c.world.disagreement(c.client), "");
+    EXPECT_EQ(c.world.engine().isakmp_sa(*c.world.peer_of(c.client)->isakmp_sas.begin())->lifetime, ours);
+    if (ours == c.client.settings().ike_lifetime) {
+      EXPECT_THAT(c.client.notified(), IsEmpty());
+      continue;
+    }
+    ASSERT_THAT(c.client.notified(), SizeIs(1));
+    const auto& said = c.client.notified()[0];
+    EXPECT_TRUE(said.encrypted);
+    EXPECT_EQ(said.type, v1::notify::responder_lifetime);
+    const auto [initiator, responder] = c.client.cookies();
+    Bytes spi(initiator.begin(), initiator.end());
+    base::append(spi, responder);
+    EXPECT_EQ(said.spi, spi);
+    EXPECT_EQ(v1::decode_lifetime(v1::ike_attribute::life_type, v1::ike_attribute::life_duration, said.data),
+              ours);
+  }
 }
 
 TEST(Aggressive, EveryKindOfIdentityFindsItsKey) {
