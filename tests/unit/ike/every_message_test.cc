@@ -1,14 +1,14 @@
 // Each message of each exchange, and each pair of them, is lost, doubled or overtaken once: both sides end
 // alike, and after the last Delete nothing is left.
 
+#include "fates.h"
 #include "ways.h"
 
 namespace {
 
 using namespace scene;
+using fates::each_single_and_each_pair;
 using harness::Fate;
-
-constexpr std::array fates{Fate::lost, Fate::doubled, Fate::late};
 
 /// Nobody speaks but for a reason.
 WorldSettings without_dpd(Way way) {
@@ -66,35 +66,6 @@ void connect_with(Way way, const std::map<std::size_t, Fate>& happening) {
   EXPECT_THAT(w.engine().peers(), SizeIs(1));
   EXPECT_EQ(w.engine().half_open(), 0u);
   EXPECT_EQ(w.kernel().sas().size(), 2u);
-}
-
-std::string words(const std::map<std::size_t, Fate>& happening) {
-  std::string out;
-  for (const auto& [number, fate] : happening)
-    out += "datagram " + std::to_string(number) +
-           (fate == Fate::lost      ? " is lost. "
-            : fate == Fate::doubled ? " comes twice. "
-                                    : " comes late. ");
-  return out;
-}
-
-template <class Run>
-void each_single_and_each_pair(std::size_t messages, Run run) {
-  const auto go = [&](const std::map<std::size_t, Fate>& happening) {
-    SCOPED_TRACE(words(happening));
-    run(happening);
-    return !::testing::Test::HasFailure();
-  };
-  for (std::size_t a = 0; a < messages; ++a) {
-    for (const auto fate_a : fates) {
-      if (!go({{a, fate_a}})) return;
-      for (std::size_t b = a + 1; b < messages; ++b) {
-        for (const auto fate_b : fates) {
-          if (!go({{a, fate_a}, {b, fate_b}})) return;
-        }
-      }
-    }
-  }
 }
 
 void every_message_of_a_connection(Way way, std::size_t messages) {
