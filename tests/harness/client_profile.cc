@@ -150,7 +150,9 @@ InitiatorSettings speaking_like(const ClientProfile& p, InitiatorSettings s) {
   s.fragment_above = p.fragment_above;
   s.fragments_look_encrypted = p.fragments_look_encrypted;
   s.nonce = p.nonce;
+  s.nat_d = p.nat_d;
   s.nat_oa = p.nat_oa;
+  s.rekeys_on_4500 = p.rekeys_on_4500;
   s.contact = p.initial_contact;
   s.answers_dpd = p.dpd;
   s.quick_mode_after = p.quick_mode_after;

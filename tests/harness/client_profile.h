@@ -44,7 +44,9 @@ struct ClientProfile {
   std::size_t nonce = 20;                                ///< bytes
   std::size_t fragment_above = 0;                        ///< bytes of ISAKMP; 0: it knows no fragments
   bool fragments_look_encrypted = false;
+  std::vector<NatD> nat_d{NatD::gateway, NatD::itself};  ///< of message 3, in order
   bool nat_oa = false;
+  bool rekeys_on_4500 = false;  ///< a later Main Mode begins where the first one ended
   Contact initial_contact = Contact::none;
   bool dpd = true;  ///< answers R-U-THERE
   base::Duration quick_mode_after{0};

@@ -46,6 +46,13 @@ class Memory {
     std::shuffle(values.begin(), values.end(), engine_);
     return values;
   }
+  /// RFC 3947 §3.2: one about itself for each address that it may send from.
+  std::vector<NatD> nat_d() {
+    using enum NatD;
+    return one_of<std::vector<NatD>>({{gateway, itself},
+                                      {gateway, itself, another_of_its_addresses},
+                                      {gateway, another_of_its_addresses, itself}});
+  }
   std::vector<base::Duration> patience() {
     return maybe() ? std::vector<base::Duration>{1s, 2s, 4s, 8s, 16s}
                    : std::vector<base::Duration>{one_of({1s, 3s, 5s, 10s})};
@@ -131,6 +138,7 @@ ClientProfile windows_10(std::uint64_t seed) {
   p.dpd = false;  // V: "DPD not supported by peer"
   p.resend_after = memory.patience();
   p.fragment_above = memory.one_of<std::size_t>({548, 1228});  // M
+  p.nat_d = memory.nat_d();                                    // M
   return p;
 }
 
@@ -163,6 +171,7 @@ ClientProfile apple(std::uint64_t seed) {
   p.esp_life = 3600s;
   p.client_port = ephemeral(memory);  // V: opt_udpport = 0
   p.nat_oa = true;                    // V: isakmp_quick.c:273-326
+  p.rekeys_on_4500 = true;            // V: ike_session.c:136-158, isakmp.c:1139-1156
   p.initial_contact = Contact::informational;
   p.resend_after = memory.patience();
   p.fragment_above = 1280;  // V: isakmp_frag.h:50
@@ -233,6 +242,7 @@ static ClientProfile charon(Memory& memory) {
   p.esp_order = memory.esp_order();
   p.esp_offer = memory.one_of({Offer::one_proposal, Offer::proposal_each});
   p.nonce = 32;
+  p.nat_d = {NatD::gateway, NatD::itself};  // V: isakmp_natd.c, "destination has to be added first"
   p.nat_oa = true;
   p.initial_contact = memory.one_of({Contact::none, Contact::in_message_5});
   p.resend_after = {4s, 7200ms, 13s, 23s, 42s};  // its documented defaults: timeout 4 s, base 1.8
@@ -303,6 +313,7 @@ ClientProfile network_manager_libreswan(std::uint64_t seed) {
   p.nat_oa = memory.maybe();
   p.resend_after = {500ms, 1s, 2s, 4s, 8s, 16s};  // M
   p.fragment_above = 552;                         // V: ikev1_send.c:46-48
+  p.nat_d = memory.nat_d();                       // M
   return p;
 }
 
@@ -327,6 +338,7 @@ ClientProfile mikrotik(std::uint64_t seed) {
   p.nonce = memory.one_of<std::size_t>({16, 24});
   p.initial_contact = memory.one_of({Contact::none, Contact::informational});
   p.resend_after = memory.patience();
+  p.nat_d = memory.nat_d();  // M
   return p;
 }
 
@@ -353,6 +365,7 @@ ClientProfile cisco(std::uint64_t seed) {
   p.initial_contact = memory.one_of({Contact::none, Contact::in_message_5});
   p.resend_after = {10s};                                      // M
   p.fragment_above = memory.one_of<std::size_t>({548, 1228});  // M
+  p.nat_d = memory.nat_d();                                    // M
   return p;
 }
 

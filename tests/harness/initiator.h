@@ -28,6 +28,8 @@ using ike::v1::MessageId;
 enum class Offer : std::uint8_t { one_proposal, proposal_each };
 /// Where INITIAL-CONTACT goes (RFC 2407 §4.6.3.3).
 enum class Contact : std::uint8_t { none, in_message_5, informational };
+/// What a NAT-D payload is about (RFC 3947 §3.2): a host with several addresses may send one for each.
+enum class NatD : std::uint8_t { gateway, itself, another_of_its_addresses };
 
 struct InitiatorSettings {
   base::Endpoint local{base::Address::v4(0xc0a80102), 500};    ///< 192.168.1.2
@@ -56,6 +58,7 @@ struct InitiatorSettings {
   bool trusts_anybody = false;  ///< does not look at HASH_R: goes on with a wrong key
   bool nat_traversal = true;
   ike::v1::NatFlavour nat_flavour = ike::v1::NatFlavour::rfc3947;
+  std::vector<NatD> nat_d{NatD::gateway, NatD::itself};  ///< of message 3, in order
   bool nat_oa = true;
   Contact contact = Contact::none;
   bool dpd = true;              ///< says that it understands R-U-THERE
@@ -197,6 +200,8 @@ class Initiator {
   /// Both ends as they are on the wire at this moment, but for NATs.
   base::Endpoint here(const Phase1& p) const;
   base::Endpoint there(const Phase1& p) const;
+  /// The bodies of its NAT-D payloads.
+  std::vector<Bytes> nat_d(const Phase1& p) const;
   // initiator_aggressive.cc
   void aggressive_mode(std::uint64_t serial, Phase1& p, base::Time now);
   void aggressive_2(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram,

@@ -62,16 +62,12 @@ void Initiator::aggressive_2(std::uint64_t serial, Phase1& p, const v1::Header& 
     p.finding =
         v1::find_nat(*chain, settings_.nat_flavour, hash, p.initiator, p.responder, here(p), there(p));
   // As it was before it floats, for some; RFC 3947 §4 does not say.
-  const auto about_it = v1::nat_d(hash, p.initiator, p.responder, there(p));
-  const auto about_us = v1::nat_d(hash, p.initiator, p.responder, here(p));
+  const auto about = nat_d(p);
   p.nat = p.nat || p.finding.any();
   const auto hash_i =
       v1::phase1_hash(hash, p.skeyid, p.g_xi, p.g_xr, p.initiator, p.responder, p.sa_body, identity());
   std::vector<Payload> payloads{{PayloadType::hash, hash_i.view()}};
-  if (settings_.nat_traversal) {
-    payloads.push_back({v1::nat_d_of(settings_.nat_flavour), about_it});
-    payloads.push_back({v1::nat_d_of(settings_.nat_flavour), about_us});
-  }
+  for (const auto& body : about) payloads.push_back({v1::nat_d_of(settings_.nat_flavour), body});
   Bytes spi(p.initiator.begin(), p.initiator.end());
   base::append(spi, p.responder);
   const auto contact = v1::encode_notification(

@@ -63,6 +63,18 @@ void Initiator::main_mode(base::Time now) {
   request(p, {serial, MessageId(0)}, p.request, now);
 }
 
+std::vector<Bytes> Initiator::nat_d(const Phase1& p) const {
+  std::vector<Bytes> out;
+  if (!settings_.nat_traversal) return out;
+  const auto another = base::Address::v4(0xac100001);  // 172.16.0.1
+  for (const auto about : settings_.nat_d) {
+    auto where = about == NatD::gateway ? there(p) : here(p);
+    if (about == NatD::another_of_its_addresses) where.address = another;
+    out.push_back(v1::nat_d(p.transform.hash, p.initiator, p.responder, where));
+  }
+  return out;
+}
+
 void Initiator::message_2(std::uint64_t serial, Phase1& p, const v1::Header& h, ByteView datagram,
                           base::Time now) {
   const auto chain = v1::decode_chain(h.next, datagram.subspan(v1::header_size));
@@ -80,13 +92,8 @@ void Initiator::message_2(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   p.ni = random_of(settings_.nonce);
   p.g_xi = key_pair(p.transform.group, p.dh);
   std::vector<Payload> payloads{{PayloadType::key_exchange, p.g_xi}, {PayloadType::nonce, p.ni}};
-  const auto hash = p.transform.hash;
-  const auto about_it = v1::nat_d(hash, p.initiator, p.responder, there(p));
-  const auto about_us = v1::nat_d(hash, p.initiator, p.responder, here(p));
-  if (settings_.nat_traversal) {
-    payloads.push_back({v1::nat_d_of(settings_.nat_flavour), about_it});
-    payloads.push_back({v1::nat_d_of(settings_.nat_flavour), about_us});
-  }
+  const auto about = nat_d(p);
+  for (const auto& body : about) payloads.push_back({v1::nat_d_of(settings_.nat_flavour), body});
   if (settings_.certificates) {
     for (const auto& body : settings_.certificates->requests)
       payloads.push_back({PayloadType::certificate_request, body});

@@ -56,6 +56,42 @@ TEST_P(ListedClient, PortMayDifferInEachExchange) {
   EXPECT_EQ(w.disagreement(client), "");
 }
 
+// 3. A host of several addresses says a hash of each, in any order; only the first one is about us.
+TEST_P(ListedClient, MayHaveSeveralAddresses) {
+  using enum harness::NatD;
+  constexpr auto another = another_of_its_addresses;
+  for (const auto& about : {std::vector{gateway, itself, another}, std::vector{gateway, another, itself},
+                            std::vector{gateway, another, another, itself, another}}) {
+    for (const bool behind_a_nat : {true, false}) {
+      World w(with_modp1024());
+      NatBox nat(nat_a);
+      auto base = behind_a_nat ? host() : without_nat();
+      base = harness::speaking_like(GetParam(), base);
+      base.nat_d = about;
+      auto& client = w.add(base, behind_a_nat ? &nat : nullptr);
+      client.connect(w.now());
+      w.run(3s);
+      EXPECT_THAT(w.complaints(), IsEmpty());
+      ASSERT_EQ(w.disagreement(client), "");
+      EXPECT_EQ(w.peer_of(client)->peer_behind_nat, behind_a_nat);
+      EXPECT_FALSE(w.peer_of(client)->we_behind_nat);
+      EXPECT_EQ(client.floated(), behind_a_nat);
+    }
+  }
+}
+
+// §2: old Apples have them in the wrong order. Both ends then seem to be behind a NAT, and ESP goes in UDP,
+// which it does anyway where there is one.
+TEST_P(ListedClient, MaySayTheHashesInTheWrongOrder) {
+  auto s = settings();
+  s.nat_d = {harness::NatD::itself, harness::NatD::gateway};
+  Connected c(with_modp1024(), s);
+  c.world.run(2s);
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+  EXPECT_EQ(c.world.disagreement(c.client), "");
+  EXPECT_TRUE(c.client.floated());
+}
+
 // 5. What it believes to be its address, and where its port is, is its own affair.
 TEST_P(ListedClient, IdciMayBeAddressNameAndAnyPort) {
   for (const auto& idci : {udp_id(Address::v4(0xc0a80102), 17, 1701), udp_id(Address::v4(0xc0a80102), 17, 0),

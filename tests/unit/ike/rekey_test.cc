@@ -1,5 +1,6 @@
 // Both phases are renewed without a moment in which a packet finds no SA.
 
+#include "harness/client_profile.h"
 #include "scene.h"
 
 namespace {
@@ -105,27 +106,28 @@ TEST(Rekey, NewIsakmpSaFromTheSameEndpointKeepsTheMark) {
 }
 
 TEST(Rekey, ApplesNewMainModeOnTheFloatedPortIsOfTheSamePeerAndItsEspLivesOn) {
-  auto s = host();
-  s.rekeys_on_4500 = true;
-  s.contact = harness::Contact::in_message_5;
-  s.ike_lifetime = s.esp_lifetime = 3600s;
-  Connected c(cheap(), s);
-  const auto number = c.world.peer_of(c.client)->number;
-  c.world.run(2880s);  // 48 min
-  c.client.rekey_ike(c.world.now());
-  c.world.run(2s);
-  EXPECT_EQ(c.client.isakmp_sas(), 2u);
-  EXPECT_EQ(std::ranges::count_if(c.world.arrived(), [](const auto& d) { return d.to.port == 500; }), 2)
-      << "messages 1 and 3 of the first Main Mode";
-  EXPECT_THAT(c.world.engine().peers(), SizeIs(1));
-  EXPECT_EQ(c.world.disagreement(c.client), "") << "INITIAL-CONTACT takes nothing away";
-  c.client.quick_mode(c.world.now());
-  c.world.run(800s);  // the first ISAKMP SA and the first pair are over
-  EXPECT_EQ(c.world.engine().isakmp_sas(), 1u);
-  EXPECT_EQ(c.world.disagreement(c.client, 1), "");
-  EXPECT_EQ(c.world.peer_of(c.client, 1)->number, number);
-  EXPECT_EQ(c.world.kernel().events_of(EventKind::peer_lost), 0u);
-  EXPECT_THAT(c.world.complaints(), IsEmpty());
+  for (const auto contact : {harness::Contact::informational, harness::Contact::in_message_5}) {
+    auto s = harness::speaking_like(harness::apple(1), host());
+    s.contact = contact;
+    Connected c(cheap(), s);
+    ASSERT_EQ(c.world.disagreement(c.client), "");
+    const auto number = c.world.peer_of(c.client)->number;
+    c.world.run(2880s);  // 48 min
+    c.client.rekey_ike(c.world.now());
+    c.world.run(2s);
+    EXPECT_EQ(c.client.isakmp_sas(), 2u);
+    EXPECT_EQ(std::ranges::count_if(c.world.arrived(), [](const auto& d) { return d.to.port == 500; }), 2)
+        << "messages 1 and 3 of the first Main Mode";
+    EXPECT_THAT(c.world.engine().peers(), SizeIs(1));
+    EXPECT_EQ(c.world.disagreement(c.client), "") << "INITIAL-CONTACT takes nothing away";
+    c.client.quick_mode(c.world.now());
+    c.world.run(800s);  // the first ISAKMP SA and the first pair are over
+    EXPECT_EQ(c.world.engine().isakmp_sas(), 1u);
+    EXPECT_EQ(c.world.disagreement(c.client, 1), "");
+    EXPECT_EQ(c.world.peer_of(c.client, 1)->number, number);
+    EXPECT_EQ(c.world.kernel().events_of(EventKind::peer_lost), 0u);
+    EXPECT_THAT(c.world.complaints(), IsEmpty());
+  }
 }
 
 TEST(Rekey, DeleteOfTheOldPairRightBehindMessageOneKeepsItUntilTheNewOneIsThere) {
