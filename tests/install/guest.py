@@ -372,7 +372,7 @@ class Test:
 
     def restart(self):
         """A restart ends the sessions cleanly: the clients are told in IKE and in L2TP, and come back."""
-        run("systemctl", "restart", "ikd", "l2tpd")
+        run("systemctl", "restart", "l2tpd", "ikd")
         for client in self.clients:
             wait_for(lambda: "received DELETE for IKE_SA" in client.charon_log(), 20, f"{client.name}: told in IKE")
             wait_for(lambda: "Connection closed" in client.host.log("xl2tpd").read_text(), 20, f"{client.name}: told in L2TP")
