@@ -23,7 +23,8 @@ std::size_t resident_bytes() {
 
 void tell(std::string_view what, const Values& values) {
   nlohmann::ordered_json line{{"what", what}};
-  for (const auto& [name, value] : values) std::visit([&](const auto& v) { line[name] = v; }, value);
+  for (const auto& [name, value] : values)
+    line[name] = std::visit([](const auto& v) { return nlohmann::ordered_json(v); }, value);
   std::cout << "= " << line << std::endl;
 }
 
