@@ -58,8 +58,11 @@ constexpr std::array allowed{
 #ifdef SYS_newfstatat
     SYS_newfstatat,  // fstat() of glibc; by path it tells that a file is there, and nothing that is in it
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SAMEROOF_SANITIZE
     SYS_pipe2,  // how sanitizers find out whether memory can be read
+#ifdef SYS_pipe
+    SYS_pipe,
+#endif
 #endif
 };
 constexpr std::array without_execution{SYS_mmap, SYS_mprotect};

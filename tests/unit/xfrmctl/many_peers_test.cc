@@ -18,8 +18,8 @@
 #include "control/interfaces.h"
 #include "control/rows.h"
 #include "control/server.h"
-#ifdef __SANITIZE_ADDRESS__
-extern "C" std::size_t __sanitizer_get_current_allocated_bytes();  // gcc has no header for it
+#ifdef SAMEROOF_SANITIZE
+#include <sanitizer/allocator_interface.h>
 #else
 #include <malloc.h>
 #endif
@@ -30,7 +30,7 @@ namespace {
 using control::Call;
 using control::Json;
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SAMEROOF_SANITIZE
 constexpr double slower = 10;  // at most
 std::size_t allocated() { return ::__sanitizer_get_current_allocated_bytes(); }
 #else
@@ -162,7 +162,8 @@ TEST_F(ManyPeers, TenThousandAreListedInLessThanASecondOfTheProcessorAndNoneCost
     count_ = 1000;
     const auto of_thousand = std::min(cost_of(command), cost_of(command));
     count_ = 10'000;
-    const auto of_ten_thousand = std::min(cost_of(command), cost_of(command));
+    const auto once = cost_of(command);
+    const auto of_ten_thousand = slower > 1 ? once : std::min(once, cost_of(command));
     EXPECT_LT(of_ten_thousand, 15 * of_thousand) << command << ": " << of_thousand << " s";
     EXPECT_LT(of_ten_thousand, slower) << command;
   }
