@@ -29,6 +29,9 @@ constexpr std::uint32_t native = AUDIT_ARCH_RISCV64;
 #else
 #error "the system call filter does not know this architecture"
 #endif
+#ifndef SYS_pipe
+#define SYS_pipe SYS_pipe2
+#endif
 
 /// Everything that a loop over sockets, worker threads and malloc() need. Not among them: whatever takes a
 /// path, makes a socket, a process or a thread, or asks about others.
@@ -59,10 +62,7 @@ constexpr std::array allowed{
     SYS_newfstatat,  // fstat() of glibc; by path it tells that a file is there, and nothing that is in it
 #endif
 #ifdef SAMEROOF_SANITIZE
-    SYS_pipe2,  // how sanitizers find out whether memory can be read
-#ifdef SYS_pipe
-    SYS_pipe,
-#endif
+    SYS_pipe, SYS_pipe2,  // how sanitizers find out whether memory can be read
 #endif
 };
 constexpr std::array without_execution{SYS_mmap, SYS_mprotect};
