@@ -46,6 +46,23 @@ def map_is_full(lab):
     third_is_refused(lab, "nft_refused", "the set is full", edit_ruleset=room_for_two)
 
 
+@scenario(only="sameroof", kernels="one", seconds=240)
+def pool_is_empty(lab):
+    """Two addresses for clients, and both are taken: a third is refused in words, and gets in once one is given back."""
+    first, second, third = [lab.client(name) for name in ("a1", "b1", "a2")]
+    with lab.gateway(settings={"ppp": {"pool": "10.99.1.0/30"}}) as gateway:
+        lab.dial(first, second)
+        lab.prove(first, second)
+        with no_ping_lost(lab, first, second):
+            fails("a third client", lambda: third.up(60))
+            explained(gateway, "a2", "pool_exhausted", "ppp.pool")
+            third.hang_up()
+        lab.hang_up(first)
+        third.up(90)
+        lab.prove(second, third)
+        goodbye(lab, second, third)
+
+
 @scenario(only="sameroof", kernels="one", seconds=300)
 def radius_is_slow(lab):
     """FreeRADIUS answers nobody for a while: who logs in meanwhile waits and is refused in the end, with a reason; who is logged
