@@ -124,7 +124,7 @@ base::Result<void> Daemon::start() {
       nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext", "links", "far_ends", "mss", "mss6"});
   if (!table) return tl::unexpected(table.error());
   table_.emplace(std::move(*table));
-  watch_sets_of_users();
+  table_->also(sets_of_users(config_));
   table_events_ = loop_.on_readable(table_->fd(), [this] {
     if (table_->disturbed()) table_disturbed();
   });
@@ -157,12 +157,6 @@ base::Result<void> Daemon::start() {
                               });
                             }});
   return {};
-}
-
-void Daemon::watch_sets_of_users() {
-  std::set<nft::SetName> names;
-  for (const auto& set : sets_of_users(config_)) names.insert({set.family, set.table, set.name});
-  if (table_) table_->also(std::move(names));
 }
 
 // The latch first: better a packet dropped than one taken from the wrong peer.
@@ -448,20 +442,20 @@ void Daemon::put_into_sets(const l2tp::TunnelName& tunnel, const Account& accoun
   auto others = sets_of_users(config_);
   for (const auto& own : account.nft_sets) {
     others.erase(own);
-    const auto done = sets_->add({own.family, own.table, own.name}, prefix);
+    const auto done = sets_->add(own, prefix);
     if (done) continue;
     base::log(Severity::error, fmt::format("User '{}' is in no set: {}.", account.name, done.error().message),
               {{"MARK", mark_field(tunnel)}, {"USER", account.name}});
   }
   for (const auto& other : others) {
-    [[maybe_unused]] const auto done = sets_->remove({other.family, other.table, other.name}, prefix);
+    [[maybe_unused]] const auto done = sets_->remove(other, prefix);
   }
 }
 
 void Daemon::take_out_of_sets(const l2tp::TunnelName& tunnel, const Account& account,
                               const base::Prefix& prefix) {
   for (const auto& own : account.nft_sets) {
-    const auto done = sets_->remove({own.family, own.table, own.name}, prefix);
+    const auto done = sets_->remove(own, prefix);
     if (!done)
       base::log(Severity::error,
                 fmt::format("User '{}' leaves no set: {}.", account.name, done.error().message),
@@ -555,7 +549,7 @@ base::Result<std::string> Daemon::reload() {
   radius_file_ =
       config_.ppp.users == config::UserSource::radius ? options_.run_dir + "/radius/radius.conf" : "";
   links_.reconfigure();
-  watch_sets_of_users();
+  if (table_) table_->also(sets_of_users(config_));
   base::log(Severity::notice, fmt::format("The configuration was read again: {}.", told));
   return told;
 }

@@ -119,7 +119,6 @@ class Daemon {
   /// Everything of ours in the sets of the ruleset.
   nl::Result<void> fill_sets();
   void table_disturbed();
-  void watch_sets_of_users();
 
   void forget_marks_from_before(base::Time when);
   void keep_only(const std::set<base::Mark>& marks);

@@ -19,17 +19,17 @@ namespace {
 
 using Set = std::unique_ptr<nftnl_set, base::FreeWith<nftnl_set_free>>;
 
-std::string words_for(const SetName& name) {
-  return fmt::format("{} {} {}", name.family, name.table, name.set);
+std::string words_for(const NftSet& name) {
+  return fmt::format("{} {} {}", name.family, name.table, name.name);
 }
 
 /// What nft(8) writes down as the type of a set's keys, which the kernel keeps for it.
 constexpr std::uint32_t ipv4_addr = 7, ipv6_addr = 8;
 
-Set named(const SetName& name) {
+Set named(const NftSet& name) {
   Set out(nftnl_set_alloc());
   nftnl_set_set_str(out.get(), NFTNL_SET_TABLE, name.table.c_str());
-  nftnl_set_set_str(out.get(), NFTNL_SET_NAME, name.set.c_str());
+  nftnl_set_set_str(out.get(), NFTNL_SET_NAME, name.name.c_str());
   return out;
 }
 
@@ -63,7 +63,7 @@ base::Address end_of(const base::Prefix& prefix) {
 
 }  // namespace
 
-std::uint8_t family_of(const SetName& name) {
+std::uint8_t family_of(const NftSet& name) {
   return name.family == "ip" ? NFPROTO_IPV4 : name.family == "ip6" ? NFPROTO_IPV6 : NFPROTO_INET;
 }
 
@@ -73,7 +73,7 @@ base::Result<SetMembers> SetMembers::open() {
   return SetMembers(std::move(*socket));
 }
 
-base::Result<SetMembers::Kind> SetMembers::kind_of(const SetName& name) {
+base::Result<SetMembers::Kind> SetMembers::kind_of(const NftSet& name) {
   alignas(nlmsghdr) char buffer[1024] = {};
   auto* header = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETSET, family_of(name), 0, 0);
   nftnl_set_nlmsg_build_payload(header, named(name).get());
@@ -94,7 +94,7 @@ base::Result<SetMembers::Kind> SetMembers::kind_of(const SetName& name) {
   return Kind{type == ipv4_addr ? AF_INET : AF_INET6, (flags & NFT_SET_INTERVAL) != 0};
 }
 
-base::Result<std::optional<SetMembers::Kind>> SetMembers::kind_for(const SetName& name,
+base::Result<std::optional<SetMembers::Kind>> SetMembers::kind_for(const NftSet& name,
                                                                    const base::Prefix& prefix) {
   const auto kind = kind_of(name);
   if (!kind) return tl::unexpected(kind.error());
@@ -105,7 +105,7 @@ base::Result<std::optional<SetMembers::Kind>> SetMembers::kind_for(const SetName
   return *kind;
 }
 
-nl::Result<void> SetMembers::change(std::uint16_t message, const SetName& name, Kind kind,
+nl::Result<void> SetMembers::change(std::uint16_t message, const NftSet& name, Kind kind,
                                     const base::Prefix& prefix) {
   const auto set = named(name);
   put(set.get(), prefix.network, 0);
@@ -126,7 +126,7 @@ nl::Result<void> SetMembers::change(std::uint16_t message, const SetName& name, 
   return {};
 }
 
-base::Result<void> SetMembers::add(const SetName& name, const base::Prefix& prefix) {
+base::Result<void> SetMembers::add(const NftSet& name, const base::Prefix& prefix) {
   const auto kind = kind_for(name, prefix);
   if (!kind) return tl::unexpected(kind.error());
   if (!*kind) return {};
@@ -135,7 +135,7 @@ base::Result<void> SetMembers::add(const SetName& name, const base::Prefix& pref
   return {};
 }
 
-base::Result<Change> SetMembers::remove(const SetName& name, const base::Prefix& prefix) {
+base::Result<Change> SetMembers::remove(const NftSet& name, const base::Prefix& prefix) {
   const auto kind = kind_for(name, prefix);
   if (!kind) return tl::unexpected(kind.error());
   if (!*kind) return Change::absent;

@@ -45,8 +45,8 @@ bool TableWatch::concerns_us(const nl::Message& message) const {
       const auto set = text_of(*attributes, NFTA_SET_NAME);
       if (ours) return sets_.contains(std::string(set));
       // One that goes is nobody's to fill.
-      return type != NFT_MSG_DELSET && std::ranges::any_of(others_, [&](const SetName& other) {
-               return family_of(other) == family && other.table == its_table && other.set == set;
+      return type != NFT_MSG_DELSET && std::ranges::any_of(others_, [&](const NftSet& other) {
+               return family_of(other) == family && other.table == its_table && other.name == set;
              });
     }
     default: return false;

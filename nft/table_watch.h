@@ -17,7 +17,7 @@ class TableWatch {
   static base::Result<TableWatch> open(std::set<std::string> sets);
 
   /// Sets of an administrator's, too, in tables that are not ours: that one is made or loses elements.
-  void also(std::set<SetName> others) { others_ = std::move(others); }
+  void also(std::set<NftSet> others) { others_ = std::move(others); }
 
   /// Takes the events that are waiting. True: the table, or elements of those sets, came or went by another
   /// process's doing, or events were lost; whoever fills them should look and fill them again.
@@ -31,7 +31,7 @@ class TableWatch {
 
   nl::Socket socket_;
   std::set<std::string> sets_;
-  std::set<SetName> others_;
+  std::set<NftSet> others_;
   bool pending_ = false;  ///< of a transaction whose end, and thereby author, has not been seen yet
 };
 

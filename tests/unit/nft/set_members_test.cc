@@ -54,9 +54,9 @@ class AdminsSets : public testing::Test {
 };
 
 TEST_F(AdminsSets, AnAddressComesAndGoes) {
-  for (const auto& name : {nft::SetName{"inet", "firewall", "office"},
-                           nft::SetName{"inet", "firewall", "nets"}, nft::SetName{"ip", "other", "office"}}) {
-    const auto set = name.family + " " + name.table + " " + name.set;
+  for (const auto& name : {nft::NftSet{"inet", "firewall", "office"}, nft::NftSet{"inet", "firewall", "nets"},
+                           nft::NftSet{"ip", "other", "office"}}) {
+    const auto set = name.family + " " + name.table + " " + name.name;
     const auto before = list(set);
     ASSERT_TRUE(sets_->add(name, address_)) << set;
     EXPECT_TRUE(sets_->add(name, address_)) << set << ": twice is fine";
@@ -70,8 +70,8 @@ TEST_F(AdminsSets, AnAddressComesAndGoes) {
 
 TEST_F(AdminsSets, APrefixComesAndGoes) {
   for (const auto& name :
-       {nft::SetName{"inet", "firewall", "prefixes"}, nft::SetName{"ip6", "other", "prefixes"}}) {
-    const auto set = name.family + " " + name.table + " " + name.set;
+       {nft::NftSet{"inet", "firewall", "prefixes"}, nft::NftSet{"ip6", "other", "prefixes"}}) {
+    const auto set = name.family + " " + name.table + " " + name.name;
     const auto before = list(set);
     ASSERT_TRUE(sets_->add(name, prefix_)) << set;
     EXPECT_TRUE(sets_->add(name, prefix_)) << set << ": twice is fine";
