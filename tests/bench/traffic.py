@@ -97,8 +97,8 @@ def new_keys(world, name, make):
     end(world, gateway, [client])
 
 
-def tunnels(world, name, daemon, start, end_daemon, count):
-    """Scripted clients in clear text, one after the other, up to ICCN; each session gets its pppd."""
+def tunnels(world, name, daemon, start, end_daemon, count, program):
+    """Scripted clients in clear text, one after the other, up to ICCN; each session gets this program for a pppd."""
     gw, host = world["gw"], world["pub"]
     start()
     pid, = processes(gw, daemon)
@@ -115,9 +115,11 @@ def tunnels(world, name, daemon, start, end_daemon, count):
     started = time.monotonic()
     dial(count)
     took = time.monotonic() - started
-    pppds = processes(gw, "pppd")
-    tell("l2tp", name, sessions=count, cpu=(ran(pid) - before) / count, seconds=took / count, resident=(resident(pid) - held) / count,
-         pppds=len(pppds), pppd_private=sum(map(private, pppds)) / max(1, len(pppds)))
+    pppds = processes(gw, program)
+    if len(pppds) != len(lacs):
+        warn(f"{len(lacs)} sessions of {name} have {len(pppds)} {program}s")
+    tell("l2tp", name, program=program, sessions=count, cpu=(ran(pid) - before) / count, seconds=took / count, resident=(resident(pid) - held) / count,
+         pppd_private=sum(map(private, pppds)) / max(1, len(pppds)))
     for lac in lacs:
         lac.close()
     end_daemon()
@@ -149,13 +151,20 @@ def keys(orders):
 
 
 def l2tp(orders):
+    """With pppd, and with a program in its place that does nothing: what is left is the daemon's own."""
     world = World()
     gw, sessions = world["gw"], orders["sessions"]
     ours = gateway_sameroof.Gateway(gw, pathlib.Path(orders["build"]), cleartext="only")
-    tunnels(world, "Sameroof", "l2tpd", ours.start, ours.stop, sessions)
     gateway_strongswan.write_xl2tpd(gw)
     started = []
-    tunnels(world, "xl2tpd", "xl2tpd", lambda: started.append(gateway_strongswan.start_xl2tpd(gw)), lambda: stop(started[0]), sessions)
+    for program in ("pppd", "sleep"):
+        if program == "sleep":
+            idle = gw.etc / "idle"
+            idle.write_text("#!/bin/sh\nexec sleep 100000\n")
+            idle.chmod(0o755)
+            gw.run("mount", "--bind", idle, "/usr/sbin/pppd")
+        tunnels(world, "Sameroof", "l2tpd", ours.start, ours.stop, sessions, program)
+        tunnels(world, "xl2tpd", "xl2tpd", lambda: started.append(gateway_strongswan.start_xl2tpd(gw)), lambda: stop(started[-1]), sessions, program)
 
 
 CHAPTERS = {"clients": clients, "keys": keys, "l2tp": l2tp}
