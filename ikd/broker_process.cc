@@ -8,8 +8,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <pwd.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,18 +25,9 @@ using namespace std::chrono_literals;
 constexpr auto long_goodbye = 10s, short_goodbye = 1s;
 constexpr unsigned most_workers = 64;
 constexpr std::size_t longest_piece = 64 * 1024;
-constexpr int first_free = 3;  // descriptor of the other process
 // Two sockets for each address; the kernel's events, the control socket, notices, and a way to the keys for
 // each worker.
 static_assert(2 * config::most_listen + 3 + most_workers <= os::Channel::most_descriptors);
-
-/// Nobody else's, as the package makes it. Where there is none, the user whom nothing belongs to.
-void give_user(Hello& hello) {
-  const auto* own = ::getpwnam("sameroof-ikd");
-  const auto* user = own != nullptr ? own : ::getpwnam("nobody");
-  hello.user = user == nullptr ? 65534 : user->pw_uid;
-  hello.group = user == nullptr ? 65534 : user->pw_gid;
-}
 
 base::Result<std::vector<base::Fd>> open_listeners(const config::Config& config, Hello& hello) {
   std::vector<base::Fd> out;
@@ -83,13 +72,13 @@ base::Result<std::unique_ptr<BrokerProcess>> BrokerProcess::start(Loaded loaded,
                                                                   const BrokerOptions& options) {
   const auto& config = loaded.config;
   for (const auto& doubt : loaded.doubts) base::log(base::Severity::notice, doubt);
+  const auto identity = os::identity_of("sameroof-ikd");
   Hello hello{.listeners = {},
               .workers = std::clamp(std::thread::hardware_concurrency(), 1u, most_workers),
-              .user = 0,
-              .group = 0,
+              .user = identity.user,
+              .group = identity.group,
               .watchdog_us = os::Loop::watchdog_microseconds() / 2,
               .log_level = options.log_level};
-  give_user(hello);
   auto broker = Broker::open(config);
   if (!broker) return tl::unexpected(broker.error());
   auto sockets = open_listeners(config, hello);
@@ -133,42 +122,12 @@ base::Result<void> BrokerProcess::begin(const BrokerOptions& options, Hello hell
   for (std::uint32_t i = 0; i < hello.workers; ++i) {
     if (auto made = keep_one(key_channels_.emplace_back()); !made) return made;
   }
-  if (options.launcher.empty()) {
-    if (auto spawned = spawn(options.command); !spawned) return spawned;
-  } else {
-    auto connected = os::Channel::connect(options.launcher);
-    if (!connected) return tl::unexpected(connected.error());
-    requests_ = std::move(*connected);
-  }
   std::vector<int> descriptors;
   for (const auto& socket : sockets) descriptors.push_back(socket.get());
-  if (!requests_.send(encode(hello).view(), descriptors))
-    return base::fail_errno("cannot hand over the sockets", errno);
-  return {};
-}
-
-base::Result<void> BrokerProcess::spawn(const std::vector<std::string>& command) {
-  auto pair = os::Channel::pair();
-  if (!pair) return tl::unexpected(pair.error());
-  requests_ = std::move(pair->first);
-  auto arguments = command;
-  arguments.push_back(fmt::format("--packets={}", first_free));
-  std::vector<char*> argv;
-  for (auto& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, pair->second.fd(), first_free);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-  const int error = ::posix_spawn(&child_, argv[0], &actions, &attributes, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) return base::fail_errno("cannot start " + command.front(), error);
+  auto partner = os::start_partner(options.partner, encode(hello).view(), descriptors);
+  if (!partner) return tl::unexpected(partner.error());
+  requests_ = std::move(partner->channel);
+  child_ = partner->child;
   return {};
 }
 

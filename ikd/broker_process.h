@@ -15,16 +15,13 @@
 #include "nft/table_watch.h"
 #include "os/channel.h"
 #include "os/loop.h"
+#include "os/partner.h"
 
 namespace ikd {
 
 struct BrokerOptions {
   std::string run_directory = "/run/sameroof";
-  /// The program and arguments of the other process; `--packets=FD` is added.
-  std::vector<std::string> command;
-  /// Where a service manager waits that starts it with the connection as FD; empty: it is a child of this
-  /// one.
-  std::string launcher = {};
+  os::PartnerCommand partner;  ///< the other process
   /// The files once more.
   std::function<base::Result<Loaded>()> load = {};
   base::Severity log_level = base::Severity::info;  ///< of the other process
@@ -49,7 +46,6 @@ class BrokerProcess {
   void serve_keys(os::Channel& channel);
   /// Starts the other process, and hands over what it needs.
   base::Result<void> begin(const BrokerOptions& options, Hello hello, std::vector<base::Fd> sockets);
-  base::Result<void> spawn(const std::vector<std::string>& command);
   void watch();
   void serve_request();
   /// None for what the process never asks here.

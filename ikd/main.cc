@@ -67,7 +67,7 @@ int run(const Arguments& arguments) {
     return complain(config::complaint(loaded->config, loaded->config.l2tp.line, "l2tp.cleartext",
                                       "\"only\" leaves nothing for ikd to do"),
                     bad_configuration);
-  options.command = {std::filesystem::read_symlink("/proc/self/exe")};
+  options.partner.argv = {std::filesystem::read_symlink("/proc/self/exe")};
   if (arguments.verbose) options.log_level = base::Severity::debug;
   auto broker = ikd::BrokerProcess::start(std::move(*loaded), options);
   if (!broker) return complain(broker.error(), 1);
@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
   app.add_option("--secrets", arguments.secrets, "the secrets beside it")->capture_default_str();
   app.add_option("--run-dir", arguments.broker.run_directory, "where the control socket is made")
       ->capture_default_str();
-  app.add_option("--launcher", arguments.broker.launcher,
+  app.add_option("--launcher", arguments.broker.partner.launcher,
                  "the socket behind which a service manager starts the process that reads packets");
   app.add_flag("--check", arguments.check, "read the configuration, complain or not, and exit");
   app.add_flag("--wanted", arguments.wanted,

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/wait.h>
 
 #include "base/event_log.h"
 #include "control/interfaces.h"
@@ -24,17 +26,26 @@ using namespace std::chrono_literals;
 using base::Severity;
 
 constexpr std::uint16_t l2tp_port = 1701;
-constexpr std::size_t batch = 64;
 constexpr base::Duration farewell_time = 2s;  ///< for acknowledgements of our StopCCNs
 constexpr base::Duration longest_stop = 8s;   ///< then for the last pppd and hook, too
 constexpr base::Duration stop_check = 50ms;
 
-l2tp::Settings settings_from(const config::Config& config, const config::Secrets& secrets) {
-  l2tp::Settings settings;
-  settings.secret = secrets.l2tp.clone();
-  settings.hello_interval = config.l2tp.hello;
-  settings.hello_patience = config.l2tp.hello_timeout;
-  return settings;
+/// What the other process is to know.
+Hello hello_from(const config::Config& config, const config::Secrets& secrets, Severity log_level) {
+  const auto identity = os::identity_of("sameroof-l2tpd");
+  Hello hello{.listeners = {},
+              .mark_mask = config.marks.mask,
+              .aliases = config.marks.alias,
+              .cleartext = config.l2tp.cleartext,
+              .hello_interval = config.l2tp.hello,
+              .hello_patience = config.l2tp.hello_timeout,
+              .secret = secrets.l2tp.clone(),
+              .user = identity.user,
+              .group = identity.group,
+              .watchdog_us = os::Loop::watchdog_microseconds() / 2,
+              .log_level = log_level};
+  for (const auto& address : config.l2tp.listen) hello.listeners.push_back({address, l2tp_port});
+  return hello;
 }
 
 std::set<config::NftSet> sets_of_users(const config::Config& config) {
@@ -63,15 +74,19 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
       secrets_(secrets),
       options_(std::move(options)),
       accounts_(config, secrets, random_secret(32)),
-      server_(settings_from(config, secrets), random_16),
+      told_([this] {
+        constexpr std::uint8_t something = 1;
+        (void)pokes_.send({&something, 1});
+      }),
+      admission_({config.marks, config.l2tp.cleartext}),
       bindings_(loop, config, [this](base::Mark mark) { return peers_ ? peers_->current(mark) : nullptr; }),
       ipv6_links_(loop),
       links_(
           loop, config, accounts_, bindings_, options_.pppd,
           {.ended =
                [this](const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, l2tp::Ending ending) {
-                 server_.completed(l2tp::SessionEnded{tunnel.id, session.id, std::move(ending)},
-                                   base::Clock::now());
+                 admission_.ended(tunnel.id, session.id);
+                 told_.ended(tunnel.id, session.id, std::move(ending));
                },
            .refused = [this](const l2tp::TunnelName& tunnel, Refusal refusal, std::string_view user,
                              std::string_view why) { refusals_.tell(tunnel, refusal, user, why); },
@@ -83,7 +98,7 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
            .ipv6_up = [this](const Ipv6Record& session) { ipv6_up(session); },
            .ipv6_down = [this](const Ipv6Record& session, IfName name) { ipv6_down(session, name); }}),
       hooks_(loop, config.hooks),
-      farewells_(loop, server_, links_),
+      farewells_(loop, told_, links_),
       started_(base::Clock::now()) {}
 
 Daemon::~Daemon() {
@@ -138,15 +153,14 @@ base::Result<void> Daemon::start() {
     radius_file_ = std::move(*written);
   }
   if (const auto able = prepare_ipv6(config_.ppp, ipv6_links_); !able) return able;
-  timer_ = loop_.on_time([this] { server_.timeout(base::Clock::now()); });
-  before_sleep_ = loop_.before_sleep([this] { pump(); });
   for (const auto& address : config_.l2tp.listen) {
     if (const auto opened = open_main_socket(address); !opened) return opened;
   }
+  if (const auto started = start_other_process(); !started) return started;
   if (config_.l2tp.cleartext == config::Cleartext::only) return {};  // there are no peers of ikd's
   peers_ = std::make_unique<PeersWatch>(
       loop_, options_.run_dir + "/ikd",
-      PeersWatch::Calls{.gone = [this](base::Mark mark) { server_.peer_gone(mark); },
+      PeersWatch::Calls{.gone = [this](base::Mark mark) { told_.peer_gone(mark); },
                         .replaced = [this](base::Time when) { forget_marks_from_before(when); },
                         .only = [this](const std::set<base::Mark>& marks) { keep_only(marks); },
                         .changed =
@@ -196,10 +210,74 @@ base::Result<void> Daemon::open_main_socket(const base::Address& address) {
                                      .no_checksum = true,
                                      .from_any_address = true});
   if (!socket) return tl::unexpected(socket.error());
-  auto& opened = *main_sockets_.emplace_back(
-      std::make_unique<MainSocket>(MainSocket{address, std::move(*socket), os::Source()}));
-  opened.readable = loop_.on_readable(opened.socket.fd(), [this, &opened] { receive(opened.socket); });
+  main_sockets_.push_back({address, std::move(*socket)});
   return {};
+}
+
+base::Result<void> Daemon::start_other_process() {
+  auto pokes = os::Channel::pair();
+  if (!pokes) return tl::unexpected(pokes.error());
+  std::vector<int> descriptors;
+  for (const auto& main : main_sockets_) descriptors.push_back(main.udp.fd());
+  descriptors.push_back(pokes->second.fd());
+  auto partner = os::start_partner(
+      options_.partner, encode(hello_from(config_, secrets_, options_.log_level)).view(), descriptors);
+  if (!partner) return tl::unexpected(partner.error());
+  pokes_ = std::move(pokes->first);
+  requests_ = std::move(partner->channel);
+  child_ = partner->child;
+  request_source_ = loop_.on_readable(requests_.fd(), [this] { serve_request(); });
+  if (child_ > 0)
+    child_exit_ = loop_.on_child_exit(child_, [this](int status) { other_process_ended(status); });
+  return {};
+}
+
+void Daemon::serve_request() {
+  const auto message = requests_.receive();
+  if (!message) {
+    request_source_ = {};
+    if (child_ < 0) lose("has gone");  // how a child has ended is about to be known
+    return;
+  }
+  const auto request = decode_request(message->bytes.view());
+  if (!request || !admission_.admits(*request)) return lose("is not what it was");
+  std::visit([this](const auto& each) { perform(each); }, *request);
+  Answer answer = Done{};
+  std::vector<int> descriptors;
+  if (std::holds_alternative<FetchOrders>(*request)) answer = Orders{told_.take_orders()};
+  if (const auto* open = std::get_if<l2tp::OpenTunnelSocket>(&*request)) {
+    if (const auto it = sockets_.find(open->tunnel.id); it != sockets_.end())
+      descriptors.push_back(it->second.udp.fd());
+  }
+  if (!requests_.send(encode(answer).view(), descriptors)) lose("does not listen");
+}
+
+void Daemon::other_process_ended(int status) {
+  lose(WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status))
+                           : fmt::format("ended with status {}", WEXITSTATUS(status)));
+}
+
+void Daemon::lose(const std::string& how) {
+  if (std::exchange(lost_, true)) return;
+  base::log(Severity::error, fmt::format("The process that reads packets {}.", how));
+  request_source_ = {};
+  requests_.shut();
+  links_.stop_all("l2tpd ends");
+  sockets_.clear();
+  stop_by_ = base::Clock::now();
+  stop_timer_.set_time(stop_by_);
+}
+
+void Daemon::perform(const Ready&) {
+  os::Loop::notify("READY=1");
+  base::log(Severity::info, "l2tpd is ready.");
+}
+
+void Daemon::perform(const Alive&) { os::Loop::notify("WATCHDOG=1"); }
+
+void Daemon::perform(const Changed& changed) {
+  told_.changed(changed, base::Clock::now());
+  farewells_.look();
 }
 
 base::Result<void> Daemon::open_control() {
@@ -208,11 +286,10 @@ base::Result<void> Daemon::open_control() {
       control_interface());
   if (!server) return tl::unexpected(server.error());
   control_ = std::move(*server);
-  serve_status(*control_, server_, links_, ipv6_links_.counters(), counters_, config_.l2tp.cleartext,
-               started_);
+  serve_status(*control_, told_, links_, ipv6_links_.counters(), counters_, config_.l2tp.cleartext, started_);
   farewells_.serve(*control_);
   chronicle_.history().serve(*control_);
-  serve_metrics(*control_, metrics_, server_, links_, counters_, started_, bytes_of);
+  serve_metrics(*control_, metrics_, told_, links_, counters_, started_, bytes_of);
   control_->handle("CheckReload", [this](const control::Json&, control::Call call) {
     const auto lines = check_reload_now();
     if (!lines) return call.fail(control::refused, {{"why", lines.error().message}});
@@ -226,47 +303,12 @@ base::Result<void> Daemon::open_control() {
   return {};
 }
 
-bool Daemon::admits(base::Mark mark) {
-  const bool clear_text = mark.value == 0;
-  if (clear_text && config_.l2tp.cleartext == config::Cleartext::off)
-    ++counters_.clear_text;
-  else if (!clear_text && config_.l2tp.cleartext == config::Cleartext::only)
-    ++counters_.marked;
-  else
-    return true;
-  return false;
-}
-
-void Daemon::receive(os::UdpSocket& socket) {
-  const auto now = base::Clock::now();
-  socket.receive(batch, [&](const os::Datagram& datagram) {
-    const base::Mark mark(datagram.mark & config_.marks.mask);
-    if (!admits(mark)) return;
-    server_.input({.from = datagram.from, .to = datagram.to, .mark = mark, .bytes = datagram.bytes}, now);
-  });
-}
-
-void Daemon::pump() {
-  while (auto effect = server_.next_effect()) perform(std::move(*effect));
-  farewells_.look();
-  timer_.set_time(server_.next_timeout());
-}
-
-void Daemon::perform(l2tp::Effect effect) {
-  std::visit([this](const auto& e) { perform(e); }, effect);
-}
-
 void Daemon::perform(const l2tp::Send& send) {
   const auto& name = send.tunnel;
-  const auto it = tunnels_.find(name.id);
-  if (send.via == l2tp::Via::tunnel_socket && it != tunnels_.end()) {
-    counters_.send_failures += !it->second.socket.send_connected(send.bytes);
-    return;
-  }
-  for (const auto& main : main_sockets_) {
-    const bool every = main->local.is_unspecified() && main->local.family() == name.local.address.family();
-    if (!every && main->local != name.local.address) continue;
-    counters_.send_failures += !main->socket.send(send.bytes, our_end(name).address, name.remote, name.mark);
+  for (auto& main : main_sockets_) {
+    const bool every = main.local.is_unspecified() && main.local.family() == name.local.address.family();
+    if (!every && main.local != name.local.address) continue;
+    counters_.send_failures += !main.udp.send(send.bytes, our_end(name).address, name.remote, name.mark);
     return;
   }
 }
@@ -284,13 +326,10 @@ void Daemon::perform(const l2tp::OpenTunnelSocket& open) {
     fail(open.tunnel, socket.error());
     return;
   }
-  const auto it =
-      tunnels_.insert_or_assign(open.tunnel.id, Tunnel{std::move(*socket), os::Source(), base::Fd()}).first;
-  auto& tunnel = it->second;
-  tunnel.readable = loop_.on_readable(tunnel.socket.fd(), [this, &tunnel] { receive(tunnel.socket); });
+  sockets_.insert_or_assign(open.tunnel.id, Socket{std::move(*socket), base::Fd()});
 }
 
-void Daemon::perform(const l2tp::CloseTunnelSocket& close) { tunnels_.erase(close.tunnel.id); }
+void Daemon::perform(const l2tp::CloseTunnelSocket& close) { sockets_.erase(close.tunnel.id); }
 
 void Daemon::perform(const l2tp::AddLatch& add) {
   if (const auto done = latch_->add_tunnel(add.tunnel.mark, add.tunnel.id.value); !done)
@@ -305,9 +344,9 @@ void Daemon::perform(const l2tp::RemoveLatch& remove) {
 }
 
 void Daemon::perform(const l2tp::KernelTunnelUp& up) {
-  const auto it = tunnels_.find(up.tunnel.id);
-  if (it == tunnels_.end()) return;
-  auto management = make_kernel_tunnel(it->second.socket.fd(), up.tunnel);
+  const auto it = sockets_.find(up.tunnel.id);
+  if (it == sockets_.end()) return;
+  auto management = make_kernel_tunnel(it->second.udp.fd(), up.tunnel);
   if (!management) {
     fail(up.tunnel, management.error());
     return;
@@ -315,8 +354,7 @@ void Daemon::perform(const l2tp::KernelTunnelUp& up) {
   it->second.management = std::move(*management);
   ++counters_.tunnels;
   const auto now = base::Clock::now();
-  if (const auto tunnel = server_.tunnels().find(up.tunnel.id); tunnel != server_.tunnels().end())
-    metrics_.took(Phase::tunnel, now - tunnel->second.since());
+  if (const auto* tunnel = told_.find(up.tunnel.id)) metrics_.took(Phase::tunnel, now - tunnel->since);
   note(up.tunnel, {.what = Happening::tunnel_up,
                    .text = fmt::format("tunnel {} of '{}' is up", up.tunnel.id.value, up.host_name)});
   if (!quiet_.may_write(up.tunnel, now)) return;
@@ -332,27 +370,26 @@ void Daemon::fail(const l2tp::TunnelName& tunnel, const base::Error& why) {
               fmt::format("Tunnel {} with {} fails: {}.", tunnel.id.value, words_for(tunnel), why.message),
               {{"MARK", mark_field(tunnel)}});
   // The peer need not know our paths and errno: it hears that something is missing here.
-  server_.completed(l2tp::TunnelFailed{tunnel.id, "insufficient resources"}, base::Clock::now());
+  told_.failed(tunnel.id, "insufficient resources");
 }
 
 void Daemon::perform(const l2tp::StartSession& start) {
-  if (const auto* session = session_of(start.tunnel, start.session))
-    metrics_.took(Phase::session, base::Clock::now() - session->since());
+  if (const auto* session = told_.find(start.tunnel.id, start.session.id))
+    metrics_.took(Phase::session, base::Clock::now() - session->since);
   note(start.tunnel, {.what = Happening::session_begun,
                       .text = fmt::format("PPP begins in session {}", start.session.id.value)});
   if (const auto started = start_session(start); !started) {
     refusals_.tell(start.tunnel, Refusal::ppp_not_startable, {}, started.error().message);
-    server_.completed(
-        l2tp::SessionEnded{start.tunnel.id, start.session.id,
-                           l2tp::hang_up(l2tp::CallResult::no_facilities_now, "PPP cannot be started here")},
-        base::Clock::now());
+    admission_.ended(start.tunnel.id, start.session.id);
+    told_.ended(start.tunnel.id, start.session.id,
+                l2tp::hang_up(l2tp::CallResult::no_facilities_now, "PPP cannot be started here"));
   }
 }
 
 base::Result<void> Daemon::start_session(const l2tp::StartSession& start) {
-  const auto it = tunnels_.find(start.tunnel.id);
-  if (it == tunnels_.end() || !it->second.management) return base::fail("its tunnel is not in the kernel");
-  auto session = make_kernel_session(it->second.socket.fd(), start.tunnel, start.session,
+  const auto it = sockets_.find(start.tunnel.id);
+  if (it == sockets_.end() || !it->second.management) return base::fail("its tunnel is not in the kernel");
+  auto session = make_kernel_session(it->second.udp.fd(), start.tunnel, start.session,
                                      start.sequencing ? DataSequencing::both : DataSequencing::none);
   if (!session) return tl::unexpected(session.error());
   return links_.start(start.tunnel, start.session, std::move(*session),
@@ -361,14 +398,6 @@ base::Result<void> Daemon::start_session(const l2tp::StartSession& start) {
 
 const control::Peer* Daemon::peer_of(const l2tp::TunnelName& tunnel) const {
   return tunnel.mark.value == 0 || !peers_ ? nullptr : peers_->peer(tunnel.mark);
-}
-
-const l2tp::Session* Daemon::session_of(const l2tp::TunnelName& tunnel,
-                                        const l2tp::SessionName& session) const {
-  const auto its_tunnel = server_.tunnels().find(tunnel.id);
-  if (its_tunnel == server_.tunnels().end()) return nullptr;
-  const auto found = its_tunnel->second.sessions().find(session.id);
-  return found == its_tunnel->second.sessions().end() ? nullptr : &found->second;
 }
 
 PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel, const l2tp::SessionName& name) const {
@@ -382,7 +411,7 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel, const l2tp::SessionN
                   .udp_encapsulation = true,
                   .ipv6 = !tunnel.local.address.is_v4(),
                   .transform = {}};
-  if (const auto* session = session_of(tunnel, name)) carrier.sequencing = session->sequencing();
+  if (const auto* session = told_.find(tunnel.id, name.id)) carrier.sequencing = session->sequencing;
   if (peer) carrier.udp_encapsulation = peer->port != 0;
   auto largest = largest_ppp_packet(path, carrier);
   const auto through = [&](const control::Sa& sa) {
@@ -578,20 +607,20 @@ void Daemon::perform(const l2tp::CallRefused& call) {
 
 void Daemon::forget_marks_from_before(base::Time when) {
   std::set<base::Mark> gone;
-  for (const auto& [id, tunnel] : server_.tunnels()) {
-    if (tunnel.name().mark.value != 0 && tunnel.since() < when) gone.insert(tunnel.name().mark);
+  for (const auto& [id, tunnel] : told_.all()) {
+    if (tunnel.name.mark.value != 0 && tunnel.since < when) gone.insert(tunnel.name.mark);
   }
   // Or the first peer of the new ikd would be sent what is meant for the first one of the old.
-  for (const auto mark : gone) server_.peer_gone(mark);
+  for (const auto mark : gone) told_.peer_gone(mark);
 }
 
 void Daemon::keep_only(const std::set<base::Mark>& marks) {
   std::set<base::Mark> gone;
-  for (const auto& [id, tunnel] : server_.tunnels()) {
-    const auto mark = tunnel.name().mark;
+  for (const auto& [id, tunnel] : told_.all()) {
+    const auto mark = tunnel.name.mark;
     if (mark.value != 0 && !marks.contains(mark)) gone.insert(mark);
   }
-  for (const auto mark : gone) server_.peer_gone(mark);
+  for (const auto mark : gone) told_.peer_gone(mark);
 }
 
 void Daemon::stop() {
@@ -599,15 +628,15 @@ void Daemon::stop() {
   base::log(Severity::info, "Stopping.");
   os::Loop::notify("STOPPING=1");
   stop_by_ = base::Clock::now() + farewell_time;
-  server_.close_all(base::Clock::now());
+  told_.close_all();
   stop_timer_.set_time(base::Clock::now());
 }
 
 void Daemon::stop_when_quiet() {
   const auto now = base::Clock::now();
-  if (server_.quiet() || now >= *stop_by_) server_.abandon_all();
-  pump();
-  const bool over = server_.tunnels().empty() && links_.empty() && hooks_.empty();
+  if ((told_.quiet() || now >= *stop_by_) && !std::exchange(abandoned_, true)) told_.abandon_all();
+  const bool silent = lost_ || (told_.all().empty() && sockets_.empty());
+  const bool over = silent && links_.empty() && hooks_.empty();
   if (over || now >= *stop_by_ + (longest_stop - farewell_time)) {
     loop_.stop();
   } else {

@@ -1,5 +1,6 @@
 #pragma once
-// l2tpd: the core's effects carried out, and everything that happens brought to the core.
+// The privileged process of l2tpd: opens the sockets, starts the process that reads packets, and carries out
+// what the core there asks for. It never sees a packet from the network.
 
 #include <functional>
 #include <map>
@@ -10,9 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/event_log.h"
 #include "base/result.h"
 #include "config/config.h"
-#include "l2tp/server.h"
+#include "l2tp/effect.h"
+#include "l2tpd/admission.h"
 #include "l2tpd/chronicle.h"
 #include "l2tpd/farewells.h"
 #include "l2tpd/hooks.h"
@@ -21,10 +24,13 @@
 #include "l2tpd/metrics.h"
 #include "l2tpd/peers_watch.h"
 #include "l2tpd/refusals.h"
+#include "l2tpd/tunnels.h"
 #include "nft/peer_map.h"
 #include "nft/set_members.h"
 #include "nft/table_watch.h"
+#include "os/channel.h"
 #include "os/loop.h"
+#include "os/partner.h"
 #include "os/udp.h"
 
 namespace control {
@@ -41,15 +47,15 @@ struct Configuration {
 
 struct DaemonOptions {
   std::string run_dir = "/run/sameroof";
+  os::PartnerCommand partner{};                     ///< the other process
+  base::Severity log_level = base::Severity::info;  ///< its
   PppdProgram pppd{};
   /// Reads both files again, and compares them (config::check).
   std::function<base::Result<Configuration>()> load{};
 };
 
-/// What the shell itself drops, beside the core's counters.
+/// Beside those of the other process.
 struct DaemonCounters {
-  std::uint64_t clear_text = 0;  ///< datagrams without a peer's mark, where that is not allowed
-  std::uint64_t marked = 0;      ///< datagrams with one, where only clear text is served
   std::uint64_t send_failures = 0;
   std::uint64_t tunnels = 0;  ///< that came up
   std::uint64_t refused_calls = 0;
@@ -63,32 +69,34 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon();
 
-  /// Sockets, latch and control socket; after that the loop does the rest.
+  /// Sockets, latch, control socket and the other process; after that the loop does the rest.
   base::Result<void> start();
+  /// The loop has stopped because that was asked for, and not because the other process has gone.
+  bool well() const { return !lost_; }
   /// Takes the files as they are now, or leaves everything as it was. What changed, in words.
   base::Result<std::string> reload();
   /// What a reload would change, a line each.
   base::Result<std::vector<std::string>> check_reload_now() const;
 
  private:
-  struct Tunnel {
-    os::UdpSocket socket;
-    os::Source readable;
+  struct Socket {
+    os::UdpSocket udp;    ///< that the other process reads
     base::Fd management;  ///< the kernel's tunnel, from SCCCN on
   };
   struct MainSocket {
     base::Address local;
-    os::UdpSocket socket;
-    os::Source readable;
+    os::UdpSocket udp;  ///< that the other process reads
   };
 
-  bool admits(base::Mark mark);
   base::Result<void> open_main_socket(const base::Address& address);
   base::Result<void> open_control();
-  void receive(os::UdpSocket& socket);
-  void pump();
 
-  void perform(l2tp::Effect effect);
+  base::Result<void> start_other_process();
+  void serve_request();
+  void other_process_ended(int status);
+  /// Nothing more is done for the other process: everything ends.
+  void lose(const std::string& how);
+
   void perform(const l2tp::Send& send);
   void perform(const l2tp::OpenTunnelSocket& open);
   void perform(const l2tp::CloseTunnelSocket& close);
@@ -99,11 +107,15 @@ class Daemon {
   void perform(const l2tp::StopSession& stop);
   void perform(const l2tp::TunnelDown& down);
   void perform(const l2tp::CallRefused& refused);
+  void perform(const Changed& changed);
+  void perform(const Counts& counts) { told_.counted(counts); }
+  void perform(const FetchOrders&) {}
+  void perform(const Ready&);
+  void perform(const Alive&);
   base::Result<Configuration> loaded_anew() const;
   void note(const l2tp::TunnelName& tunnel, Chronicle::Note note);
   void fail(const l2tp::TunnelName& tunnel, const base::Error& why);
   base::Result<void> start_session(const l2tp::StartSession& start);
-  const l2tp::Session* session_of(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session) const;
   PppdTerms terms_for(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session) const;
   base::Endpoint our_end(const l2tp::TunnelName& tunnel) const;
   void session_up(const SessionRecord& session);
@@ -153,21 +165,26 @@ class Daemon {
   Metrics metrics_;
   Chronicle chronicle_;
   Refusals refusals_{metrics_, chronicle_, quiet_};
-  l2tp::Server server_;
+  Tunnels told_;
+  Admission admission_;
   Bindings bindings_;
   Ipv6Links ipv6_links_;
   Links links_;
   Hooks hooks_;
   Farewells farewells_;
-  std::vector<std::unique_ptr<MainSocket>> main_sockets_;
-  std::map<l2tp::TunnelId, Tunnel> tunnels_;
+  std::vector<MainSocket> main_sockets_;
+  std::map<l2tp::TunnelId, Socket> sockets_;
+  os::Channel requests_, pokes_;
+  pid_t child_ = -1;  ///< unless a launcher has started it
+  bool lost_ = false;
+  bool abandoned_ = false;
   std::unique_ptr<control::Server> control_;  // after what it serves
   std::unique_ptr<PeersWatch> peers_;
   DaemonCounters counters_;
   std::string radius_file_;  ///< empty: RADIUS is not asked
   os::Source table_events_;
-  os::Source timer_;
-  os::Source before_sleep_;
+  os::Source request_source_;
+  os::Source child_exit_;
   os::Source terminate_;
   os::Source interrupt_;
   os::Source hangup_;

@@ -20,8 +20,8 @@ constexpr const char* why = "the operator ended it";
 
 }  // namespace
 
-Farewells::Farewells(os::Loop& loop, l2tp::Server& server, Links& links)
-    : server_(server), links_(links), timer_(loop.on_time([this] { look(); })) {}
+Farewells::Farewells(os::Loop& loop, Tunnels& tunnels, Links& links)
+    : tunnels_(tunnels), links_(links), timer_(loop.on_time([this] { look(); })) {}
 
 void Farewells::serve(control::Server& control) {
   control.handle("Terminate", [this](const Json& parameters, Call call) {
@@ -38,10 +38,10 @@ void Farewells::serve(control::Server& control) {
 
 void Farewells::end_peer(base::Mark mark, Call call) {
   Waiting waiting{.call = std::move(call), .tunnels = {}, .sessions = 0, .marks = {mark}, .until = {}};
-  for (const auto& [id, tunnel] : server_.tunnels()) {
-    if (tunnel.name().mark != mark) continue;
+  for (const auto& [id, tunnel] : tunnels_.all()) {
+    if (tunnel.name.mark != mark) continue;
     waiting.tunnels.insert(id);
-    waiting.sessions += tunnel.sessions().size();
+    waiting.sessions += tunnel.sessions.size();
   }
   answer_when_heard(std::move(waiting));
 }
@@ -51,23 +51,22 @@ void Farewells::end_user(const std::string& user, Call call) {
   if (ended.empty()) return call.fail(control::no_such_user);
   Waiting waiting{.call = std::move(call), .tunnels = {}, .sessions = ended.size(), .marks = {}, .until = {}};
   for (const auto& name : ended) {
-    const auto tunnel = server_.tunnels().find(name.id);
-    if (tunnel != server_.tunnels().end() && tunnel->second.sessions().empty())
-      waiting.tunnels.insert(name.id);
+    const auto* tunnel = tunnels_.find(name.id);
+    if (tunnel != nullptr && tunnel->sessions.empty()) waiting.tunnels.insert(name.id);
     if (name.mark.value != 0 && !has_sessions(name.mark)) waiting.marks.insert(name.mark);
   }
   answer_when_heard(std::move(waiting));
 }
 
 bool Farewells::has_sessions(base::Mark mark) const {
-  return std::ranges::any_of(server_.tunnels(), [mark](const auto& entry) {
-    return entry.second.name().mark == mark && !entry.second.sessions().empty();
+  return std::ranges::any_of(tunnels_.all(), [mark](const auto& entry) {
+    return entry.second.name.mark == mark && !entry.second.sessions.empty();
   });
 }
 
 void Farewells::answer_when_heard(Waiting waiting) {
   const auto now = base::Clock::now();
-  for (const auto id : waiting.tunnels) server_.close(id, l2tp::stop(l2tp::StopResult::general, why), now);
+  for (const auto id : waiting.tunnels) tunnels_.close(id, l2tp::stop(l2tp::StopResult::general, why));
   waiting.until = now + farewell_time;
   waiting_.push_back(std::move(waiting));
   look();
@@ -75,8 +74,8 @@ void Farewells::answer_when_heard(Waiting waiting) {
 
 bool Farewells::heard(const Waiting& waiting) const {
   return std::ranges::none_of(waiting.tunnels, [this](l2tp::TunnelId id) {
-    const auto tunnel = server_.tunnels().find(id);
-    return tunnel != server_.tunnels().end() && !tunnel->second.lingering();
+    const auto* tunnel = tunnels_.find(id);
+    return tunnel != nullptr && !tunnel->lingering;
   });
 }
 

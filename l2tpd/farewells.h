@@ -6,16 +6,16 @@
 
 #include "base/time.h"
 #include "control/server.h"
-#include "l2tp/server.h"
 #include "l2tpd/links.h"
+#include "l2tpd/tunnels.h"
 #include "os/loop.h"
 
 namespace l2tpd {
 
 class Farewells {
  public:
-  /// `server` and `links` outlive it.
-  Farewells(os::Loop& loop, l2tp::Server& server, Links& links);
+  /// `tunnels` and `links` outlive it.
+  Farewells(os::Loop& loop, Tunnels& tunnels, Links& links);
   void serve(control::Server& control);
   /// After anything that may have ended tunnels: answers who waits for the end of theirs.
   void look();
@@ -35,7 +35,7 @@ class Farewells {
   bool heard(const Waiting& waiting) const;
   void answer_when_heard(Waiting waiting);
 
-  l2tp::Server& server_;
+  Tunnels& tunnels_;
   Links& links_;
   std::list<Waiting> waiting_;
   os::Source timer_;

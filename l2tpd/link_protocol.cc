@@ -55,7 +55,7 @@ void put_number(wire::Writer& out, std::chrono::seconds value) {
 
 }  // namespace
 
-std::optional<LinkRequest> decode_request(base::ByteView packet) {
+std::optional<LinkRequest> decode_link_request(base::ByteView packet) {
   wire::Reader in(packet);
   std::optional<LinkRequest> out;
   const auto kind = in.u8();

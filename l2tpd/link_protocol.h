@@ -53,7 +53,7 @@ using LinkRequest =
     std::variant<SecretWanted, ChapChecked, PapLogin, Judged, LinkUp, LinkDown, Ipv6Up, Ipv6Down>;
 
 /// Nothing for what is no request: names are 1 to 255 octets, an interface name 1 to 15.
-std::optional<LinkRequest> decode_request(base::ByteView packet);
+std::optional<LinkRequest> decode_link_request(base::ByteView packet);
 
 /// At most 255 octets of `secret` are sent; config refuses longer ones.
 base::Secret encode_secret(const base::Secret& secret);

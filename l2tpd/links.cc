@@ -107,6 +107,12 @@ void Links::stop(const l2tp::TunnelName& tunnel, const l2tp::SessionName& sessio
   terminate(link);
 }
 
+void Links::stop_all(const std::string& why) {
+  for (auto& link : links_) {
+    if (!link.stopped) stop(link.tunnel, link.session, why);
+  }
+}
+
 void Links::forget_session(const Link& link) {
   const auto found = by_session_.find({link.tunnel.id, link.session.id});
   if (found != by_session_.end() && found->second == &link) by_session_.erase(found);
@@ -142,7 +148,7 @@ void Links::read(Link& link) {
     link.readable = os::Source();  // pppd is ending; its status says why
     return;
   }
-  auto request = decode_request(buffer.view().first(static_cast<std::size_t>(got)));
+  auto request = decode_link_request(buffer.view().first(static_cast<std::size_t>(got)));
   if (!request) {
     ++counters_.bad_requests;
     send(link, encode_no("not understood"));

@@ -100,6 +100,7 @@ class Links {
                            base::Fd kernel_session, const PppdTerms& terms);
   /// SIGTERM now, SIGKILL if that does not help. Does nothing for a session without a link.
   void stop(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session, std::string why);
+  void stop_all(const std::string& why);
   /// The sessions of a user end with CDN; their tunnels.
   std::vector<l2tp::TunnelName> end_sessions_of(std::string_view user, const std::string& why);
   std::optional<LinkStatus> status(l2tp::TunnelId tunnel, l2tp::SessionId session) const;

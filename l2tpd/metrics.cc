@@ -37,22 +37,23 @@ std::optional<std::string> Metrics::link_after(const std::string& ifname) const 
   return next == links_.end() ? std::nullopt : std::optional(next->first);
 }
 
-std::vector<control::MetricFamily> Metrics::families(const l2tp::Server& server, const Links& links,
+std::vector<control::MetricFamily> Metrics::families(const Tunnels& all, const Links& links,
                                                      const DaemonCounters& counters, double started) const {
   std::uint64_t tunnels = 0, half_open = 0, sessions = 0;
-  for (const auto& [id, tunnel] : server.tunnels()) {
-    tunnels += tunnel.established_at() && !tunnel.lingering();
-    half_open += !tunnel.established_at();
-    sessions += tunnel.sessions().size();
+  for (const auto& [id, tunnel] : all.all()) {
+    tunnels += tunnel.stands();
+    half_open += !tunnel.established;
+    sessions += tunnel.sessions.size();
   }
   std::map<std::string, std::uint64_t> refusals, dropped;
   std::map<std::string, std::uint64_t> ended{{"by_us", 0}};  // a counter is there before it counts
   for (std::size_t i = 1; i < refusals_.size(); ++i)
     refusals[std::string(name_of(static_cast<Refusal>(i)))] = refusals_[i];
   for (std::size_t i = 0; i < l2tp::drop_reason_names.size(); ++i)
-    dropped[l2tp::drop_reason_names[i]] = server.counters().all()[i];
-  dropped["clear_text"] = counters.clear_text;
-  dropped["marked"] = counters.marked;
+    dropped[l2tp::drop_reason_names[i]] = all.counts().dropped[i];
+  dropped["clear_text"] = all.counts().clear_text;
+  dropped["marked"] = all.counts().marked;
+  dropped["astray"] = all.counts().astray;
   for (const auto& [name, count] : links.counters().ended) ended[name] = count;
   control::MetricFamily latency{
       "sameroof_l2tp_setup_seconds",
@@ -71,7 +72,7 @@ std::vector<control::MetricFamily> Metrics::families(const l2tp::Server& server,
       counter("sameroof_l2tp_pppd_started", "pppd processes that were started.", links.counters().started),
       counter("sameroof_l2tp_logins", "Logins that were granted.", links.counters().logins),
       counter("sameroof_l2tp_send_failures", "Datagrams that the kernel did not take.",
-              counters.send_failures),
+              counters.send_failures + all.counts().send_failures),
       control::counters("sameroof_l2tp_failures", "Setups that failed, by reason.", "reason", refusals),
       control::counters("sameroof_l2tp_sessions_ended", "pppd processes that ended, by reason.", "reason",
                         ended),
@@ -83,14 +84,14 @@ std::vector<control::MetricFamily> Metrics::families(const l2tp::Server& server,
   };
 }
 
-void serve_metrics(control::Server& control, Metrics& metrics, const l2tp::Server& server, const Links& links,
+void serve_metrics(control::Server& control, Metrics& metrics, const Tunnels& tunnels, const Links& links,
                    const DaemonCounters& counters, base::Time started,
                    std::function<InterfaceBytes(const std::string&)> bytes_of) {
-  control.handle("Metrics", [&metrics, &server, &links, &counters, started, bytes_of = std::move(bytes_of)](
+  control.handle("Metrics", [&metrics, &tunnels, &links, &counters, started, bytes_of = std::move(bytes_of)](
                                 const control::Json&, control::Call call) {
     const auto shared = std::make_shared<control::Call>(std::move(call));
     shared->in_turns(
-        [&metrics, &server, &links, &counters, started, bytes_of, shared, last = std::string()]() mutable {
+        [&metrics, &tunnels, &links, &counters, started, bytes_of, shared, last = std::string()]() mutable {
           if (const auto next = metrics.link_after(last)) {
             metrics.link_carries(*next, bytes_of(*next));
             last = *next;
@@ -99,7 +100,7 @@ void serve_metrics(control::Server& control, Metrics& metrics, const l2tp::Serve
           const auto since = std::chrono::system_clock::now() - (base::Clock::now() - started);
           const auto unix_time = std::floor(std::chrono::duration<double>(since.time_since_epoch()).count());
           auto families = control::Json::array();
-          for (const auto& family : metrics.families(server, links, counters, unix_time))
+          for (const auto& family : metrics.families(tunnels, links, counters, unix_time))
             families.push_back(control::to_json(family));
           shared->reply({{"families", std::move(families)}});
           return false;

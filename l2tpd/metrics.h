@@ -9,10 +9,10 @@
 
 #include "base/time.h"
 #include "control/metrics.h"
-#include "l2tp/server.h"
 #include "l2tpd/links.h"
 #include "l2tpd/record.h"
 #include "l2tpd/refusal.h"
+#include "l2tpd/tunnels.h"
 
 namespace control {
 class Server;
@@ -40,7 +40,7 @@ class Metrics {
   std::optional<std::string> link_after(const std::string& ifname) const;
 
   /// `started`: Unix time.
-  std::vector<control::MetricFamily> families(const l2tp::Server& server, const Links& links,
+  std::vector<control::MetricFamily> families(const Tunnels& all, const Links& links,
                                               const DaemonCounters& counters, double started) const;
 
  private:
@@ -52,7 +52,7 @@ class Metrics {
 
 /// Answers Metrics. Looks at each link before, a few at a time; `bytes_of`: l2tpd::bytes_of, or a test's.
 /// Everything referred to outlives `control`.
-void serve_metrics(control::Server& control, Metrics& metrics, const l2tp::Server& server, const Links& links,
+void serve_metrics(control::Server& control, Metrics& metrics, const Tunnels& tunnels, const Links& links,
                    const DaemonCounters& counters, base::Time started,
                    std::function<InterfaceBytes(const std::string&)> bytes_of);
 

@@ -8,20 +8,18 @@
 namespace control {
 class Server;
 }
-namespace l2tp {
-class Server;
-}
 
 namespace l2tpd {
 
 class Links;
+class Tunnels;
 struct DaemonCounters;
 struct RouterCounters;
 
 const control::Interface& control_interface();
 
 /// Everything referred to outlives `control`.
-void serve_status(control::Server& control, const l2tp::Server& server, const Links& links,
+void serve_status(control::Server& control, const Tunnels& tunnels, const Links& links,
                   const RouterCounters& router, const DaemonCounters& counters, config::Cleartext cleartext,
                   base::Time started);
 

@@ -29,7 +29,7 @@ struct SessionName {
   bool operator==(const SessionName&) const = default;
 };
 
-enum class Via {
+enum class Via : std::uint8_t {
   tunnel_socket,
   main_socket  ///< the tunnel has no socket yet, or no more: late acknowledgements
 };

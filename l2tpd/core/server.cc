@@ -213,6 +213,7 @@ std::optional<TunnelId> Server::new_tunnel_id() {
 void Server::settle(TunnelId id) {
   const auto it = tunnels_.find(id);
   if (it == tunnels_.end()) return;
+  touched_.insert(id);
   const auto& tunnel = it->second;
   const auto& name = tunnel.name();
   const bool stood = tunnel.established_at().has_value();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/timer_queue.h"
@@ -40,6 +41,8 @@ class Server {
   bool quiet() const;
 
   const std::map<TunnelId, Tunnel>& tunnels() const { return tunnels_; }
+  /// Those that anything has happened to since the last call, whether they are still there or not.
+  std::set<TunnelId> touched() { return std::exchange(touched_, {}); }
   const Counters& counters() const { return with_.counters; }
   /// How many tunnels were looked at so far for messages that name none: what a flood of SCCRQs costs.
   std::uint64_t looked_at() const { return looked_at_; }
@@ -67,6 +70,7 @@ class Server {
 
   Surroundings with_;
   std::map<TunnelId, Tunnel> tunnels_;
+  std::set<TunnelId> touched_;
   /// Without those that stood and only linger: nothing that a peer may gather at one endpoint.
   std::set<std::tuple<Mark, Endpoint, TunnelId>> by_endpoint_;
   /// With SCCCN, by peer. Those that are closing count too: each still has a socket, or lingers.

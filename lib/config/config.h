@@ -139,7 +139,7 @@ struct Ike {
   bool operator==(const Ike&) const = default;
 };
 
-enum class Cleartext {
+enum class Cleartext : std::uint8_t {
   off,
   beside,  ///< L2TP without IPsec is served, too
   only     ///< nothing else is served: no IPsec, no ikd

@@ -152,7 +152,6 @@ Source Loop::before_sleep(std::function<void()> prepare) {
 }
 
 void Loop::notify(const char* state) { sd_notify(0, state); }
-void Loop::serve_watchdog() { sd_event_set_watchdog(event_.get(), 1); }
 std::uint64_t Loop::watchdog_microseconds() {
   std::uint64_t out = 0;
   return sd_watchdog_enabled(0, &out) > 0 ? out : 0;

@@ -63,8 +63,6 @@ class Loop {
 
   /// READY=1, STATUS=… for the service manager (sd_notify(3)); does nothing without one.
   static void notify(const char* state);
-  /// Answers the service manager's watchdog where the unit asks for it.
-  void serve_watchdog();
   /// How long the service manager waits for WATCHDOG=1; zero: for ever.
   static std::uint64_t watchdog_microseconds();
 

@@ -14,7 +14,7 @@ bool is_name(const std::string& name) { return !name.empty() && name.size() <= 2
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace l2tpd;
-  const auto request = decode_request({data, size});
+  const auto request = decode_link_request({data, size});
   if (!request) return 0;
   if (const auto* secret = std::get_if<SecretWanted>(&*request)) {
     require(is_name(secret->name) && size == 2 + secret->name.size());

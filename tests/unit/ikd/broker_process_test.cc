@@ -38,7 +38,7 @@ class BrokerBeside : public InAKernel {
     ASSERT_EQ(::bind(door.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     ASSERT_EQ(::listen(door.get(), 1), 0);
     auto broker = BrokerProcess::start(*loaded(), {.run_directory = directory_,
-                                                   .command = {PUPPET, path},
+                                                   .partner = {.argv = {PUPPET, path}},
                                                    .load = [this] { return loaded(); },
                                                    .log_level = base::Severity::debug});
     ASSERT_TRUE(broker) << broker.error().message;

@@ -27,7 +27,7 @@ class Ikd : public InAKernel {
     const auto run_directory = directory_ + below;
     std::filesystem::create_directories(run_directory);
     return BrokerProcess::start(*loaded(), {.run_directory = run_directory,
-                                            .command = {IKD},
+                                            .partner = {.argv = {IKD}},
                                             .load = [this] { return loaded(); },
                                             .log_level = log_level});
   }

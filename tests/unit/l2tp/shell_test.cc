@@ -178,34 +178,34 @@ base::Bytes packet(std::string_view text) { return base::to_bytes(base::as_bytes
 
 TEST(LinkProtocol, DecodesEachRequest) {
   using namespace std::string_view_literals;
-  const auto secret = decode_request(packet("S\5alice"));
+  const auto secret = decode_link_request(packet("S\5alice"));
   ASSERT_TRUE(secret);
   EXPECT_EQ(std::get<SecretWanted>(*secret).name, "alice");
-  const auto checked = decode_request(packet("C\3bob\0011"));
+  const auto checked = decode_link_request(packet("C\3bob\0011"));
   ASSERT_TRUE(checked);
   EXPECT_TRUE(std::get<ChapChecked>(*checked).right);
-  const auto pap = decode_request(packet("P\3bob\2pw"));
+  const auto pap = decode_link_request(packet("P\3bob\2pw"));
   ASSERT_TRUE(pap);
   EXPECT_EQ(base::as_text(std::get<PapLogin>(*pap).password.view()), "pw");
-  const auto judged = decode_request(packet("R\3bob\0011\4\x0a\x63\x08\x01"));
+  const auto judged = decode_link_request(packet("R\3bob\0011\4\x0a\x63\x08\x01"));
   ASSERT_TRUE(judged);
   EXPECT_TRUE(std::get<Judged>(*judged).right);
   EXPECT_EQ(std::get<Judged>(*judged).given, address("10.99.8.1"));
-  EXPECT_FALSE(std::get<Judged>(*decode_request(packet("R\3bob\0010\4\0\0\0\0"sv))).given);
-  const auto up = decode_request(packet("U\4ppp7\4\x0a\x63\x00\x01\4\x0a\x63\x01\x05\2\x05\x76"sv));
+  EXPECT_FALSE(std::get<Judged>(*decode_link_request(packet("R\3bob\0010\4\0\0\0\0"sv))).given);
+  const auto up = decode_link_request(packet("U\4ppp7\4\x0a\x63\x00\x01\4\x0a\x63\x01\x05\2\x05\x76"sv));
   ASSERT_TRUE(up);
   EXPECT_EQ(std::get<LinkUp>(*up).ifname, "ppp7");
   EXPECT_EQ(std::get<LinkUp>(*up).theirs, address("10.99.1.5"));
   EXPECT_EQ(std::get<LinkUp>(*up).mtu, 1398);
-  const auto down = decode_request(packet("D\4ppp7\1\x0c"));
+  const auto down = decode_link_request(packet("D\4ppp7\1\x0c"));
   ASSERT_TRUE(down);
   EXPECT_EQ(std::get<LinkDown>(*down).ifname, "ppp7");
   EXPECT_EQ(std::get<LinkDown>(*down).status, 12);
-  const auto ipv6_up = decode_request(packet("V\4ppp7\2\x05\x76"));
+  const auto ipv6_up = decode_link_request(packet("V\4ppp7\2\x05\x76"));
   ASSERT_TRUE(ipv6_up);
   EXPECT_EQ(std::get<Ipv6Up>(*ipv6_up).ifname, "ppp7");
   EXPECT_EQ(std::get<Ipv6Up>(*ipv6_up).mtu, 1398);
-  const auto ipv6_down = decode_request(packet("W\4ppp7"));
+  const auto ipv6_down = decode_link_request(packet("W\4ppp7"));
   ASSERT_TRUE(ipv6_down);
   EXPECT_EQ(std::get<Ipv6Down>(*ipv6_down).ifname, "ppp7");
 }
@@ -241,8 +241,8 @@ TEST(LinkProtocol, RefusesWhatIsNoRequest) {
                            "W\4ppp7\1a",
                            "W\x10"
                            "aaaaaaaaaaaaaaaa"})
-    EXPECT_FALSE(decode_request(packet(text))) << text;
-  EXPECT_FALSE(decode_request(base::Bytes{'S', 0}));
+    EXPECT_FALSE(decode_link_request(packet(text))) << text;
+  EXPECT_FALSE(decode_link_request(base::Bytes{'S', 0}));
 }
 
 TEST(LinkProtocol, EncodesAnswers) {
