@@ -55,6 +55,7 @@ USERS = ("a1", "a2")
 
 # What `systemd-analyze security` may say at most, in tenths. l2tpd's pppds run programs of the administrator's.
 EXPOSURE = {"ikd.service": 19, "l2tpd.service": 36}
+PACKET_UNITS = ("ikd-packets@*", "l2tpd-packets@*")
 PROFILES = {"ikd": "ikd", "l2tpd": "l2tpd", "pppd": "l2tpd//pppd"}
 
 
@@ -75,21 +76,21 @@ def active():
 
 
 def complaints():
-    return run("journalctl", "-q", "-b", "-p", "warning", "-o", "cat", *(f"-u{unit}" for unit in (*UNITS, "ikd-packets@*")), check=False)
+    return run("journalctl", "-q", "-b", "-p", "warning", "-o", "cat", *(f"-u{unit}" for unit in (*UNITS, *PACKET_UNITS)), check=False)
 
 
 def main_pid(unit):
     return run("systemctl", "show", "-P", "MainPID", unit).strip()
 
 
-def packet_units():
-    listed = run("systemctl", "list-units", "--plain", "--no-legend", "--state=active", "ikd-packets@*").splitlines()
+def packet_units(*patterns):
+    listed = run("systemctl", "list-units", "--plain", "--no-legend", "--state=active", *patterns).splitlines()
     return [line.split()[0] for line in listed]
 
 
-def processes_of_ikd():
-    """The one with the keys, and those that read packets."""
-    return [main_pid(unit) for unit in ("ikd.service", *packet_units())]
+def processes_of(daemon):
+    """The one with the privileges, and those that read packets."""
+    return [main_pid(unit) for unit in (f"{daemon}.service", *packet_units(f"{daemon}-packets@*"))]
 
 
 def foreign():
@@ -99,7 +100,7 @@ def foreign():
 
 def failed_units():
     listed = run("systemctl", "--failed", "--plain", "--no-legend").splitlines()
-    return [line.split()[0] for line in listed if line.startswith((*UNITS, "ikd-packets"))]
+    return [line.split()[0] for line in listed if line.startswith((*UNITS, "ikd-packets", "l2tpd-packets"))]
 
 
 def files():
@@ -317,17 +318,18 @@ class Test:
             labels = [pathlib.Path(f"/proc/{pid}/attr/current").read_text().strip("\0\n")
                       for pid, name in processes.items() if name == program]
             expect(labels and set(labels) == {f"{profile} (enforce)"}, f"{program} is confined as {labels}")
-        self.packets()
+        for daemon in ("ikd", "l2tpd"):
+            self.packets(daemon)
 
-    def packets(self):
+    def packets(self, daemon):
         """The process that reads packets is nobody that matters, in a network of its own."""
-        (unit,) = packet_units()
+        (unit,) = packet_units(f"{daemon}-packets@*")
         run("systemd-analyze", "security", "--no-pager", "--threshold=10", unit)
         proc = pathlib.Path("/proc", main_pid(unit))
         label = (proc / "attr/current").read_text().strip("\0\n")
-        expect(label == "ikd-packets (enforce)", f"it is confined as {label}")
+        expect(label == f"{daemon}-packets (enforce)", f"it is confined as {label}")
         status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines())
-        uid = run("id", "-u", "sameroof-ikd").strip()
+        uid = run("id", "-u", f"sameroof-{daemon}").strip()
         expect(set(status["Uid"].split()) == {uid}, f"it is user {status['Uid']}")
         expect(int(status["CapBnd"], 16) == 0 and int(status["CapEff"], 16) == 0, "it has capabilities")
         expect(status["Seccomp"] == "2" and status["NoNewPrivs"] == "1", "it is not confined")
@@ -388,13 +390,14 @@ class Test:
         self.dial()
 
     def casualty(self):
-        """Whichever process of ikd is killed, the other ends too, and likewise where the one that reads packets hangs; systemd starts
-        both again, and the clients come back."""
-        for victim, how in ((0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)):
-            before = processes_of_ikd()
-            expect(len(before) == 2, f"ikd was to be two processes: {before}")
+        """Whichever process of a daemon is killed, the other ends too, and likewise where the one that reads packets hangs; systemd
+        starts both again, and the clients come back."""
+        for daemon, victim, how in (("ikd", 0, signal.SIGKILL), ("ikd", 1, signal.SIGKILL), ("ikd", 1, signal.SIGSTOP),
+                                    ("l2tpd", 0, signal.SIGKILL), ("l2tpd", 1, signal.SIGKILL), ("l2tpd", 1, signal.SIGSTOP)):
+            before = processes_of(daemon)
+            expect(len(before) == 2, f"{daemon} was to be two processes: {before}")
             os.kill(int(before[victim]), how)
-            wait_for(lambda: len({*before, *processes_of_ikd()}) == 4 and active() == list(UNITS), 180, "two new processes of ikd", every=1)
+            wait_for(lambda: len({*before, *processes_of(daemon)}) == 4 and active() == list(UNITS), 180, f"two new processes of {daemon}", every=1)
             expect(not any(pathlib.Path("/proc", pid).exists() for pid in before), "a process outlived the other")
         self.hang_up()
         self.dial()
@@ -432,7 +435,7 @@ class Test:
     def confined(self):
         """In all this AppArmor had nothing to refuse."""
         refused = [line for line in run("journalctl", "-q", "-b", "-o", "cat").splitlines()
-                   if 'apparmor="DENIED"' in line and re.search(r'profile="(ikd|ikd-packets|l2tpd)["/]', line)]
+                   if 'apparmor="DENIED"' in line and re.search(r'profile="(ikd|ikd-packets|l2tpd|l2tpd-packets)["/]', line)]
         expect(not refused, "\n".join(refused))
 
     def remove(self):
@@ -442,7 +445,8 @@ class Test:
         left = run("nft", "list", "tables") + run("ip", "xfrm", "state") + run("ip", "xfrm", "policy")
         expect("sameroof" not in left and "240.0.0" not in left, f"left in the kernel: {left}")
         ours = [name for name in processes_by_network()[self.gw.net_inode].values() if name in PROFILES]
-        expect(not ours and not packet_units() and not failed_units(), f"left behind: {ours}, {packet_units()}, {failed_units()}")
+        expect(not ours and not packet_units(*PACKET_UNITS) and not failed_units(),
+               f"left behind: {ours}, {packet_units(*PACKET_UNITS)}, {failed_units()}")
         expect(foreign() == self.foreign, "a foreign table or SA has changed")
         expect((ETC / "sameroof.toml").exists() and (ETC / "secrets.toml").exists(), "the configuration went with the package")
 

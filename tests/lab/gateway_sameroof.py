@@ -51,12 +51,12 @@ class Gateway:
     kind = "sameroof"
 
     def __init__(self, host, build, ike=None, esp=None, cleartext="off", edit_ruleset=None, settings=None,
-                 services=(), l2tp_secret=None, users=None, more="", psks=None, ikd="ikd/ikd"):
+                 services=(), l2tp_secret=None, users=None, more="", psks=None, ikd="ikd/ikd", l2tpd="l2tpd/l2tpd"):
         """settings, users: further keys of the configuration, by table and by user; more: further tables as text;
         psks: further secrets by name; edit_ruleset: a function from ruleset text to ruleset text, to break it on
-        purpose; ikd: another program in its place."""
+        purpose; ikd, l2tpd: other programs in their places."""
         self.host, self.build, self.edit_ruleset = host, pathlib.Path(build).resolve(), edit_ruleset
-        self.program = self.build / ikd
+        self.programs = {"ikd": self.build / ikd, "l2tpd": self.build / l2tpd}
         self.ikd = self.l2tpd = None
         self.with_ikd = cleartext != "only"
         host.write("sameroof.toml", configuration(ike, esp, cleartext, self.build / "l2tpd/sameroof-pppd.so", settings,
@@ -82,12 +82,12 @@ class Gateway:
         self.load_ruleset(self.edit_ruleset)
         self.host.path(RUN_DIR).mkdir(mode=0o755, exist_ok=True)
         if self.with_ikd:
-            self.ikd = self.host.spawn("ikd", self.program, *self.files, "--run-dir", RUN_DIR)
+            self.ikd = self.host.spawn("ikd", self.programs["ikd"], *self.files, "--run-dir", RUN_DIR)
         self.start_l2tp()
         wait_for(self.ready, 30, "the daemons ready")
 
     def start_l2tp(self):
-        self.l2tpd = self.host.spawn("l2tpd", self.build / "l2tpd/l2tpd", *self.files, "--run-dir", RUN_DIR)
+        self.l2tpd = self.host.spawn("l2tpd", self.programs["l2tpd"], *self.files, "--run-dir", RUN_DIR)
 
     def rewrite(self, configuration):
         """Replaces the configuration and asks l2tpd to read it; what xfrmctl says to that."""
