@@ -78,6 +78,12 @@ bool Admission::may(const l2tp::StopSession& request) {
   return true;
 }
 
+bool Admission::may(const DigestWithSecret& request) const {
+  return std::ranges::all_of(request.around, [](const l2tp::AroundSecret& around) {
+    return around.before.size() <= l2tp::longest_before_secret;
+  });
+}
+
 bool Admission::may(const Changed& request) const {
   return std::ranges::all_of(request.rows, [this](const TunnelRow& row) {
     return is_of_somebody(row.name) && row.host_name.size() <= longest_name &&

@@ -42,6 +42,7 @@ class Admission {
   bool may(const l2tp::TunnelDown& request) const { return is_of_somebody(request.tunnel); }
   bool may(const l2tp::CallRefused& request) const { return is_of_somebody(request.tunnel); }
   bool may(const Changed& request) const;
+  bool may(const DigestWithSecret& request) const;
   template <class Harmless>
   bool may(const Harmless&) const {
     return true;

@@ -32,11 +32,18 @@ std::optional<base::Fd> BrokerClient::open(const l2tp::OpenTunnelSocket& request
   return std::move(answered.descriptors.front());
 }
 
-std::vector<Order> BrokerClient::fetch_orders() {
-  auto answered = ask(FetchOrders{});
-  auto* orders = std::get_if<Orders>(&answered.answer);
-  if (orders == nullptr) end("the privileged process answers something else than it was asked");
-  return std::move(orders->orders);
+template <class Wanted>
+Wanted BrokerClient::ask_for(const Request& request) {
+  auto answered = ask(request);
+  auto* wanted = std::get_if<Wanted>(&answered.answer);
+  if (wanted == nullptr) end("the privileged process answers something else than it was asked");
+  return std::move(*wanted);
+}
+
+std::vector<Order> BrokerClient::fetch_orders() { return ask_for<Orders>(FetchOrders{}).orders; }
+
+std::vector<l2tp::Digest> BrokerClient::digests(const std::vector<l2tp::AroundSecret>& around) {
+  return ask_for<Digests>(DigestWithSecret{around}).digests;
 }
 
 }  // namespace l2tpd

@@ -19,6 +19,8 @@ class BrokerClient {
   /// None where it cannot be had; an order says so, too.
   std::optional<base::Fd> open(const l2tp::OpenTunnelSocket& request);
   std::vector<Order> fetch_orders();
+  /// With the secret, which this process has not.
+  std::vector<l2tp::Digest> digests(const std::vector<l2tp::AroundSecret>& around);
 
  private:
   struct Answered {
@@ -26,6 +28,8 @@ class BrokerClient {
     std::vector<base::Fd> descriptors;
   };
   Answered ask(const Request& request);
+  template <class Wanted>
+  Wanted ask_for(const Request& request);
   os::Channel channel_;
 };
 

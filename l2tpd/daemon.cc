@@ -39,7 +39,7 @@ Hello hello_from(const config::Config& config, const config::Secrets& secrets, S
               .cleartext = config.l2tp.cleartext,
               .hello_interval = config.l2tp.hello,
               .hello_patience = config.l2tp.hello_timeout,
-              .secret = secrets.l2tp.clone(),
+              .tunnel_secret = !secrets.l2tp.empty(),
               .user = identity.user,
               .group = identity.group,
               .watchdog_us = os::Loop::watchdog_microseconds() / 2,
@@ -79,6 +79,7 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
         (void)pokes_.send({&something, 1});
       }),
       admission_({config.marks, config.l2tp.cleartext}),
+      tunnel_secret_(l2tp::kept_here(secrets.l2tp.clone())),
       bindings_(loop, config, [this](base::Mark mark) { return peers_ ? peers_->current(mark) : nullptr; }),
       ipv6_links_(loop),
       links_(
@@ -245,6 +246,8 @@ void Daemon::serve_request() {
   Answer answer = Done{};
   std::vector<int> descriptors;
   if (std::holds_alternative<FetchOrders>(*request)) answer = Orders{told_.take_orders()};
+  if (const auto* wanted = std::get_if<DigestWithSecret>(&*request))
+    answer = Digests{tunnel_secret_ ? tunnel_secret_(wanted->around) : std::vector<l2tp::Digest>()};
   if (const auto* open = std::get_if<l2tp::OpenTunnelSocket>(&*request)) {
     if (const auto it = sockets_.find(open->tunnel.id); it != sockets_.end())
       descriptors.push_back(it->second.udp.fd());

@@ -109,7 +109,9 @@ class Daemon {
   void perform(const l2tp::CallRefused& refused);
   void perform(const Changed& changed);
   void perform(const Counts& counts) { told_.counted(counts); }
+  // These are only answered.
   void perform(const FetchOrders&) {}
+  void perform(const DigestWithSecret&) {}
   void perform(const Ready&);
   void perform(const Alive&);
   base::Result<Configuration> loaded_anew() const;
@@ -167,6 +169,7 @@ class Daemon {
   Refusals refusals_{metrics_, chronicle_, quiet_};
   Tunnels told_;
   Admission admission_;
+  const l2tp::SharedSecret tunnel_secret_;  ///< as it was at the start
   Bindings bindings_;
   Ipv6Links ipv6_links_;
   Links links_;

@@ -24,9 +24,9 @@ using namespace std::chrono_literals;
 constexpr base::Duration counts_interval = 200ms;
 constexpr std::size_t rows_at_a_time = 100;
 
-l2tp::Settings settings_from(const Hello& hello) {
+l2tp::Settings settings_from(const Hello& hello, BrokerClient& broker) {
   l2tp::Settings settings;
-  settings.secret = hello.secret.clone();
+  if (hello.tunnel_secret) settings.secret = [&broker](const auto& around) { return broker.digests(around); };
   settings.hello_interval = hello.hello_interval;
   settings.hello_patience = hello.hello_patience;
   return settings;
@@ -47,8 +47,7 @@ TunnelRow row_of(const l2tp::Tunnel& tunnel) {
 void prepare_libraries() {
   (void)random_16();
   std::array<std::uint8_t, EVP_MAX_MD_SIZE> out{};
-  for (const auto* digest : {EVP_sha256(), EVP_md5()})
-    (void)EVP_Digest(out.data(), 1, out.data(), nullptr, digest, nullptr);
+  (void)EVP_Digest(out.data(), 1, out.data(), nullptr, EVP_sha256(), nullptr);
 }
 
 }  // namespace
@@ -56,8 +55,8 @@ void prepare_libraries() {
 PacketProcess::PacketProcess(const Hello& hello, os::Channel channel)
     : mark_mask_(hello.mark_mask),
       door_({.mask = hello.mark_mask, .alias = hello.aliases}, hello.cleartext),
-      server_(settings_from(hello), random_16),
       broker_(std::move(channel)),
+      server_(settings_from(hello, broker_), random_16),
       alive_interval_(hello.watchdog_us) {}
 
 base::Result<std::unique_ptr<PacketProcess>> PacketProcess::start(os::Channel channel) {

@@ -60,8 +60,8 @@ class PacketProcess {
   const std::uint32_t mark_mask_;
   const Door door_;
   os::Loop loop_;
-  l2tp::Server server_;
   BrokerClient broker_;
+  l2tp::Server server_;
   os::Channel pokes_;
   std::vector<std::unique_ptr<Socket>> main_;
   std::map<l2tp::TunnelId, Socket> tunnels_;

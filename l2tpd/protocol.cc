@@ -29,7 +29,7 @@ struct Shape : wire::BaseShape {
   static auto fields(Is<l2tp::SessionEnded> auto& v) { return std::tie(v.tunnel, v.session, v.ending); }
   static auto fields(Is<Hello> auto& v) {
     return std::tie(v.listeners, v.mark_mask, v.aliases, v.cleartext, v.hello_interval, v.hello_patience,
-                    v.secret, v.user, v.group, v.watchdog_us, v.log_level);
+                    v.tunnel_secret, v.user, v.group, v.watchdog_us, v.log_level);
   }
   static auto fields(Is<SessionRow> auto& v) { return std::tie(v.name, v.sequencing); }
   static auto fields(Is<TunnelRow> auto& v) {
@@ -40,6 +40,9 @@ struct Shape : wire::BaseShape {
     return std::tie(v.dropped, v.clear_text, v.marked, v.astray, v.send_failures);
   }
   static auto fields(Is<FetchOrders> auto&) { return std::tie(); }
+  static auto fields(Is<l2tp::AroundSecret> auto& v) { return std::tie(v.before, v.after); }
+  static auto fields(Is<DigestWithSecret> auto& v) { return std::tie(v.around); }
+  static auto fields(Is<Digests> auto& v) { return std::tie(v.digests); }
   static auto fields(Is<Ready> auto&) { return std::tie(); }
   static auto fields(Is<Alive> auto&) { return std::tie(); }
   static auto fields(Is<PeerGone> auto& v) { return std::tie(v.mark); }

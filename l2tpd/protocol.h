@@ -24,7 +24,7 @@ struct Hello {
   base::Prefix aliases;
   config::Cleartext cleartext = config::Cleartext::off;
   std::chrono::seconds hello_interval{}, hello_patience{};
-  base::Secret secret;                ///< the tunnels'
+  bool tunnel_secret = false;         ///< there is one: DigestWithSecret
   std::uint32_t user = 0, group = 0;  ///< whose this process is from then on
   std::uint64_t watchdog_us = 0;      ///< says Alive so often; zero: never
   base::Severity log_level = base::Severity::info;
@@ -60,13 +60,18 @@ struct Counts {
 };
 /// Answered by Orders.
 struct FetchOrders {};
+/// Answered by Digests.
+struct DigestWithSecret {
+  std::vector<l2tp::AroundSecret> around;
+};
 /// Datagrams are read from now on.
 struct Ready {};
 struct Alive {};
 
 using Request = std::variant<l2tp::Send, l2tp::OpenTunnelSocket, l2tp::CloseTunnelSocket, l2tp::AddLatch,
                              l2tp::RemoveLatch, l2tp::KernelTunnelUp, l2tp::StartSession, l2tp::StopSession,
-                             l2tp::TunnelDown, l2tp::CallRefused, Changed, Counts, FetchOrders, Ready, Alive>;
+                             l2tp::TunnelDown, l2tp::CallRefused, Changed, Counts, FetchOrders,
+                             DigestWithSecret, Ready, Alive>;
 
 // Orders: what a request could not have, and what happens elsewhere.
 
@@ -90,7 +95,10 @@ struct Done {};
 struct Orders {
   std::vector<Order> orders;
 };
-using Answer = std::variant<Done, Orders>;
+struct Digests {
+  std::vector<l2tp::Digest> digests;
+};
+using Answer = std::variant<Done, Orders, Digests>;
 
 base::Secret encode(const Hello& hello);
 base::Secret encode(const TunnelRow& row);

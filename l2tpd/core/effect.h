@@ -6,8 +6,8 @@
 #include <string>
 #include <variant>
 
-#include "base/secret.h"
 #include "base/time.h"
+#include "l2tp/secrecy.h"
 #include "l2tp/types.h"
 
 namespace l2tp {
@@ -120,8 +120,8 @@ struct Settings {
   std::string host_name = "sameroof";
   std::string vendor_name = "Sameroof";
   std::uint16_t receive_window = 8;
-  /// Shared with every peer, who must then prove that it has it (RFC 2661 §5.1.1). Empty: no authentication.
-  base::Secret secret;
+  /// Shared with every peer, who must then prove that it has it (RFC 2661 §5.1.1). None: no authentication.
+  SharedSecret secret;
   /// Silence after which a HELLO asks whether the peer lives; zero: never.
   base::Duration hello_interval = std::chrono::seconds(60);
   /// How long an answer to it may take: phones in doze answer late.

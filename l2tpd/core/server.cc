@@ -58,7 +58,7 @@ void Server::input(const Datagram& datagram, base::Time now) {
 }
 
 void Server::input_SCCRQ(const Datagram& datagram, const Header& header, base::Time now) {
-  const auto body = reveal_all(header.body, with_.settings.secret.view());
+  const auto body = reveal_all(header.body, with_.settings.secret);
   const auto message = decode(body);
   if (message.type == MessageType::StopCCN) {
     stop_unanswered(datagram, message);

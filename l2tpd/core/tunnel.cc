@@ -48,7 +48,7 @@ std::optional<Ending> objection(const Message& sccrq, const Settings& settings) 
     return stop(StopResult::general_error, "a Receive Window Size of zero", GeneralError::value_out_of_range);
   if (sccrq.challenge && sccrq.challenge->empty())
     return stop(StopResult::general_error, "an empty Challenge", GeneralError::value_out_of_range);
-  if (sccrq.challenge && settings.secret.empty())
+  if (sccrq.challenge && !settings.secret)
     return stop(StopResult::not_authorized, "tunnel authentication is not configured here");
   return std::nullopt;
 }
@@ -95,9 +95,9 @@ void Tunnel::answer_SCCRQ(const Message& sccrq, base::Time now) {
   sccrp.vendor_name = base::as_bytes(with_.settings.vendor_name);
   sccrp.assigned_tunnel_id = name_.id;
   sccrp.receive_window_size = with_.settings.receive_window;
-  const auto secret = with_.settings.secret.view();
+  const auto& secret = with_.settings.secret;
   std::optional<Bytes> response;
-  if (!secret.empty()) {
+  if (secret) {
     while (challenge_.size() < challenge_size)
       challenge_.push_back(static_cast<std::uint8_t>(with_.random()));
     sccrp.challenge = challenge_;
@@ -108,7 +108,7 @@ void Tunnel::answer_SCCRQ(const Message& sccrq, base::Time now) {
 }
 
 void Tunnel::accept_SCCCN(const Message& scccn, base::Time now) {
-  if (const auto secret = with_.settings.secret.view(); !secret.empty()) {
+  if (const auto& secret = with_.settings.secret) {
     const auto right = challenge_response(MessageType::SCCCN, secret, challenge_);
     if (!right || !scccn.challenge_response ||
         !base::same_in_constant_time(*right, *scccn.challenge_response)) {
@@ -171,7 +171,7 @@ void Tunnel::repeat_answer() {
 }
 
 void Tunnel::handle(const Received& received, base::Time now) {
-  const auto body = reveal_all(received.body, with_.settings.secret.view());
+  const auto body = reveal_all(received.body, with_.settings.secret);
   const auto message = decode(body);
   const auto known = std::ranges::find(all_message_types, message.type) != all_message_types.end();
   if (!known && !message.fault && !message.type_is_mandatory) return;  // §4.4.1

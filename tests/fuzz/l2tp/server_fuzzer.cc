@@ -34,9 +34,13 @@ class Script {
   }
 
  private:
+  static const SharedSecret& shared() {
+    static const auto secret = kept_here(base::Secret::copy_of(base::as_bytes("1234")));
+    return secret;
+  }
   static Settings settings(bool with_secret) {
     Settings s;
-    if (with_secret) s.secret = base::Secret::copy_of(secret);
+    if (with_secret) s.secret = shared();
     s.limits = {.tunnels_per_mark = 3,
                 .tunnels_per_address = 3,
                 .clear_text_tunnels = 2,
@@ -84,7 +88,7 @@ class Script {
     if (flags & 8) m.result = Ending{in_.u8(), in_.u8(), "x"};
     Bytes response;
     if (flags & 128) {  // for an SCCCN the right one, as long as the tunnel's challenge is known
-      response = *challenge_response(MessageType::SCCCN, secret, challenges_[to]);
+      response = *challenge_response(MessageType::SCCCN, shared(), challenges_[to]);
       if (m.type == MessageType::SCCRQ)
         m.challenge = response;
       else
@@ -152,7 +156,6 @@ class Script {
     }
   }
 
-  static constexpr std::array<std::uint8_t, 4> secret{1, 2, 3, 4};
   wire::Reader in_;
   bool with_secret_;
   std::map<TunnelId, Bytes> challenges_;  ///< ours, as the peer knows them

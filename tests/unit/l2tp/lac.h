@@ -29,8 +29,9 @@ class Lac {
 
   /// Before dial(): authenticates itself, and asks the same of the server.
   void share(ByteView secret) {
-    secret_ = base::to_bytes(secret);
-    sccrq_.challenge = secret_;  // any bytes will do
+    secret_ = kept_here(base::Secret::copy_of(secret));
+    challenge_ = base::to_bytes(secret);  // any bytes will do
+    sccrq_.challenge = challenge_;
   }
   void dial(base::Time now) { send(sccrq_, now); }
   void hang_up(base::Time now) {
@@ -81,7 +82,7 @@ class Lac {
       if (m.challenge) scccn.challenge_response = response;
       if (m.challenge_response)
         server_is_genuine =
-            base::equal(*m.challenge_response, *challenge_response(MessageType::SCCRP, secret_, secret_));
+            base::equal(*m.challenge_response, *challenge_response(MessageType::SCCRP, secret_, challenge_));
       send(scccn, now);
       if (!calls) return;
       Message icrq;
@@ -104,7 +105,8 @@ class Lac {
   std::uint16_t tunnel_;
   Channel channel_;
   Message sccrq_;
-  Bytes secret_;
+  SharedSecret secret_;
+  Bytes challenge_;
 };
 
 /// What the network does to each datagram: the delays of its copies (none: lost).

@@ -3,6 +3,8 @@
 
 #include "l2tp/secrecy.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "bench.h"
@@ -15,7 +17,9 @@ using base::from_hex;
 using testing::Bench;
 using testing::of_type;
 
-const ByteView secret = base::as_bytes("swordfish");
+SharedSecret shared(const char* words) { return kept_here(base::Secret::copy_of(base::as_bytes(words))); }
+
+const SharedSecret secret = shared("swordfish");
 const Bytes random_vector = from_hex("000102030405060708090a0b0c0d0e0f");
 const Bytes challenge = from_hex("00112233445566778899aabbccddeeff");
 const char* const long_name = "a host name that fills more than two blocks";
@@ -43,7 +47,7 @@ TEST(Secrecy, HidesAndRevealsAsTheRFCSays) {
 }
 
 TEST(Secrecy, ALengthInsideThatCannotBeIsNoValue) {
-  EXPECT_FALSE(reveal(9, from_hex("543035d7"), base::as_bytes("Swordfish"), random_vector));
+  EXPECT_FALSE(reveal(9, from_hex("543035d7"), shared("Swordfish"), random_vector));
   EXPECT_FALSE(reveal(9, from_hex("54"), secret, random_vector));
   EXPECT_FALSE(reveal(9, {}, secret, random_vector));
 }
@@ -73,7 +77,7 @@ TEST(Secrecy, HiddenAVPsAreReadWithTheRandomVectorBeforeThem) {
 }
 
 TEST(Secrecy, WhatCannotBeReadIsAFaultInWords) {
-  for (const auto key : {ByteView(), base::as_bytes("another")}) {
+  for (const auto& key : {SharedSecret(), shared("another")}) {
     const auto body = reveal_all(hidden_SCCRQ(), key);
     const auto m = decode(body);
     ASSERT_TRUE(m.fault);
@@ -86,9 +90,37 @@ TEST(Secrecy, WhatCannotBeReadIsAFaultInWords) {
   EXPECT_EQ(reveal_all(cut, secret), cut);
 }
 
+TEST(Secrecy, WhereTheSecretIsKeptElsewhereItIsAskedForOncePerMessageAndNotForTooMuch) {
+  int asked = 0;
+  std::size_t most = 0;
+  const SharedSecret elsewhere = [&](const std::vector<AroundSecret>& around) {
+    ++asked;
+    std::size_t size = 0;
+    for (const auto& [before, after] : around) {
+      EXPECT_LE(before.size(), longest_before_secret);
+      size += before.size() + after.size();
+    }
+    most = std::max(most, size);
+    return secret(around);
+  };
+  EXPECT_EQ(reveal_all(hidden_SCCRQ(), elsewhere), reveal_all(hidden_SCCRQ(), secret));
+  EXPECT_EQ(asked, 1);
+  auto endless = from_hex("8008 0000 0000 0001 8016 0000 0024 000102030405060708090a0b0c0d0e0f");
+  const auto one = from_hex(std::string("c00a 0000 0009") + hidden_values[0].wire);
+  const auto begin = endless.size();
+  while (endless.size() + one.size() < 65000) base::append(endless, one);
+  const auto body = reveal_all(endless, elsewhere);
+  EXPECT_EQ(asked, 2);
+  EXPECT_LE(most, most_around_secret);
+  EXPECT_EQ(base::hex(ByteView(body).subspan(begin, 8)), "8008000000091234") << "the first ones are read";
+  EXPECT_TRUE(base::equal(ByteView(body).last(one.size()), one)) << "and the last ones not";
+  EXPECT_EQ(reveal_all(hidden_SCCRQ(), [](const auto&) { return std::vector<Digest>(); }), hidden_SCCRQ())
+      << "where there is no MD5 to be had";
+}
+
 Settings with_secret() {
   Settings settings;
-  settings.secret = base::Secret::copy_of(secret);
+  settings.secret = secret;
   return settings;
 }
 

@@ -107,7 +107,7 @@ TEST(TwoParty, AuthenticatedTunnelsComeUpThroughABadNetworkAndOthersNever) {
   for (std::uint32_t seed = 1; seed <= 100; ++seed) {
     std::mt19937 dice(seed);
     Settings settings;
-    settings.secret = base::Secret::copy_of(base::as_bytes("swordfish"));
+    settings.secret = kept_here(base::Secret::copy_of(base::as_bytes("swordfish")));
     World world(bad_network(dice, 25), std::move(settings), seed);
     auto& knows = world.add(alias_a, mark_a, 4);
     auto& guesses = world.add(alias_b, mark_b, 4);
