@@ -19,6 +19,7 @@ class Admission {
   bool admits(const Request& request);
   /// PPP has ended by itself.
   void ended(l2tp::TunnelId tunnel, l2tp::SessionId session);
+  const std::set<std::pair<base::Mark, l2tp::TunnelId>>& latched() const { return latched_; }
 
  private:
   struct Open {

@@ -180,7 +180,7 @@ nl::Result<void> Daemon::fill_sets() {
       config_.l2tp.cleartext == config::Cleartext::off ? nft::Cleartext::refused : nft::Cleartext::allowed;
   if (const auto done = latch_->set_latch(nft::Latch::on); !done) return done;
   if (const auto done = latch_->set_cleartext(clear_text); !done) return done;
-  for (const auto& [mark, tunnel] : latched_) {
+  for (const auto& [mark, tunnel] : admission_.latched()) {
     if (const auto done = latch_->add_tunnel(mark, tunnel.value); !done) return done;
   }
   for (const auto& [ifname, link] : up_) {
@@ -200,7 +200,7 @@ void Daemon::table_disturbed() {
       fmt::format(
           "Somebody has changed table inet sameroof or a set of users': all {} tunnels and {} links are "
           "there.",
-          latched_.size(), up_.size()));
+          admission_.latched().size(), up_.size()));
 }
 
 base::Result<void> Daemon::open_main_socket(const base::Address& address) {
@@ -337,11 +337,9 @@ void Daemon::perform(const l2tp::CloseTunnelSocket& close) { sockets_.erase(clos
 void Daemon::perform(const l2tp::AddLatch& add) {
   if (const auto done = latch_->add_tunnel(add.tunnel.mark, add.tunnel.id.value); !done)
     return fail(add.tunnel, {done.error().message});
-  latched_.emplace(add.tunnel.mark, add.tunnel.id);
 }
 
 void Daemon::perform(const l2tp::RemoveLatch& remove) {
-  latched_.erase({remove.tunnel.mark, remove.tunnel.id});
   const auto done = latch_->remove_tunnel(remove.tunnel.mark, remove.tunnel.id.value);
   if (!done) base::log(Severity::warning, done.error().message);
 }

@@ -145,7 +145,6 @@ class Daemon {
   DaemonOptions options_;
   Accounts accounts_;
   std::optional<nft::PeerMap> latch_;
-  std::set<std::pair<base::Mark, l2tp::TunnelId>> latched_;
   /// What nftables knows of an interface while IPv4, IPv6 or both are up.
   struct UpLink {
     l2tp::TunnelName tunnel;

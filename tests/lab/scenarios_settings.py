@@ -1,6 +1,9 @@
 """What a configuration changes, seen by real clients through IPsec."""
 
+import os
 import re
+import signal
+import time
 
 import checks
 from catalogue import scenario
@@ -89,6 +92,36 @@ def silent_client_is_given_up(lab):
         must_have("ikd's log", lab.world["gw"].log("ikd").read_text(), r"is given up: nothing was heard of it for 1[2-9] s")
         lab.prove(stays)
         goodbye(lab, stays)
+
+
+@scenario(only="sameroof", kernels="one")
+def sleeping_phone(lab):
+    """A client sleeps through many of the gateway's questions, in IKE and in L2TP: neither sends nor answers anything. When it
+    wakes it has the same SAs, tunnel and session as before."""
+    client = lab.client("a1")
+    with lab.gateway(settings={"ike": {"dpd_seconds": 5}, "l2tp": {"hello_seconds": 5}}) as gateway:
+        lab.dial(client)
+        lab.prove(client)
+
+        def standing():
+            return [gateway.listed(what)[0][key] for what, key in (("peers", "mark"), ("tunnels", "tunnel"), ("sessions", "session"))]
+
+        before = standing()
+        client.host.nft("table inet asleep { chain in { type filter hook input priority -400; policy drop; }\n"
+                        "chain out { type filter hook output priority -400; policy drop; }; }")
+        daemons = [pid for pid, name in client.host.processes().items() if name in ("charon", "xl2tpd", "pppd")]
+        for pid in daemons:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(45)
+        if standing() != before:
+            raise Failure("the client was not to be missed")
+        client.host.nft("delete table inet asleep")
+        for pid in daemons:
+            os.kill(pid, signal.SIGCONT)
+        lab.prove(client)
+        if standing() != before or client.established("IKE_SA") != 1 or client.established("CHILD_SA") != 1:
+            raise Failure(f"the client was to find what it had left, {before}, and has {standing()}")
+        goodbye(lab, client)
 
 
 @scenario(only="sameroof", kernels="one")
