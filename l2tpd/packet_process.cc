@@ -32,6 +32,16 @@ l2tp::Settings settings_from(const Hello& hello) {
   return settings;
 }
 
+/// A library does at its first use what this process cannot do any more afterwards.
+void prepare_libraries() {
+  (void)random_16();
+  std::array<std::uint8_t, EVP_MAX_MD_SIZE> out{};
+  for (const auto* digest : {EVP_sha256(), EVP_md5()})
+    (void)EVP_Digest(out.data(), 1, out.data(), nullptr, digest, nullptr);
+}
+
+}  // namespace
+
 TunnelRow row_of(const l2tp::Tunnel& tunnel) {
   TunnelRow row{.name = tunnel.name(),
                 .host_name = tunnel.host_name(),
@@ -42,16 +52,6 @@ TunnelRow row_of(const l2tp::Tunnel& tunnel) {
     row.sessions.push_back({session.name(), session.sequencing()});
   return row;
 }
-
-/// A library does at its first use what this process cannot do any more afterwards.
-void prepare_libraries() {
-  (void)random_16();
-  std::array<std::uint8_t, EVP_MAX_MD_SIZE> out{};
-  for (const auto* digest : {EVP_sha256(), EVP_md5()})
-    (void)EVP_Digest(out.data(), 1, out.data(), nullptr, digest, nullptr);
-}
-
-}  // namespace
 
 PacketProcess::PacketProcess(const Hello& hello, os::Channel channel)
     : mark_mask_(hello.mark_mask),
