@@ -4,7 +4,6 @@
 
 #include <map>
 #include <set>
-#include <utility>
 
 #include "l2tpd/door.h"
 #include "l2tpd/protocol.h"
@@ -49,7 +48,7 @@ class Admission {
 
   Door door_;
   std::map<l2tp::TunnelId, Open> open_;
-  std::set<std::pair<base::Mark, l2tp::TunnelId>> latched_;
+  std::map<l2tp::TunnelId, base::Mark> latched_;
 };
 
 }  // namespace l2tpd

@@ -196,6 +196,22 @@ TEST_F(AdmissionTest, ALatchIsThereOnceAndGoesOnce) {
   EXPECT_FALSE(admission_.admits(l2tp::RemoveLatch{tunnel_}));
 }
 
+// Or each mark could be latched to each id, and nobody would know any more which are there.
+TEST_F(AdmissionTest, ATunnelIdHasOneLatchWhosever) {
+  const auto same_id = with([](auto& name) {
+    name.mark = base::Mark(0x800);
+    name.remote.address = address("240.0.0.8");
+  });
+  open();
+  ASSERT_TRUE(admission_.admits(l2tp::AddLatch{tunnel_}));
+  ASSERT_TRUE(admission_.admits(l2tp::CloseTunnelSocket{tunnel_}));
+  open(same_id);
+  EXPECT_FALSE(admission_.admits(l2tp::AddLatch{same_id}));
+  EXPECT_FALSE(admission_.admits(l2tp::RemoveLatch{same_id}));
+  EXPECT_TRUE(admission_.admits(l2tp::RemoveLatch{tunnel_}));
+  EXPECT_TRUE(admission_.admits(l2tp::AddLatch{same_id}));
+}
+
 TEST_F(AdmissionTest, ATunnelIsPutIntoTheKernelOnceAndWithASaneName) {
   open();
   EXPECT_FALSE(admission_.admits(l2tp::KernelTunnelUp{tunnel_, std::string(65, 'x')}));
