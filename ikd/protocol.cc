@@ -14,8 +14,7 @@ namespace {
 using wire::Is;
 
 /// How each struct and each enumeration looks.
-struct Shape : wire::BaseShape {
-  using BaseShape::fields;
+struct Shape {
   static auto fields(Is<ike::Refused> auto& v) { return std::tie(v.message, v.refusal); }
   static auto fields(Is<xfrm::MaskedMark> auto& v) { return std::tie(v.value, v.mask); }
   static auto fields(Is<xfrm::Encap> auto& v) { return std::tie(v.source_port, v.destination_port); }

@@ -1,6 +1,7 @@
 #include "l2tpd/admission.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace l2tpd {
 namespace {
@@ -54,11 +55,14 @@ bool Admission::may(const l2tp::CloseTunnelSocket& request) {
 
 bool Admission::may(const l2tp::AddLatch& request) {
   const auto& name = request.tunnel;
-  return open(name) != nullptr && latched_.emplace(name.mark, name.id).second;
+  return open(name) != nullptr && latched_.emplace(name.id, name.mark).second;
 }
 
 bool Admission::may(const l2tp::RemoveLatch& request) {
-  return latched_.erase({request.tunnel.mark, request.tunnel.id}) == 1;
+  const auto it = latched_.find(request.tunnel.id);
+  if (it == latched_.end() || it->second != request.tunnel.mark) return false;
+  latched_.erase(it);
+  return true;
 }
 
 bool Admission::may(const l2tp::KernelTunnelUp& request) {

@@ -4,7 +4,6 @@
 
 #include <map>
 #include <set>
-#include <utility>
 
 #include "l2tpd/door.h"
 #include "l2tpd/protocol.h"
@@ -19,7 +18,7 @@ class Admission {
   bool admits(const Request& request);
   /// PPP has ended by itself.
   void ended(l2tp::TunnelId tunnel, l2tp::SessionId session);
-  const std::set<std::pair<base::Mark, l2tp::TunnelId>>& latched() const { return latched_; }
+  const std::map<l2tp::TunnelId, base::Mark>& latched() const { return latched_; }
 
  private:
   struct Open {
@@ -51,7 +50,7 @@ class Admission {
 
   Door door_;
   std::map<l2tp::TunnelId, Open> open_;
-  std::set<std::pair<base::Mark, l2tp::TunnelId>> latched_;
+  std::map<l2tp::TunnelId, base::Mark> latched_;
 };
 
 }  // namespace l2tpd

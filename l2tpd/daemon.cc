@@ -29,6 +29,7 @@ constexpr std::uint16_t l2tp_port = 1701;
 constexpr base::Duration farewell_time = 2s;  ///< for acknowledgements of our StopCCNs
 constexpr base::Duration longest_stop = 8s;   ///< then for the last pppd and hook, too
 constexpr base::Duration stop_check = 50ms;
+constexpr base::Duration last_breath = 1s;  ///< of a process that has hung up
 
 /// What the other process is to know.
 Hello hello_from(const config::Config& config, const config::Secrets& secrets, Severity log_level) {
@@ -180,7 +181,7 @@ nl::Result<void> Daemon::fill_sets() {
       config_.l2tp.cleartext == config::Cleartext::off ? nft::Cleartext::refused : nft::Cleartext::allowed;
   if (const auto done = latch_->set_latch(nft::Latch::on); !done) return done;
   if (const auto done = latch_->set_cleartext(clear_text); !done) return done;
-  for (const auto& [mark, tunnel] : admission_.latched()) {
+  for (const auto& [tunnel, mark] : admission_.latched()) {
     if (const auto done = latch_->add_tunnel(mark, tunnel.value); !done) return done;
   }
   for (const auto& [ifname, link] : up_) {
@@ -228,6 +229,7 @@ base::Result<void> Daemon::start_other_process() {
   requests_ = std::move(partner->channel);
   child_ = partner->child;
   request_source_ = loop_.on_readable(requests_.fd(), [this] { serve_request(); });
+  patience_ = loop_.on_time([this] { lose("has hung up"); });
   if (child_ > 0)
     child_exit_ = loop_.on_child_exit(child_, [this](int status) { other_process_ended(status); });
   return {};
@@ -237,7 +239,9 @@ void Daemon::serve_request() {
   const auto message = requests_.receive();
   if (!message) {
     request_source_ = {};
-    if (child_ < 0) lose("has gone");  // how a child has ended is about to be known
+    if (child_ < 0) return lose("has gone");
+    // How a child has ended is about to be known; one that has been taken over need not end.
+    patience_.set_time(base::Clock::now() + last_breath);
     return;
   }
   const auto request = decode_request(message->bytes.view());

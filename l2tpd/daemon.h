@@ -187,6 +187,7 @@ class Daemon {
   os::Source table_events_;
   os::Source request_source_;
   os::Source child_exit_;
+  os::Source patience_;  ///< with a child that has hung up
   os::Source terminate_;
   os::Source interrupt_;
   os::Source hangup_;

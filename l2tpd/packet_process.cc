@@ -32,6 +32,15 @@ l2tp::Settings settings_from(const Hello& hello, BrokerClient& broker) {
   return settings;
 }
 
+/// A library does at its first use what this process cannot do any more afterwards.
+void prepare_libraries() {
+  (void)random_16();
+  std::array<std::uint8_t, EVP_MAX_MD_SIZE> out{};
+  (void)EVP_Digest(out.data(), 1, out.data(), nullptr, EVP_sha256(), nullptr);
+}
+
+}  // namespace
+
 TunnelRow row_of(const l2tp::Tunnel& tunnel) {
   TunnelRow row{.name = tunnel.name(),
                 .host_name = tunnel.host_name(),
@@ -42,15 +51,6 @@ TunnelRow row_of(const l2tp::Tunnel& tunnel) {
     row.sessions.push_back({session.name(), session.sequencing()});
   return row;
 }
-
-/// A library does at its first use what this process cannot do any more afterwards.
-void prepare_libraries() {
-  (void)random_16();
-  std::array<std::uint8_t, EVP_MAX_MD_SIZE> out{};
-  (void)EVP_Digest(out.data(), 1, out.data(), nullptr, EVP_sha256(), nullptr);
-}
-
-}  // namespace
 
 PacketProcess::PacketProcess(const Hello& hello, os::Channel channel)
     : mark_mask_(hello.mark_mask),

@@ -19,6 +19,9 @@
 
 namespace l2tpd {
 
+/// What the privileged process is told of a tunnel.
+TunnelRow row_of(const l2tp::Tunnel& tunnel);
+
 class PacketProcess {
  public:
   /// Takes over what comes through `channel`, and gives up every privilege; what cannot be is an error in

@@ -8,8 +8,7 @@ namespace {
 using wire::Is;
 
 /// How each struct and each enumeration looks.
-struct Shape : wire::BaseShape {
-  using BaseShape::fields;
+struct Shape {
   static auto fields(Is<l2tp::TunnelName> auto& v) {
     return std::tie(v.id, v.peer, v.mark, v.local, v.remote);
   }

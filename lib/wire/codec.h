@@ -33,12 +33,28 @@ namespace wire {
 template <class T, class Wanted>
 concept Is = std::same_as<std::remove_const_t<T>, Wanted>;
 
-/// Of what stands below everything; a Shape has it among its own: `using BaseShape::fields;`.
+/// Of what stands below everything. Not a base of each Shape: for clang 14 a `using` of overloads that differ
+/// in their constraints brings none of them in.
 struct BaseShape {
   static auto fields(Is<base::Error> auto& v) { return std::tie(v.message); }
   static auto fields(Is<base::Endpoint> auto& v) { return std::tie(v.address, v.port); }
   static auto fields(Is<base::Prefix> auto& v) { return std::tie(v.network, v.length); }
 };
+
+template <class Shape, class T>
+concept HasFields = requires(T& v) {
+  BaseShape::fields(v);
+}
+|| requires(T& v) { Shape::fields(v); };
+
+template <class Shape, class T>
+auto fields_of(T& v) {
+  if constexpr (requires { BaseShape::fields(v); }) {
+    return BaseShape::fields(v);
+  } else {
+    return Shape::fields(v);
+  }
+}
 
 template <class Shape>
 class Encoder {
@@ -87,9 +103,9 @@ class Encoder {
     if constexpr (!std::is_void_v<T>) put(*v);
   }
   template <class T>
-  requires requires(const T& v) { Shape::fields(v); }
+  requires HasFields<Shape, const T>
   void put(const T& v) {
-    std::apply([&](const auto&... each) { (put(each), ...); }, Shape::fields(v));
+    std::apply([&](const auto&... each) { (put(each), ...); }, fields_of<Shape>(v));
   }
   template <class... T>
   void put(const std::variant<T...>& v) {
@@ -191,9 +207,9 @@ class Decoder {
     }
   }
   template <class T>
-  requires requires(T& v) { Shape::fields(v); }
+  requires HasFields<Shape, T>
   void get(T& v) {
-    std::apply([&](auto&... each) { (get(each), ...); }, Shape::fields(v));
+    std::apply([&](auto&... each) { (get(each), ...); }, fields_of<Shape>(v));
   }
   template <class... T>
   void get(std::variant<T...>& v) {

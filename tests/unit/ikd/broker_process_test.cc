@@ -4,15 +4,14 @@
 #include "ikd/broker_process.h"
 
 #include <csignal>
-#include <cstring>
 #include <future>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
+#include "../puppet/puppet.h"
 #include "broker_messages.h"
 #include "ikd/broker_client.h"
 #include "ike/v1/keymat.h"
@@ -30,24 +29,14 @@ class BrokerBeside : public InAKernel {
     InAKernel::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
     leave_a_peer();
-    const auto path = directory_ + "/puppet";
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-    const base::Fd door(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-    ASSERT_EQ(::bind(door.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    ASSERT_EQ(::listen(door.get(), 1), 0);
+    puppet_.emplace(directory_ + "/puppet");
     auto broker = BrokerProcess::start(*loaded(), {.run_directory = directory_,
-                                                   .partner = {.argv = {PUPPET, path}},
+                                                   .partner = {.argv = puppet_->command()},
                                                    .load = [this] { return loaded(); },
                                                    .log_level = base::Severity::debug});
     ASSERT_TRUE(broker) << broker.error().message;
     broker_ = std::move(*broker);
-    puppet_ = os::Channel(base::Fd(::accept4(door.get(), nullptr, nullptr, SOCK_CLOEXEC)));
-    auto greeting = puppet_.receive();
-    ASSERT_TRUE(greeting);
-    ASSERT_EQ(greeting->descriptors.size(), 1u);
-    requests_ = os::Channel(std::move(greeting->descriptors.front()));
+    requests_ = puppet_->channel();
     auto hello = requests_.receive();
     ASSERT_TRUE(hello);
     auto decoded = decode_hello(hello->bytes.view());
@@ -61,13 +50,13 @@ class BrokerBeside : public InAKernel {
   }
   void TearDown() override {
     if (running_.valid()) {
-      puppet_ = {};
+      puppet_->let_go();
       running_.get();
     }
     broker_.reset();
     InAKernel::TearDown();
   }
-  void end_with(std::uint8_t status) { ASSERT_TRUE(puppet_.send({&status, 1})); }
+  void end_with(std::uint8_t status) { ASSERT_TRUE(puppet_->end_with(status)); }
   bool asks(const os::Channel& channel) {
     pollfd readable{.fd = channel.fd(), .events = POLLIN, .revents = 0};
     return ::poll(&readable, 1, 10'000) == 1;
@@ -87,7 +76,8 @@ class BrokerBeside : public InAKernel {
   }
 
   std::unique_ptr<BrokerProcess> broker_;
-  os::Channel puppet_, requests_, notices_, keys_;
+  std::optional<Puppet> puppet_;
+  os::Channel requests_, notices_, keys_;
   Hello hello_;
   std::vector<base::Fd> descriptors_;
   std::future<bool> running_;

@@ -2,52 +2,21 @@
 
 #include "ikd/protocol.h"
 
-#include <cstdlib>
-#include <fstream>
 #include <set>
 
 #include <gmock/gmock.h>
 
+#include "../encoding.h"
 #include "broker_messages.h"
 
 namespace ikd {
 namespace {
 
 using namespace std::chrono_literals;
+using encoding::expect_one_encoding_each;
+using encoding::expect_that_only_the_whole_message_is_one;
 
-template <class Message>
-using Decode = std::optional<Message> (*)(base::ByteView);
-
-template <class Message>
-void expect_that_only_the_whole_message_is_one(const std::deque<Message>& all, Decode<Message> decode) {
-  for (std::size_t which = 0; which < all.size(); ++which) {
-    const auto bytes = encode(all[which]);
-    const auto whole = decode(bytes.view());
-    ASSERT_TRUE(whole) << which;
-    EXPECT_TRUE(base::equal(encode(*whole).view(), bytes.view())) << which;
-    for (std::size_t size = 0; size < bytes.size(); ++size)
-      EXPECT_FALSE(decode(bytes.view().first(size))) << which << " cut at " << size;
-    auto longer = base::to_bytes(bytes.view());
-    longer.push_back(0);
-    EXPECT_FALSE(decode(longer)) << which;
-  }
-}
-
-/// Whatever one byte is changed to, there is one way to say each thing.
-template <class Message>
-void expect_one_encoding_each(const std::deque<Message>& all, Decode<Message> decode) {
-  for (std::size_t which = 0; which < all.size(); ++which) {
-    const auto bytes = base::to_bytes(encode(all[which]).view());
-    for (std::size_t at = 0; at < bytes.size(); ++at) {
-      for (const std::uint8_t value : base::Bytes{0, 1, 2, 3, 127, 128, 255}) {
-        auto changed = bytes;
-        changed[at] = value;
-        const auto decoded = decode(changed);
-        EXPECT_TRUE(!decoded || base::equal(encode(*decoded).view(), changed)) << which << " at " << at;
-      }
-    }
-  }
-}
+const encoding::Seeds seeds("ikd/seeds/broker_fuzzer");
 
 TEST(BrokerProtocol, EveryMessageArrivesWholeAndNothingElseDoes) {
   expect_that_only_the_whole_message_is_one<Request>(sample::requests(), decode_request);
@@ -63,27 +32,13 @@ TEST(BrokerProtocol, EverythingIsSaidInOneWayOnly) {
   expect_one_encoding_each<Answer>(sample::answers(), decode_answer);
 }
 
-/// Each sample is a seed of the fuzzer; with SAMEROOF_WRITE_SEEDS in the environment it is made one.
-template <class Message>
-void expect_seeds(const std::string& kind, const std::deque<Message>& all) {
-  for (std::size_t which = 0; which < all.size(); ++which) {
-    const auto bytes = encode(all[which]);
-    const auto path =
-        SAMEROOF_SOURCE_DIR "/tests/fuzz/ikd/seeds/broker_fuzzer/" + kind + "_" + std::to_string(which);
-    if (std::getenv("SAMEROOF_WRITE_SEEDS") != nullptr)
-      std::ofstream(path, std::ios::binary) << base::as_text(bytes.view());
-    std::ifstream file(path, std::ios::binary);
-    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), base::as_text(bytes.view())) << path;
-  }
-}
-
 TEST(BrokerProtocol, TheFuzzerBeginsWithTheSamples) {
-  expect_seeds<Request>("request", sample::requests());
-  expect_seeds<Answer>("answer", sample::answers());
+  seeds.expect<Request>("request", sample::requests());
+  seeds.expect<Answer>("answer", sample::answers());
   std::deque<Hello> hello;
   hello.push_back(sample::hello());
-  expect_seeds<Hello>("hello", hello);
-  expect_seeds<Provision>("provision", {sample::provision()});
+  seeds.expect<Hello>("hello", hello);
+  seeds.expect<Provision>("provision", {sample::provision()});
 }
 
 TEST(BrokerProtocol, TheSamplesAreOfEveryKind) {

@@ -3,48 +3,19 @@
 #include "l2tpd/daemon.h"
 
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <sched.h>
 
 #include "control/interfaces.h"
 #include "control/server.h"
+#include "shell.h"
 
 namespace l2tpd {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-base::Address address(const char* text) { return *base::Address::parse(text); }
-
-class Shell : public ::testing::Test {
- protected:
-  Shell() {
-    char folder[] = "/tmp/l2tpd.XXXXXX";
-    if (!::mkdtemp(folder)) std::abort();
-    folder_ = folder;
-    config_.l2tp.listen = {address("127.17.1.1")};
-    config_.ppp.local_address = address("10.99.0.1");
-    config_.ppp.pool = *base::Prefix::parse("10.99.1.0/24");
-  }
-  ~Shell() override { std::filesystem::remove_all(folder_); }
-
-  std::string refusal() {
-    Daemon daemon(loop_, config_, secrets_, {.run_dir = folder_});
-    const auto started = daemon.start();
-    return started ? "started" : started.error().message;
-  }
-
-  os::Loop loop_;
-  std::string folder_;
-  config::Config config_;
-  config::Secrets secrets_;
-};
 
 // A second one that came as far as the latch would empty the first one's, and all its tunnels would be deaf.
 TEST_F(Shell, ASecondDaemonStopsBeforeItTouchesTheLatchOfTheFirst) {
@@ -157,24 +128,21 @@ TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {
 }
 
 TEST_F(Shell, ARulesetThatSomebodyLoadsAgainHasItsLatchBack) {
-  if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "needs CAP_SYS_ADMIN";
-  const auto load = [] {
-    return std::system("ip link set lo up && nft -f " SAMEROOF_SOURCE_DIR "/nft/sameroof.nft") == 0;
-  };
+  if (!in_a_network_of_its_own()) GTEST_SKIP() << "needs CAP_SYS_ADMIN";
   const auto latched = [] {
     return std::system("nft get element inet sameroof latched '{ 1701 }' >/dev/null 2>&1") == 0;
   };
   const auto a_moment = [this] {
     for (int i = 0; i < 5; ++i) loop_.run_once(std::chrono::milliseconds(20));
   };
-  if (!load()) GTEST_SKIP() << "no nftables here";
-  Daemon daemon(loop_, config_, secrets_, {.run_dir = folder_});
+  if (!load_ruleset()) GTEST_SKIP() << "no nftables here";
+  Daemon daemon(loop_, config_, secrets_, {.run_dir = folder_, .partner = {.argv = {L2TPD}}});
   const auto started = daemon.start();
   ASSERT_TRUE(started) << started.error().message;
   ASSERT_TRUE(latched());
   ASSERT_EQ(std::system("nft flush ruleset"), 0);
   a_moment();
-  ASSERT_TRUE(load());
+  ASSERT_TRUE(load_ruleset());
   EXPECT_FALSE(latched());
   a_moment();
   EXPECT_TRUE(latched());

@@ -156,6 +156,7 @@ class World {
   /// Performs what next_effect() holds.
   void carry_out() {
     while (auto effect = server.next_effect()) {
+      if (watch) watch(*effect);
       if (const auto* send = std::get_if<Send>(&*effect)) {
         to_peer(*send);
       } else {
@@ -171,6 +172,7 @@ class World {
   Server server;
   base::Time now{};
   std::vector<Effect> effects;
+  std::function<void(const Effect&)> watch;  ///< sees each before it is carried out
   int sent = 0;
 
  private:

@@ -19,7 +19,7 @@ using ::testing::IsEmpty;
 class MetricsTest : public Served {
  protected:
   std::vector<control::MetricFamily> families() const {
-    return metrics_.families(bench_.server, links_, counters_, 1700000000);
+    return metrics_.families(told_, links_, counters_, 1700000000);
   }
   std::string text() const { return control::prometheus_text(families()); }
 
@@ -28,7 +28,10 @@ class MetricsTest : public Served {
 
 TEST_F(MetricsTest, TunnelsPhasesAndRefusalsAreCounted) {
   bench_.establish();
-  counters_.clear_text = 4;
+  tell();
+  Counts counts;
+  counts.clear_text = 4;
+  told_.counted(counts);
   metrics_.took(Phase::ppp, 600ms);
   metrics_.count(Refusal::wrong_password);
   metrics_.link_up("ppp0");
@@ -64,7 +67,7 @@ TEST_F(MetricsTest, WhatLinksHaveCarriedNeverFallsWhoeverComesAndGoes) {
 TEST_F(MetricsTest, ManyLinksAreLookedAtAFewAtATime) {
   constexpr int links = 600;
   int looked = 0, most_in_a_turn = 0;
-  serve_metrics(*control_, metrics_, bench_.server, links_, counters_, base::Clock::now(),
+  serve_metrics(*control_, metrics_, told_, links_, counters_, base::Clock::now(),
                 [&looked](const std::string&) {
                   ++looked;
                   std::this_thread::sleep_for(200us);

@@ -15,6 +15,7 @@
 #include "control/interfaces.h"
 #include "control/server.h"
 #include "l2tpd/daemon.h"
+#include "l2tpd/packet_process.h"
 
 namespace l2tpd {
 
@@ -36,10 +37,23 @@ class Served : public ::testing::Test {
   std::unique_ptr<control::AsyncClient> another_client() {
     return std::move(control::AsyncClient::connect(loop_, folder_ + "/l2tpd", [] {}).value());
   }
+  /// What the process that reads packets would.
+  void tell() {
+    Changed changed;
+    const auto& tunnels = bench_.server.tunnels();
+    for (const auto id : bench_.server.touched()) {
+      if (const auto it = tunnels.find(id); it != tunnels.end())
+        changed.rows.push_back(row_of(it->second));
+      else
+        changed.gone.push_back(id);
+    }
+    told_.changed(changed, bench_.now);
+  }
 
   os::Loop loop_;
   std::string folder_;
   l2tp::testing::Bench bench_;
+  Tunnels told_{[] {}};
   config::Config config_;
   config::Secrets secrets_;
   Accounts accounts_{config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows"))};

@@ -14,7 +14,7 @@ using control::Json;
 
 class Lists : public Served {
  protected:
-  Lists() { serve_status(*control_, bench_.server, links_, router_, counters_, config::Cleartext::off, {}); }
+  Lists() { serve_status(*control_, told_, links_, router_, counters_, config::Cleartext::off, {}); }
 
   /// Peers with a tunnel each.
   void connect(std::uint32_t peers) {
@@ -32,6 +32,7 @@ class Lists : public Served {
       const l2tp::SeqNo one(1);
       bench_.input(encode(l2tp::Header{.tunnel = id, .session = {}, .ns = one, .nr = one, .body = body}), at,
                    base::Mark(i << 8));
+      tell();
       bench_.now += 1s;
     }
   }

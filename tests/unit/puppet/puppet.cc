@@ -1,5 +1,5 @@
-// In the place of the process that parses packets: hands the broker's channel to the test, and ends with the
-// status that the test says, or with the test.
+// In the place of the process that reads packets: hands the channel of the one with privileges to the test,
+// and ends with the status that the test says, or with the test.
 //   puppet SOCKET --packets=FD
 
 #include <cstdlib>
