@@ -121,7 +121,7 @@ void tell(l2tpd::Tunnels& told, const l2tpd::Changed& changed) {
   }
 }
 
-/// Each after its length (16 bits), until one is not admitted.
+/// Each after its length (16 bits). What is not admitted changes nothing.
 void in_a_row(base::ByteView in, config::Cleartext cleartext) {
   l2tpd::Admission admission(l2tpd::Door({}, cleartext));
   Admitted admitted(cleartext);
@@ -129,7 +129,7 @@ void in_a_row(base::ByteView in, config::Cleartext cleartext) {
   for (wire::Reader reader(in); reader.left() > 0;) {
     const auto bytes = reader.bytes(reader.u16());
     const auto request = one_encoding(l2tpd::decode_request(bytes), bytes);
-    if (!reader.ok() || !request || !admission.admits(*request)) return;
+    if (!request || !admission.admits(*request)) continue;
     admitted.add(*request);
     if (const auto* changed = std::get_if<l2tpd::Changed>(&*request)) tell(told, *changed);
   }

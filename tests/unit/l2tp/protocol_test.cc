@@ -40,7 +40,11 @@ TEST(L2tpdProtocol, TheFuzzerBeginsWithTheSamples) {
   seeds.expect<Request>("request", sample::requests());
   seeds.expect<Answer>("answer", sample::answers());
   seeds.expect<Hello>("hello", hellos());
-  seeds.expect("life", sample::in_a_row(sample::life()));
+  const auto life = sample::life();
+  seeds.expect("life", sample::in_a_row(life));
+  std::vector<Request> stutter;
+  for (const auto& request : life) stutter.insert(stutter.end(), 2, request);
+  seeds.expect("stutter", sample::in_a_row(stutter));
 }
 
 TEST(L2tpdProtocol, TheSamplesAreOfEveryKind) {
