@@ -78,7 +78,7 @@ bool Admission::may(const l2tp::StartSession& request) {
 }
 
 bool Admission::may(const l2tp::StopSession& request) {
-  ended(request.tunnel.id, request.session.id);
+  if (auto* tunnel = open(request.tunnel)) tunnel->sessions.erase(request.session.id);
   return true;
 }
 

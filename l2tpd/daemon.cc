@@ -293,10 +293,11 @@ base::Result<void> Daemon::open_control() {
       control_interface());
   if (!server) return tl::unexpected(server.error());
   control_ = std::move(*server);
-  serve_status(*control_, told_, links_, ipv6_links_.counters(), counters_, config_.l2tp.cleartext, started_);
+  serve_status(*control_, told_, links_, ipv6_links_.counters(), hooks_.counters(), counters_,
+               config_.l2tp.cleartext, started_);
   farewells_.serve(*control_);
   chronicle_.history().serve(*control_);
-  serve_metrics(*control_, metrics_, told_, links_, counters_, started_, bytes_of);
+  serve_metrics(*control_, metrics_, told_, links_, hooks_.counters(), counters_, started_, bytes_of);
   control_->handle("CheckReload", [this](const control::Json&, control::Call call) {
     const auto lines = check_reload_now();
     if (!lines) return call.fail(control::refused, {{"why", lines.error().message}});

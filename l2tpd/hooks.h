@@ -16,6 +16,11 @@ namespace l2tpd {
 enum class SessionEvent { up, down };
 std::string_view name_of(SessionEvent event);  ///< "session-up"
 
+struct HookCounters {
+  std::uint64_t started = 0, failed = 0, timed_out = 0;
+  std::uint64_t dropped = 0;  ///< events told to nobody
+};
+
 class Hooks {
  public:
   /// `config` outlives it, and is read anew for each event.
@@ -31,11 +36,7 @@ class Hooks {
   /// None runs, and none waits.
   bool empty() const { return running_.empty() && waiting_.empty(); }
 
-  struct Counters {
-    std::uint64_t started = 0, failed = 0, timed_out = 0;
-    std::uint64_t dropped = 0;  ///< events told to nobody
-  };
-  const Counters& counters() const { return counters_; }
+  const HookCounters& counters() const { return counters_; }
 
  private:
   struct Job {
@@ -62,7 +63,7 @@ class Hooks {
   std::list<Running> running_;
   bool behind_ = false;
   std::set<std::uint64_t> passed_over_;  ///< sessions that are up, and whose end will not be told either
-  Counters counters_;
+  HookCounters counters_;
 };
 
 }  // namespace l2tpd

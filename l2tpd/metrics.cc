@@ -38,6 +38,7 @@ std::optional<std::string> Metrics::link_after(const std::string& ifname) const 
 }
 
 std::vector<control::MetricFamily> Metrics::families(const Tunnels& all, const Links& links,
+                                                     const HookCounters& hooks,
                                                      const DaemonCounters& counters, double started) const {
   std::uint64_t tunnels = 0, half_open = 0, sessions = 0;
   for (const auto& [id, tunnel] : all.all()) {
@@ -78,6 +79,13 @@ std::vector<control::MetricFamily> Metrics::families(const Tunnels& all, const L
                         ended),
       control::counters("sameroof_l2tp_dropped", "Datagrams that had no effect, by reason.", "reason",
                         dropped),
+      control::counters("sameroof_l2tp_hooks",
+                        "Programs of [hooks] by what became of them; dropped: events told to none.",
+                        "outcome",
+                        {{"started", hooks.started},
+                         {"failed", hooks.failed},
+                         {"timed_out", hooks.timed_out},
+                         {"dropped", hooks.dropped}}),
       control::counters("sameroof_ppp_bytes", "What PPP links have carried: in from clients, out to them.",
                         "direction", {{"in", carried_.in}, {"out", carried_.out}}),
       std::move(latency),
@@ -85,26 +93,26 @@ std::vector<control::MetricFamily> Metrics::families(const Tunnels& all, const L
 }
 
 void serve_metrics(control::Server& control, Metrics& metrics, const Tunnels& tunnels, const Links& links,
-                   const DaemonCounters& counters, base::Time started,
+                   const HookCounters& hooks, const DaemonCounters& counters, base::Time started,
                    std::function<InterfaceBytes(const std::string&)> bytes_of) {
-  control.handle("Metrics", [&metrics, &tunnels, &links, &counters, started, bytes_of = std::move(bytes_of)](
-                                const control::Json&, control::Call call) {
+  control.handle("Metrics", [&metrics, &tunnels, &links, &hooks, &counters, started,
+                             bytes_of = std::move(bytes_of)](const control::Json&, control::Call call) {
     const auto shared = std::make_shared<control::Call>(std::move(call));
-    shared->in_turns(
-        [&metrics, &tunnels, &links, &counters, started, bytes_of, shared, last = std::string()]() mutable {
-          if (const auto next = metrics.link_after(last)) {
-            metrics.link_carries(*next, bytes_of(*next));
-            last = *next;
-            return true;
-          }
-          const auto since = std::chrono::system_clock::now() - (base::Clock::now() - started);
-          const auto unix_time = std::floor(std::chrono::duration<double>(since.time_since_epoch()).count());
-          auto families = control::Json::array();
-          for (const auto& family : metrics.families(tunnels, links, counters, unix_time))
-            families.push_back(control::to_json(family));
-          shared->reply({{"families", std::move(families)}});
-          return false;
-        });
+    shared->in_turns([&metrics, &tunnels, &links, &hooks, &counters, started, bytes_of, shared,
+                      last = std::string()]() mutable {
+      if (const auto next = metrics.link_after(last)) {
+        metrics.link_carries(*next, bytes_of(*next));
+        last = *next;
+        return true;
+      }
+      const auto since = std::chrono::system_clock::now() - (base::Clock::now() - started);
+      const auto unix_time = std::floor(std::chrono::duration<double>(since.time_since_epoch()).count());
+      auto families = control::Json::array();
+      for (const auto& family : metrics.families(tunnels, links, hooks, counters, unix_time))
+        families.push_back(control::to_json(family));
+      shared->reply({{"families", std::move(families)}});
+      return false;
+    });
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "control/metrics.h"
+#include "l2tpd/hooks.h"
 #include "l2tpd/links.h"
 #include "l2tpd/record.h"
 #include "l2tpd/refusal.h"
@@ -41,7 +42,8 @@ class Metrics {
 
   /// `started`: Unix time.
   std::vector<control::MetricFamily> families(const Tunnels& all, const Links& links,
-                                              const DaemonCounters& counters, double started) const;
+                                              const HookCounters& hooks, const DaemonCounters& counters,
+                                              double started) const;
 
  private:
   std::array<control::DurationHistogram, 3> latency_;
@@ -53,7 +55,7 @@ class Metrics {
 /// Answers Metrics. Looks at each link before, a few at a time; `bytes_of`: l2tpd::bytes_of, or a test's.
 /// Everything referred to outlives `control`.
 void serve_metrics(control::Server& control, Metrics& metrics, const Tunnels& tunnels, const Links& links,
-                   const DaemonCounters& counters, base::Time started,
+                   const HookCounters& hooks, const DaemonCounters& counters, base::Time started,
                    std::function<InterfaceBytes(const std::string&)> bytes_of);
 
 }  // namespace l2tpd

@@ -9,6 +9,7 @@
 #include "control/rows.h"
 #include "control/server.h"
 #include "l2tpd/daemon.h"
+#include "l2tpd/hooks.h"
 #include "l2tpd/ipv6_links.h"
 #include "l2tpd/links.h"
 #include "l2tpd/tunnels.h"
@@ -78,7 +79,8 @@ const char* word_for(config::Cleartext cleartext) {
 }
 
 control::Status status_of(const Tunnels& all, const Links& links, const RouterCounters& router,
-                          const DaemonCounters& counters, config::Cleartext cleartext, base::Time started) {
+                          const HookCounters& hooks, const DaemonCounters& counters,
+                          config::Cleartext cleartext, base::Time started) {
   control::Status out;
   out.version = SAMEROOF_VERSION;
   out.pid = static_cast<std::uint32_t>(::getpid());
@@ -104,6 +106,10 @@ control::Status status_of(const Tunnels& all, const Links& links, const RouterCo
                   {"dropped_clear_text", all.counts().clear_text},
                   {"dropped_marked", all.counts().marked},
                   {"dropped_astray", all.counts().astray},
+                  {"hooks_started", hooks.started},
+                  {"hooks_failed", hooks.failed},
+                  {"hooks_timed_out", hooks.timed_out},
+                  {"hooks_dropped", hooks.dropped},
                   {"pppd_started", links.counters().started},
                   {"logins", links.counters().logins},
                   {"logins_refused", links.counters().refused_logins},
@@ -122,12 +128,12 @@ control::Status status_of(const Tunnels& all, const Links& links, const RouterCo
 const control::Interface& control_interface() { return control::l2tp_interface; }
 
 void serve_status(control::Server& control, const Tunnels& tunnels, const Links& links,
-                  const RouterCounters& router, const DaemonCounters& counters, config::Cleartext cleartext,
-                  base::Time started) {
-  control.handle(
-      "Status", [&tunnels, &links, &router, &counters, cleartext, started](const Json&, control::Call call) {
-        call.reply(control::to_json(status_of(tunnels, links, router, counters, cleartext, started)));
-      });
+                  const RouterCounters& router, const HookCounters& hooks, const DaemonCounters& counters,
+                  config::Cleartext cleartext, base::Time started) {
+  control.handle("Status", [&tunnels, &links, &router, &hooks, &counters, cleartext, started](
+                               const Json&, control::Call call) {
+    call.reply(control::to_json(status_of(tunnels, links, router, hooks, counters, cleartext, started)));
+  });
   control.handle("ListTunnels", [&tunnels](const Json&, control::Call call) {
     reply_list(std::move(call), "tunnels", tunnels, [](const Tunnels::Tunnel& tunnel, Json& rows) {
       if (tunnel.stands()) rows.push_back(control::to_json(row_of(tunnel)));

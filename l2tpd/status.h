@@ -13,6 +13,7 @@ namespace l2tpd {
 
 class Links;
 class Tunnels;
+struct HookCounters;
 struct DaemonCounters;
 struct RouterCounters;
 
@@ -20,7 +21,7 @@ const control::Interface& control_interface();
 
 /// Everything referred to outlives `control`.
 void serve_status(control::Server& control, const Tunnels& tunnels, const Links& links,
-                  const RouterCounters& router, const DaemonCounters& counters, config::Cleartext cleartext,
-                  base::Time started);
+                  const RouterCounters& router, const HookCounters& hooks, const DaemonCounters& counters,
+                  config::Cleartext cleartext, base::Time started);
 
 }  // namespace l2tpd

@@ -49,6 +49,7 @@ base::Result<Partner> called(const std::string& launcher) {
 
 base::Result<Partner> start_partner(const PartnerCommand& command, base::ByteView hello,
                                     std::span<const int> descriptors) {
+  if (command.launcher.empty() && command.argv.empty()) return base::fail("there is no program to start");
   auto out = command.launcher.empty() ? spawn(command.argv) : called(command.launcher);
   if (!out) return out;
   if (!out->channel.send(hello, descriptors)) return base::fail_errno("cannot hand over the sockets", errno);

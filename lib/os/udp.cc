@@ -132,7 +132,7 @@ base::Result<UdpSocket> UdpSocket::open_connected(const base::Endpoint& local, c
   if (!fd) return base::fail_errno(name(), errno);
   if (!set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1) || !set(fd.get(), SOL_SOCKET, SO_MARK, mark.value) ||
       !drop_checksum_and_df(fd.get(), family) || !want_ancillary_data(fd.get(), family) ||
-      (family == AF_INET && !set(fd.get(), IPPROTO_IP, IP_TRANSPARENT, 1)))
+      (family == AF_INET && mark.value != 0 && !set(fd.get(), IPPROTO_IP, IP_TRANSPARENT, 1)))
     return base::fail_errno(name(), errno);
   sockaddr_storage address{};
   auto length = local.to_sockaddr(address);

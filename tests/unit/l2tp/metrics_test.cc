@@ -19,7 +19,7 @@ using ::testing::IsEmpty;
 class MetricsTest : public Served {
  protected:
   std::vector<control::MetricFamily> families() const {
-    return metrics_.families(told_, links_, counters_, 1700000000);
+    return metrics_.families(told_, links_, hooks_, counters_, 1700000000);
   }
   std::string text() const { return control::prometheus_text(families()); }
 
@@ -32,6 +32,7 @@ TEST_F(MetricsTest, TunnelsPhasesAndRefusalsAreCounted) {
   Counts counts;
   counts.clear_text = 4;
   told_.counted(counts);
+  hooks_.dropped = 2;
   metrics_.took(Phase::ppp, 600ms);
   metrics_.count(Refusal::wrong_password);
   metrics_.link_up("ppp0");
@@ -40,6 +41,7 @@ TEST_F(MetricsTest, TunnelsPhasesAndRefusalsAreCounted) {
                            "sameroof_l2tp_failures_total{reason=\"wrong_password\"} 1\n",
                            "sameroof_l2tp_dropped_total{reason=\"clear_text\"} 4\n",
                            "sameroof_l2tp_dropped_total{reason=\"wrong_mark\"} 0\n",
+                           "sameroof_l2tp_hooks_total{outcome=\"dropped\"} 2\n",
                            "sameroof_l2tp_setup_seconds_bucket{le=\"1\",phase=\"ppp\"} 1\n",
                            "sameroof_l2tp_setup_seconds_count{phase=\"tunnel\"} 0\n",
                            "sameroof_ppp_bytes_total{direction=\"in\"} 100\n",
@@ -67,7 +69,7 @@ TEST_F(MetricsTest, WhatLinksHaveCarriedNeverFallsWhoeverComesAndGoes) {
 TEST_F(MetricsTest, ManyLinksAreLookedAtAFewAtATime) {
   constexpr int links = 600;
   int looked = 0, most_in_a_turn = 0;
-  serve_metrics(*control_, metrics_, told_, links_, counters_, base::Clock::now(),
+  serve_metrics(*control_, metrics_, told_, links_, hooks_, counters_, base::Clock::now(),
                 [&looked](const std::string&) {
                   ++looked;
                   std::this_thread::sleep_for(200us);

@@ -60,6 +60,7 @@ class Served : public ::testing::Test {
   Bindings bindings_{loop_, config_, [](base::Mark) { return nullptr; }};
   Links links_{loop_,     config_, accounts_,
                bindings_, {},      {.ended = [](const auto&, const auto&, const auto&) {}}};
+  HookCounters hooks_;
   DaemonCounters counters_;
   std::unique_ptr<control::Server> control_;
   std::unique_ptr<control::AsyncClient> client_;

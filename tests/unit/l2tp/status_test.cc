@@ -14,7 +14,7 @@ using control::Json;
 
 class Lists : public Served {
  protected:
-  Lists() { serve_status(*control_, told_, links_, router_, counters_, config::Cleartext::off, {}); }
+  Lists() { serve_status(*control_, told_, links_, router_, hooks_, counters_, config::Cleartext::off, {}); }
 
   /// Peers with a tunnel each.
   void connect(std::uint32_t peers) {

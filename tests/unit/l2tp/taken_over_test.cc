@@ -105,7 +105,7 @@ TEST_F(TakenOver, ItIsToldWhatItHasToKnow) {
   EXPECT_EQ(hello_.mark_mask, config_.marks.mask);
   EXPECT_EQ(hello_.aliases, config_.marks.alias);
   EXPECT_EQ(hello_.cleartext, config::Cleartext::beside);
-  EXPECT_TRUE(base::equal(hello_.secret.view(), base::as_bytes("swordfish")));
+  EXPECT_TRUE(hello_.tunnel_secret);
   EXPECT_NE(hello_.user, 0u);
   EXPECT_NE(hello_.group, 0u);
   EXPECT_TRUE(daemon_->well());
