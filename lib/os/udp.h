@@ -49,9 +49,9 @@ class UdpSocket {
   static UdpSocket adopt(base::Fd fd, std::uint16_t port) { return {std::move(fd), port}; }
   base::Fd release() { return std::move(fd_); }
 
-  /// Bound to `local`, which need not be the host's where there is a mark (IPv4: IP_TRANSPARENT), connected to
-  /// `peer`, every datagram with `mark` (SO_MARK; both CAP_NET_ADMIN), without checksum or DF: the socket that is handed to
-  /// the kernel's L2TP (kernel.md §3).
+  /// Bound to `local`, which need not be the host's where there is a mark (IPv4: IP_TRANSPARENT), connected
+  /// to `peer`, every datagram with `mark` (SO_MARK; both CAP_NET_ADMIN), without checksum or DF: the socket
+  /// that is handed to the kernel's L2TP (kernel.md §3).
   static base::Result<UdpSocket> open_connected(const base::Endpoint& local, const base::Endpoint& peer,
                                                 base::Mark mark);
 
