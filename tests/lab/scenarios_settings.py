@@ -104,7 +104,7 @@ def sleeping_phone(lab):
         lab.prove(client)
 
         def standing():
-            return [gateway.listed(what)[0][key] for what, key in (("peers", "mark"), ("tunnels", "tunnel"), ("sessions", "session"))]
+            return [[row[key] for row in gateway.listed(what)] for what, key in (("peers", "mark"), ("tunnels", "tunnel"), ("sessions", "session"))]
 
         before = standing()
         client.host.nft("table inet asleep { chain in { type filter hook input priority -400; policy drop; }\n"
