@@ -86,8 +86,8 @@ class L2tpRefusals : public PretendPppd {
     return story ? xfrmctl::story_text(*story) : "nobody has tried to connect";
   }
   double counted(Refusal refusal) {
-    const l2tp::Server server({}, [] { return std::uint16_t{1}; });
-    const auto families = metrics_.families(server, *links_, DaemonCounters{}, 0);
+    const Tunnels none([] {});
+    const auto families = metrics_.families(none, *links_, HookCounters{}, DaemonCounters{}, 0);
     const auto failures = std::ranges::find(families, "sameroof_l2tp_failures", &control::MetricFamily::name);
     for (const auto& sample : failures->samples) {
       if (sample.labels.at("reason") == name_of(refusal)) return sample.value;
@@ -156,7 +156,7 @@ const std::map<Refusal, std::function<void(L2tpRefusals&)>> L2tpRefusals::provoc
     {Refusal::tunnel_not_authorized,
      [](L2tpRefusals& t) {
        l2tp::Settings settings;
-       settings.secret = base::Secret::copy_of(base::as_bytes("tunnel"));
+       settings.secret = l2tp::kept_here(base::Secret::copy_of(base::as_bytes("tunnel")));
        Bench bench(std::move(settings));
        bench.input(vector("sccrq-windows10"));
        const auto id = bench.server.tunnels().begin()->first;
