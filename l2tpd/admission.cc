@@ -10,6 +10,7 @@ constexpr std::uint16_t l2tp_port = 1701;
 constexpr std::size_t most_tunnels = 0x8000;  // the core's
 constexpr std::size_t most_sessions = 16;     // of a tunnel; a core's limit is lower
 constexpr std::size_t longest_name = 64;
+constexpr std::size_t longest_sentence = 512;
 
 /// RFC 2661 §3.1: version 2, with T bit, length and sequence numbers.
 bool is_control_message(base::ByteView bytes) {
@@ -79,7 +80,16 @@ bool Admission::may(const l2tp::StartSession& request) {
 
 bool Admission::may(const l2tp::StopSession& request) {
   if (auto* tunnel = open(request.tunnel)) tunnel->sessions.erase(request.session.id);
-  return true;
+  return request.why.size() <= longest_sentence;
+}
+
+bool Admission::may(const l2tp::TunnelDown& request) const {
+  return is_of_somebody(request.tunnel) && request.why.size() <= longest_sentence &&
+         (!request.stop || request.stop->message.size() <= longest_sentence);
+}
+
+bool Admission::may(const l2tp::CallRefused& request) const {
+  return is_of_somebody(request.tunnel) && request.why.size() <= longest_sentence;
 }
 
 bool Admission::may(const DigestWithSecret& request) const {

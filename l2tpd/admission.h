@@ -39,8 +39,8 @@ class Admission {
   bool may(const l2tp::KernelTunnelUp& request);
   bool may(const l2tp::StartSession& request);
   bool may(const l2tp::StopSession& request);
-  bool may(const l2tp::TunnelDown& request) const { return is_of_somebody(request.tunnel); }
-  bool may(const l2tp::CallRefused& request) const { return is_of_somebody(request.tunnel); }
+  bool may(const l2tp::TunnelDown& request) const;
+  bool may(const l2tp::CallRefused& request) const;
   bool may(const Changed& request) const;
   bool may(const DigestWithSecret& request) const;
   template <class Harmless>

@@ -32,6 +32,8 @@ class Bindings {
   /// when ikd does, and with an error when it does not: who is bound must not get in as somebody else
   /// meanwhile.
   void ask(base::Mark mark, OnAnswer on_answer);
+  /// ikd has told of this peer, and not that it has gone.
+  bool knows(base::Mark mark) const { return peer_of_(mark) != nullptr; }
   /// ikd has told of this peer.
   void heard(base::Mark mark);
 

@@ -163,7 +163,7 @@ base::Result<void> Daemon::start() {
   peers_ = std::make_unique<PeersWatch>(
       loop_, options_.run_dir + "/ikd",
       PeersWatch::Calls{.gone = [this](base::Mark mark) { told_.peer_gone(mark); },
-                        .replaced = [this](base::Time when) { forget_marks_from_before(when); },
+                        .replaced = [this](base::Time when) { told_.peers_gone(when); },
                         .only = [this](const std::set<base::Mark>& marks) { keep_only(marks); },
                         .changed =
                             [this](base::Mark mark) {
@@ -181,15 +181,18 @@ nl::Result<void> Daemon::fill_sets() {
       config_.l2tp.cleartext == config::Cleartext::off ? nft::Cleartext::refused : nft::Cleartext::allowed;
   if (const auto done = latch_->set_latch(nft::Latch::on); !done) return done;
   if (const auto done = latch_->set_cleartext(clear_text); !done) return done;
-  for (const auto& [tunnel, mark] : admission_.latched()) {
-    if (const auto done = latch_->add_tunnel(mark, tunnel.value); !done) return done;
-  }
+  // One that there is no room for must not keep the others out.
+  nl::Result<void> all;
+  const auto note = [&all](nl::Result<void> done) {
+    if (all && !done) all = std::move(done);
+  };
+  for (const auto& [tunnel, mark] : admission_.latched()) note(latch_->add_tunnel(mark, tunnel.value));
   for (const auto& [ifname, link] : up_) {
-    if (const auto done = latch_->add_link(ifname, link.far_end, link.mtu); !done) return done;
+    note(latch_->add_link(ifname, link.far_end, link.mtu));
     if (link.far_end) put_into_sets(link.tunnel, link.account, base::host(*link.far_end));
     if (link.ipv6) put_into_sets(link.tunnel, link.account, *link.ipv6);
   }
-  return {};
+  return all;
 }
 
 void Daemon::table_disturbed() {
@@ -239,7 +242,7 @@ void Daemon::serve_request() {
   const auto message = requests_.receive();
   if (!message) {
     request_source_ = {};
-    if (child_ < 0) return lose("has gone");
+    if (child_ < 0) return abandoned_ ? void(gone_ = true) : lose("has gone");
     // How a child has ended is about to be known; one that has been taken over need not end.
     patience_.set_time(base::Clock::now() + last_breath);
     return;
@@ -256,10 +259,11 @@ void Daemon::serve_request() {
     if (const auto it = sockets_.find(open->tunnel.id); it != sockets_.end())
       descriptors.push_back(it->second.udp.fd());
   }
-  if (!requests_.send(encode(answer).view(), descriptors)) lose("does not listen");
+  if (!requests_.send(encode(answer).view(), descriptors) || told_.overwhelmed()) lose("does not listen");
 }
 
 void Daemon::other_process_ended(int status) {
+  if (abandoned_ && status == 0) return void(gone_ = true);
   lose(WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status))
                            : fmt::format("ended with status {}", WEXITSTATUS(status)));
 }
@@ -611,15 +615,6 @@ void Daemon::perform(const l2tp::CallRefused& call) {
   refusals_.tell(call);
 }
 
-void Daemon::forget_marks_from_before(base::Time when) {
-  std::set<base::Mark> gone;
-  for (const auto& [id, tunnel] : told_.all()) {
-    if (tunnel.name.mark.value != 0 && tunnel.since < when) gone.insert(tunnel.name.mark);
-  }
-  // Or the first peer of the new ikd would be sent what is meant for the first one of the old.
-  for (const auto mark : gone) told_.peer_gone(mark);
-}
-
 void Daemon::keep_only(const std::set<base::Mark>& marks) {
   std::set<base::Mark> gone;
   for (const auto& [id, tunnel] : told_.all()) {
@@ -641,8 +636,7 @@ void Daemon::stop() {
 void Daemon::stop_when_quiet() {
   const auto now = base::Clock::now();
   if ((told_.quiet() || now >= *stop_by_) && !std::exchange(abandoned_, true)) told_.abandon_all();
-  const bool silent = lost_ || (told_.all().empty() && sockets_.empty());
-  const bool over = silent && links_.empty() && hooks_.empty();
+  const bool over = (gone_ || lost_) && links_.empty() && hooks_.empty();
   if (over || now >= *stop_by_ + (longest_stop - farewell_time)) {
     loop_.stop();
   } else {

@@ -134,7 +134,6 @@ class Daemon {
   nl::Result<void> fill_sets();
   void table_disturbed();
 
-  void forget_marks_from_before(base::Time when);
   void keep_only(const std::set<base::Mark>& marks);
   void stop();
   void stop_when_quiet();
@@ -179,7 +178,8 @@ class Daemon {
   os::Channel requests_, pokes_;
   pid_t child_ = -1;  ///< unless a launcher has started it
   bool lost_ = false;
-  bool abandoned_ = false;
+  bool abandoned_ = false;                    ///< it has been told to end
+  bool gone_ = false;                         ///< and has
   std::unique_ptr<control::Server> control_;  // after what it serves
   std::unique_ptr<PeersWatch> peers_;
   DaemonCounters counters_;

@@ -28,6 +28,8 @@ constexpr std::ptrdiff_t most_of_a_peer = 16, most_of_an_address = 256;
 /// In clear text, with nobody logged in: of all together, and of one address, which must not have every
 /// place.
 constexpr std::ptrdiff_t most_strangers = 200, most_strangers_of_an_address = 50;
+/// With marks that ikd has not told of.
+constexpr std::ptrdiff_t most_untold = 1000;
 
 template <class... Handlers>
 struct Overloaded : Handlers... {
@@ -75,6 +77,13 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
           fmt::format("{} PPP links of its address have nobody logged in", most_strangers_of_an_address));
     if (std::ranges::count_if(links_, stranger) >= most_strangers)
       return base::fail(fmt::format("{} PPP links in clear text have nobody logged in", most_strangers));
+  } else if (!bindings_.knows(tunnel.mark)) {
+    // ikd tells of a peer a moment late at worst; of so many marks only who has taken the other process over.
+    const auto untold = [this](const Link& link) {
+      return link.tunnel.mark.value != 0 && !link.account && !bindings_.knows(link.tunnel.mark);
+    };
+    if (std::ranges::count_if(links_, untold) >= most_untold)
+      return base::fail(fmt::format("ikd has told nothing of {} peers with PPP links", most_untold));
   }
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0)

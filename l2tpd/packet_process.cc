@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <functional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -139,7 +140,25 @@ void PacketProcess::obey(const Order& order) {
   if (const auto* gone = std::get_if<PeerGone>(&order)) server_.peer_gone(gone->mark);
   if (const auto* close = std::get_if<CloseTunnel>(&order)) server_.close(close->tunnel, close->ending, now);
   if (std::holds_alternative<CloseAll>(order)) server_.close_all(now);
-  if (std::holds_alternative<AbandonAll>(order)) server_.abandon_all();
+  if (const auto* gone = std::get_if<PeersGone>(&order)) peers_gone(gone->before);
+  if (std::holds_alternative<AbandonAll>(order)) end();
+}
+
+void PacketProcess::peers_gone(std::uint64_t before) {
+  std::set<base::Mark> gone;
+  for (const auto& [id, tunnel] : server_.tunnels()) {
+    if (tunnel.name().mark.value != 0 && nanoseconds(tunnel.since()) < before)
+      gone.insert(tunnel.name().mark);
+  }
+  for (const auto mark : gone) server_.peer_gone(mark);
+}
+
+void PacketProcess::end() {
+  server_.abandon_all();
+  pump();
+  tell_counts();
+  // What libraries and sanitizers do at the end may need more than this process has left.
+  std::_Exit(0);
 }
 
 void PacketProcess::pump() {

@@ -30,7 +30,7 @@ class PacketProcess {
   PacketProcess(const PacketProcess&) = delete;
   PacketProcess& operator=(const PacketProcess&) = delete;
 
-  /// Until the privileged process has gone. Then this one ends, there and then.
+  /// Until it is told to end, or the privileged process has gone. Then this one ends, there and then.
   void run();
 
  private:
@@ -47,6 +47,8 @@ class PacketProcess {
   void take(const os::Datagram& datagram);
   void take_orders();
   void obey(const Order& order);
+  void peers_gone(std::uint64_t before);
+  [[noreturn]] void end();
 
   /// Everything that the core asks for, and what has become of its tunnels.
   void pump();

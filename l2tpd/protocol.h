@@ -11,6 +11,7 @@
 
 #include "base/event_log.h"
 #include "base/secret.h"
+#include "base/time.h"
 #include "config/config.h"
 #include "l2tp/effect.h"
 
@@ -78,6 +79,13 @@ using Request = std::variant<l2tp::Send, l2tp::OpenTunnelSocket, l2tp::CloseTunn
 struct PeerGone {
   base::Mark mark;
 };
+/// All peers of tunnels that began before.
+struct PeersGone {
+  std::uint64_t before = 0;  ///< nanoseconds of base::Clock, which both processes have
+};
+inline std::uint64_t nanoseconds(base::Time time) {
+  return static_cast<std::uint64_t>(std::chrono::nanoseconds(time.time_since_epoch()).count());
+}
 /// StopCCN with these words.
 struct CloseTunnel {
   l2tp::TunnelId tunnel;
@@ -85,9 +93,10 @@ struct CloseTunnel {
 };
 /// StopCCN for all, and no new ones.
 struct CloseAll {};
+/// The last one: it ends once this is done.
 struct AbandonAll {};
-using Order =
-    std::variant<l2tp::TunnelFailed, l2tp::SessionEnded, PeerGone, CloseTunnel, CloseAll, AbandonAll>;
+using Order = std::variant<l2tp::TunnelFailed, l2tp::SessionEnded, PeerGone, PeersGone, CloseTunnel, CloseAll,
+                           AbandonAll>;
 
 /// Whatever it was; with the socket as descriptor where one was asked for and could be had.
 struct Done {};

@@ -57,13 +57,18 @@ class Tunnels {
   /// Not among the sessions from now on.
   void ended(l2tp::TunnelId tunnel, l2tp::SessionId session, l2tp::Ending ending);
   void peer_gone(base::Mark mark) { order(PeerGone{mark}); }
+  /// All tunnels with a mark that began before.
+  void peers_gone(base::Time before) { order(PeersGone{nanoseconds(before)}); }
   void close(l2tp::TunnelId tunnel, l2tp::Ending ending) { order(CloseTunnel{tunnel, std::move(ending)}); }
   void close_all() { order(CloseAll{}); }
   void abandon_all() { order(AbandonAll{}); }
   /// The next ones.
   std::vector<Order> take_orders();
+  /// More than all tunnels could be the reason for: it does not take them.
+  bool overwhelmed() const { return orders_.size() > most_orders; }
 
  private:
+  static constexpr std::size_t most_orders = 0x40000;
   void order(Order order);
 
   std::function<void()> poke_;

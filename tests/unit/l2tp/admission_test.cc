@@ -265,6 +265,18 @@ TEST_F(AdmissionTest, WhatOnlyTellsIsAlwaysAdmitted) {
       << "PPP may have ended by itself meanwhile";
 }
 
+TEST_F(AdmissionTest, NoReasonIsLongerThanALogShouldHave) {
+  const std::string longest(512, 'x'), longer(513, 'x');
+  const auto stop = l2tp::stop(l2tp::StopResult::general, longer);
+  EXPECT_TRUE(admission_.admits(l2tp::TunnelDown{tunnel_, longest, {}, false}));
+  EXPECT_FALSE(admission_.admits(l2tp::TunnelDown{tunnel_, longer, {}, false}));
+  EXPECT_FALSE(admission_.admits(l2tp::TunnelDown{tunnel_, longest, stop, false}));
+  EXPECT_TRUE(admission_.admits(l2tp::CallRefused{tunnel_, longest}));
+  EXPECT_FALSE(admission_.admits(l2tp::CallRefused{tunnel_, longer}));
+  EXPECT_TRUE(admission_.admits(l2tp::StopSession{tunnel_, sample::session(), longest}));
+  EXPECT_FALSE(admission_.admits(l2tp::StopSession{tunnel_, sample::session(), longer}));
+}
+
 TEST_F(AdmissionTest, ADigestBeginsWithNoMoreThanAMessagesOrAnAVPsType) {
   EXPECT_FALSE(admission_.admits(DigestWithSecret{{{.before = base::Bytes(3), .after = {}}}}));
 }

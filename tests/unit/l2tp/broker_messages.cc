@@ -92,7 +92,7 @@ std::deque<Answer> answers() {
       Orders{{l2tp::TunnelFailed{tunnel().id, "insufficient resources"},
               l2tp::SessionEnded{tunnel().id, session().id,
                                  l2tp::hang_up(l2tp::CallResult::administrative, "PPP has ended")},
-              PeerGone{base::Mark(0x700)},
+              PeerGone{base::Mark(0x700)}, PeersGone{1'000'000'007},
               CloseTunnel{tunnel().id, l2tp::stop(l2tp::StopResult::general, "the operator ended it")},
               CloseAll{}, AbandonAll{}}});
   return out;

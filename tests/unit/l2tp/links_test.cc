@@ -203,10 +203,10 @@ TEST_F(LinksTest, ALinkCarriesWhatFitsNowAndNeverMoreThanWasNegotiated) {
 class StrangersTest : public PretendPppd {
  protected:
   /// "", or why it was refused.
-  std::string call_from(const std::string& address) {
+  std::string call_from(const std::string& address, base::Mark mark = {}) {
     auto stranger = tunnel();
     stranger.id = l2tp::TunnelId(static_cast<std::uint16_t>(100 + begun_.size()));
-    stranger.mark = {};
+    stranger.mark = mark;
     stranger.remote = {*base::Address::parse(address), 1701};
     const auto started = start(stranger, 1);
     if (!started) return started.error().message;
@@ -234,6 +234,14 @@ TEST_F(StrangersTest, TheirLinksAreLimitedAllTogetherAndIPsecPeersAreNot) {
   const auto before = links_->size();
   for (int turns = 0; turns < 500 && links_->size() == before; ++turns) loop_.run_once(10ms);
   EXPECT_EQ(call_from("198.51.100.200"), "");
+}
+
+TEST_F(StrangersTest, MarksOfNobodyHaveNoNumberOfLinks) {
+  for (std::uint32_t i = 1; i <= 1000; ++i) ASSERT_EQ(call_from("240.0.0.1", base::Mark(i << 8)), "") << i;
+  const base::Mark another(1001 << 8);
+  EXPECT_EQ(call_from("240.0.0.1", another), "ikd has told nothing of 1000 peers with PPP links");
+  told_of_.emplace();
+  EXPECT_EQ(call_from("240.0.0.1", another), "") << "in time";
 }
 
 TEST_F(StrangersTest, WhoeverHasLoggedInIsNoneOfThemButCountsForItsAddress) {

@@ -326,6 +326,9 @@ TEST_F(PacketProcessTest, ForgetsEverythingWhenItIsTold) {
   EXPECT_THAT(gone, ElementsAre(tunnel_.id));
   ASSERT_TRUE(until<l2tp::CloseTunnelSocket>());
   ASSERT_TRUE(until<l2tp::RemoveLatch>());
+  EXPECT_TRUE(until<l2tp::TunnelDown>());
+  EXPECT_TRUE(until<Counts>()) << "to the last one";
+  EXPECT_EQ(status(), 0);
   EXPECT_EQ(lac_.seen[l2tp::MessageType::StopCCN], 0);
 }
 

@@ -124,8 +124,10 @@ TEST_F(TunnelsTest, OrdersComeInTheirSequence) {
   told_.close(l2tp::TunnelId(6), l2tp::stop(l2tp::StopResult::general, "bye"));
   told_.close_all();
   told_.abandon_all();
+  told_.peers_gone(base::Time(std::chrono::nanoseconds(7)));
   const auto orders = told_.take_orders();
-  ASSERT_EQ(orders.size(), 6u);
+  ASSERT_EQ(orders.size(), 7u);
+  EXPECT_EQ(std::get<PeersGone>(orders[6]).before, 7u);
   EXPECT_EQ(std::get<l2tp::TunnelFailed>(orders[0]).why, "no socket");
   EXPECT_EQ(std::get<l2tp::SessionEnded>(orders[1]).session, one);
   EXPECT_EQ(std::get<l2tp::SessionEnded>(orders[1]).ending.message, "over");
@@ -134,6 +136,13 @@ TEST_F(TunnelsTest, OrdersComeInTheirSequence) {
   EXPECT_EQ(std::get<CloseTunnel>(orders[3]).ending.message, "bye");
   EXPECT_TRUE(std::holds_alternative<CloseAll>(orders[4]));
   EXPECT_TRUE(std::holds_alternative<AbandonAll>(orders[5]));
+}
+
+TEST_F(TunnelsTest, WhoTakesNoOrdersIsNotGivenAnyNumber) {
+  for (int i = 0; i < 0x40000; ++i) told_.peer_gone(base::Mark(0x700));
+  EXPECT_FALSE(told_.overwhelmed());
+  told_.peer_gone(base::Mark(0x700));
+  EXPECT_TRUE(told_.overwhelmed());
 }
 
 TEST_F(TunnelsTest, ManyOrdersAreTakenInPortionsAndAfterOnePoke) {
