@@ -1,10 +1,7 @@
 #include "ikd/protocol.h"
 
 #include <array>
-#include <concepts>
 #include <tuple>
-#include <type_traits>
-#include <utility>
 
 #include "wire/codec.h"
 

@@ -1,6 +1,7 @@
 #pragma once
 // The privileged process of l2tpd: opens the sockets, starts the process that reads packets, and carries out
-// what the core there asks for. It never sees a packet from the network.
+// what the core there asks for. Of the network it reads Router Solicitations, where sessions have IPv6, and
+// nothing else.
 
 #include <functional>
 #include <map>

@@ -4,7 +4,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <functional>
-#include <set>
 #include <string_view>
 #include <utility>
 
@@ -140,17 +139,9 @@ void PacketProcess::obey(const Order& order) {
   if (const auto* gone = std::get_if<PeerGone>(&order)) server_.peer_gone(gone->mark);
   if (const auto* close = std::get_if<CloseTunnel>(&order)) server_.close(close->tunnel, close->ending, now);
   if (std::holds_alternative<CloseAll>(order)) server_.close_all(now);
-  if (const auto* gone = std::get_if<PeersGone>(&order)) peers_gone(gone->before);
+  if (const auto* gone = std::get_if<PeersGone>(&order))
+    server_.peers_gone(base::Time(std::chrono::nanoseconds(gone->before)));
   if (std::holds_alternative<AbandonAll>(order)) end();
-}
-
-void PacketProcess::peers_gone(std::uint64_t before) {
-  std::set<base::Mark> gone;
-  for (const auto& [id, tunnel] : server_.tunnels()) {
-    if (tunnel.name().mark.value != 0 && nanoseconds(tunnel.since()) < before)
-      gone.insert(tunnel.name().mark);
-  }
-  for (const auto mark : gone) server_.peer_gone(mark);
 }
 
 void PacketProcess::end() {
@@ -168,8 +159,8 @@ void PacketProcess::pump() {
   timer_.set_time(server_.next_timeout());
   counts_.dropped = server_.counters().all();
   if (counts_ == told_counts_ || counts_due_) return;
-  counts_due_ = base::Clock::now() + counts_interval;
-  counts_timer_.set_time(counts_due_);
+  counts_due_ = true;
+  counts_timer_.set_time(base::Clock::now() + counts_interval);
 }
 
 void PacketProcess::perform(const l2tp::Send& send) {
@@ -218,7 +209,7 @@ void PacketProcess::tell_changes() {
 }
 
 void PacketProcess::tell_counts() {
-  counts_due_.reset();
+  counts_due_ = false;
   told_counts_ = counts_;
   broker_.tell(counts_);
 }

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <map>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "l2tp/server.h"
@@ -47,7 +46,6 @@ class PacketProcess {
   void take(const os::Datagram& datagram);
   void take_orders();
   void obey(const Order& order);
-  void peers_gone(std::uint64_t before);
   [[noreturn]] void end();
 
   /// Everything that the core asks for, and what has become of its tunnels.
@@ -72,7 +70,7 @@ class PacketProcess {
   std::map<l2tp::TunnelId, Socket> tunnels_;
   std::map<l2tp::TunnelId, std::size_t> told_;  ///< a hash of what the privileged process knows
   Counts counts_, told_counts_;
-  std::optional<base::Time> counts_due_;
+  bool counts_due_ = false;
   std::chrono::microseconds alive_interval_{};
   os::Source pokes_readable_, timer_, counts_timer_, alive_timer_, before_sleep_;
   std::vector<os::Source> signals_;

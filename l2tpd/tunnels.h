@@ -1,6 +1,5 @@
 #pragma once
-// What the process that reads packets has told of its tunnels, whether it may have them, and what it is to be
-// told.
+// What the process that reads packets has told of its tunnels, and what it is to be told.
 
 #include <deque>
 #include <functional>

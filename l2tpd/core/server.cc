@@ -269,6 +269,14 @@ void Server::peer_gone(Mark mark) {
   }
 }
 
+void Server::peers_gone(base::Time before) {
+  std::set<Mark> gone;
+  for (const auto& [id, tunnel] : tunnels_) {
+    if (tunnel.name().mark.value != 0 && tunnel.since() < before) gone.insert(tunnel.name().mark);
+  }
+  for (const auto mark : gone) peer_gone(mark);
+}
+
 bool Server::close(TunnelId id, const Ending& ending, base::Time now) {
   const auto it = tunnels_.find(id);
   if (it == tunnels_.end()) return false;

@@ -31,6 +31,8 @@ class Server {
 
   /// The peer's security associations are gone: its tunnels end at once, without a word.
   void peer_gone(Mark mark);
+  /// The same for every peer that has a tunnel which began before.
+  void peers_gone(base::Time before);
   /// StopCCN for one tunnel; false when there is no such tunnel.
   bool close(TunnelId tunnel, const Ending& ending, base::Time now);
   /// StopCCN for every tunnel (shutting down), and no new ones. Then wait for quiet() a while, and

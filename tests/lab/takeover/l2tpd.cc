@@ -60,7 +60,6 @@ void PacketProcess::receive(os::UdpSocket& socket) {
     if (order->what == "send-with-mark") answer = send_with_mark(socket.fd(), order->number(), d.from);
     if (order->what == "set-mark") answer = set_mark(socket.fd(), order->number());
     // Of the privileged process: does not come back from there.
-    if (order->what == "open") broker_.tell(l2tp::OpenTunnelSocket{anothers_tunnel(order->number(), d.to)});
     if (order->what == "start-session")
       broker_.tell(l2tp::StartSession{.tunnel = anothers_tunnel(order->number(), d.to),
                                       .session = {l2tp::SessionId(1), l2tp::SessionId(1)}});

@@ -613,6 +613,25 @@ TEST(Server, APeerWithoutIPsecIsGoneAtOnceAndItsNeighbourIsNot) {
   EXPECT_EQ(world.server.tunnels().begin()->second.name().mark, mark_b);
 }
 
+TEST(Server, PeersFromBeforeAreGoneAndWhoCameSinceOrHasNoMarkIsNot) {
+  World world;
+  auto& a = world.add(alias_a, mark_a, 4);
+  auto& clear = world.add({base::Address::v4(0xc0000201), 1701}, {}, 4);
+  a.dial(world.now);
+  clear.dial(world.now);
+  world.run_for(1s);
+  const auto when = world.now;
+  auto& b = world.add(alias_b, mark_b, 4);
+  b.dial(world.now);
+  world.run_for(1s);
+  ASSERT_EQ(world.server.tunnels().size(), 3u);
+  world.server.peers_gone(when);
+  world.carry_out();
+  std::set<Mark> left;
+  for (const auto& [id, tunnel] : world.server.tunnels()) left.insert(tunnel.name().mark);
+  EXPECT_EQ(left, (std::set<Mark>{{}, mark_b}));
+}
+
 TEST(Server, ASocketThatCannotBeHadEndsTheTunnelInWords) {
   Bench bench;
   const auto id = bench.establish();
