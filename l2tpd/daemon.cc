@@ -243,8 +243,9 @@ void Daemon::serve_request() {
   if (!message) {
     request_source_ = {};
     if (child_ < 0) return abandoned_ ? void(gone_ = true) : lose("has gone");
-    // How a child has ended is about to be known; one that has been taken over need not end.
-    patience_.set_time(base::Clock::now() + last_breath);
+    // How a child has ended is about to be known. One that has been taken over need not end; one that was told
+    // to has the time of the whole stop.
+    if (!abandoned_) patience_.set_time(base::Clock::now() + last_breath);
     return;
   }
   const auto request = decode_request(message->bytes.view());

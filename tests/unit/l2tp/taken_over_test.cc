@@ -65,6 +65,15 @@ class TakenOver : public Shell {
     if (!answer || !std::holds_alternative<Orders>(*answer)) return {};
     return std::move(std::get<Orders>(*answer).orders);
   }
+  /// As it is when the daemon is asked to end.
+  void tell_to_end() {
+    ASSERT_EQ(::raise(SIGTERM), 0);
+    const auto told = [](const std::vector<Order>& orders) {
+      return std::any_of(orders.begin(), orders.end(),
+                         [](const Order& order) { return std::holds_alternative<AbandonAll>(order); });
+    };
+    for (int i = 0; i < 500 && !told(orders()); ++i) loop_.run_once(20ms);
+  }
   static bool comes(const os::Channel& channel) {
     pollfd readable{.fd = channel.fd(), .events = POLLIN, .revents = 0};
     return ::poll(&readable, 1, 0) == 1;
@@ -233,6 +242,25 @@ TEST_F(TakenOver, WhenItIsToEndItSaysSoAndIsWell) {
   EXPECT_TRUE(comes(pokes_));
   last_words();
   EXPECT_TRUE(daemon_->well());
+}
+
+TEST_F(TakenOver, ToldToEndItMayTakeLongAfterItHasHungUp) {
+  start();
+  tell_to_end();
+  requests_ = {};
+  auto end = loop_.on_time([this] { EXPECT_TRUE(puppet_.end_with(0)); });
+  end.set_time(base::Clock::now() + 2s);
+  last_words();
+  EXPECT_TRUE(daemon_->well());
+}
+
+TEST_F(TakenOver, ToldToEndItIsToEndWell) {
+  start();
+  tell_to_end();
+  ASSERT_TRUE(puppet_.end_with(3));
+  requests_ = {};
+  EXPECT_THAT(last_words(), HasSubstr("The process that reads packets ended with status 3."));
+  EXPECT_FALSE(daemon_->well());
 }
 
 }  // namespace
