@@ -400,6 +400,8 @@ void Daemon::perform(const l2tp::StartSession& start) {
 base::Result<void> Daemon::start_session(const l2tp::StartSession& start) {
   const auto it = sockets_.find(start.tunnel.id);
   if (it == sockets_.end() || !it->second.management) return base::fail("its tunnel is not in the kernel");
+  // pppd would end without a word about what is missing.
+  if (auto able = check_ppp_device("/dev/ppp"); !able) return able;
   auto session = make_kernel_session(it->second.udp.fd(), start.tunnel, start.session,
                                      start.sequencing ? DataSequencing::both : DataSequencing::none);
   if (!session) return tl::unexpected(session.error());

@@ -46,11 +46,11 @@ def family_of(address):
 class WindowsLac:
     """Windows 10 as a RouterOS captured it: these AVPs in this order, source port 1701, a small tunnel id, window 8."""
 
-    def __init__(self, host, remote, tunnel=4, session=1, port=1701):
+    def __init__(self, host, remote, tunnel=4, session=1, port=1701, source=""):
         self.name, self.remote, self.tunnel, self.session = host.name, remote, tunnel, session
         self.udp = host.socket(family_of(remote), socket.SOCK_DGRAM)
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.udp.bind(("", port))
+        self.udp.bind((source, port))
         self.udp.connect((remote, 1701))
         self.udp.settimeout(0.2)
         self.peer_tunnel = 0

@@ -1,13 +1,15 @@
 """What is full or late costs a newcomer its connection, with a reason, and those who are connected nothing."""
 
+import contextlib
 import re
 import signal
 
 from catalogue import scenario
-from netns import wait_for
+from netns import Failure, wait_for
 from radius_server import RadiusServer
 from scenarios import goodbye
 from scenarios_explain import explained, fails
+from scenarios_ppp import l2tpd_log
 from scenarios_radius import BY_RADIUS
 from scenarios_rekey import no_ping_lost
 from topology import NAT_A
@@ -82,3 +84,36 @@ def radius_is_slow(lab):
             waits.up(90)
         lab.prove(settled, waits)
         goodbye(lab, settled, waits)
+
+
+@contextlib.contextmanager
+def no_ppp_device(host):
+    """As in a container that was given none."""
+    host.run("sh", "-ec", """
+        mount -t tmpfs none /dev
+        mknod /dev/null c 1 3; mknod /dev/random c 1 8; mknod /dev/urandom c 1 9; mknod /dev/tty c 5 0
+        chmod 666 /dev/*
+    """)
+    try:
+        yield
+    finally:
+        host.run("umount", "/dev")
+
+
+@scenario(only="sameroof", kernels="one", seconds=240)
+def ppp_is_missing(lab):
+    """Without /dev/ppp l2tpd says at its start what is missing, and refuses calls in words; once the device is there the same client gets
+    in, and nothing had to be started again."""
+    client = lab.client("a1")
+    with contextlib.ExitStack() as missing:
+        missing.enter_context(no_ppp_device(lab.world["gw"]))
+        with lab.gateway() as gateway:
+            if "No session can come up: there is no /dev/ppp" not in l2tpd_log(lab):
+                raise Failure("the log was to say at once what is missing")
+            fails("a client", lambda: client.up(45))
+            explained(gateway, NAT_A, "ppp_not_startable", "there is no /dev/ppp")
+            client.hang_up()
+            missing.close()
+            client.up(90)
+            lab.prove(client)
+            goodbye(lab, client)

@@ -11,7 +11,8 @@ from catalogue import scenario
 from client import IP_UP
 from netns import Failure, stop, wait_for
 from scenarios import goodbye
-from scenarios_controls import must_fail
+from scenarios_controls import must_fail, without
+from scenarios_ppp import SILENT_ROUTER
 
 PREFIX = "2001:db8:7:100::/56"
 DNS = "2001:db8:50::53"
@@ -178,7 +179,8 @@ def ipv6_alone(lab):
 
 @scenario("long", "control", only="sameroof")
 def broken_ipv6(lab):
-    """A gateway that does not forward IPv6 says so, and gives its sessions none."""
+    """A gateway that does not forward IPv6 says so, and gives its sessions none. In one that does, TCP over IPv6 fits a link
+    without path MTU discovery, and without the clamp it would not."""
     client = lab.client("a1", ppp_options=PPP_OPTIONS)
     with ipv6_behind_the_gateway(lab, client):
         switch(lab.world["gw"], "forwarding", 0)
@@ -189,3 +191,17 @@ def broken_ipv6(lab):
             if "this host forwards none" not in lab.world["gw"].log("l2tpd").read_text():
                 raise Failure("the log was to say why")
             lab.hang_up(client)
+        switch(lab.world["gw"], "forwarding", 1)
+        server = checks.serve(lab.world["inside"], checks.TRANSFER_PORT, checks.mirror, address=INSIDE)
+        try:
+            with lab.gateway(settings={"ppp": {"ipv6_prefix": PREFIX}}) as gateway:
+                lab.dial(client)
+                await_address(client)
+                lab.world["gw"].nft(SILENT_ROUTER)
+                client.host.run("ip", "link", "set", "dev", client.device, "mtu", 1500)  # its TCP now promises to take 1440
+                reach_inside(client)
+                gateway.load_ruleset(lambda rules: without(rules, "ifname map @mss6"))
+                must_fail("the map mss6 is not used", lambda: checks.transfer(client, 200_000, patience=8, inside=INSIDE))
+                lab.hang_up(client)
+        finally:
+            checks.close_server(server)

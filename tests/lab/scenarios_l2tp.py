@@ -176,7 +176,7 @@ def peer_that_ends_takes_its_tunnel_along(lab):
 
 # Before routing: the internet has no way to an alias, and what is sent there would not be counted as forwarded.
 LEAKED = """
-table ip leaked {
+table inet leaked {
   counter leaked { }
   chain pre {
     type filter hook prerouting priority raw;
@@ -198,7 +198,7 @@ def lose_the_sa(lab, client):
         if lab.world.wire()["leaked"]:
             raise Failure(f"a tunnel without an SA was spoken in clear text: {lab.world.wire()}")
     finally:
-        internet.nft("delete table ip leaked")
+        internet.nft("delete table inet leaked")
 
 
 @scenario(only="sameroof", places=("none",))

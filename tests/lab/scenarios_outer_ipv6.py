@@ -5,10 +5,12 @@ import json
 import re
 
 import checks
+import intruder
 from catalogue import scenario
 from client_windows import WindowsClient
 from netns import Failure
 from scenarios import goodbye
+from scenarios_l2tp import attack, lose_the_sa
 
 GATEWAY_6, GATEWAY_6_SECOND = "2001:db8:1::1", "2001:db8:1::2"
 
@@ -138,7 +140,8 @@ def ipv6_outside(lab):
 
 @scenario(only="sameroof", places=("none",))
 def ipv6_two_behind_one_nat(lab):
-    """Two clients behind one NAT66, with L2TP source ports of their own: one address, and two marks."""
+    """Two clients behind one NAT66, with L2TP source ports of their own: one address, and two marks. Neither gets anything into the
+    other's tunnel."""
     with ipv6(lab):
         clients = [windows(lab, name, id_port=str(port), l2tp_port=port) for name, port in (("a1", 1711), ("a2", 1712))]
         with gateway_over_both(lab) as gateway:
@@ -152,8 +155,24 @@ def ipv6_two_behind_one_nat(lab):
                 raise Failure(f"each was to have an SA in either direction: {owners}")
             if gateway.drops():
                 raise Failure(f"the ruleset dropped packets of well-behaved clients: {gateway.drops()}")
+            attack(lab, clients[0], clients[1:])
+            control = gateway.counters("l2tpd")["dropped_wrong_mark"]
+            if gateway.drops().get("wrong_tunnel", 0) < len(intruder.FORMS) or control < 100:
+                raise Failure(f"every data and control message was to be counted: {gateway.drops()}, {control}")
             goodbye(lab, *clients)
             checks.wait_until_equal(gateway.peers, [], 40, "the peers that are left")
             carried = dict(re.findall(r'sameroof_ipsec_bytes_total{direction="(\w+)"} (\d+)', gateway.xfrmctl("metrics")))
             if min(int(carried["in"]), int(carried["out"])) < 400_000:
                 raise Failure(f"both clients sent and received 200,000 bytes, and the metrics remember {carried}")
+
+
+@scenario(only="sameroof", places=("none",), kernels="one")
+def lost_sa_over_ipv6(lab):
+    """The SA of a tunnel over IPv6 is taken away underneath it: what the gateway then sends to that client is dropped and counted."""
+    with ipv6(lab):
+        client = windows(lab, "pub")
+        with gateway_over_both(lab) as gateway:
+            lose_the_sa(lab, client)
+            if gateway.drops().get("cleartext_out", 0) < 5:
+                raise Failure(f"what had no SA was to be dropped: {gateway.drops()}")
+            client.vanish()

@@ -19,6 +19,7 @@ table inet firewall {
   chain out {
     type filter hook output priority filter;
     icmp type destination-unreachable drop
+    icmpv6 type packet-too-big drop
   }
 }
 """
