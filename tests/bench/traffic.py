@@ -22,6 +22,7 @@ TRANSFER, ROUNDS = 1_000_000, 5  # bytes, there and back, so many times
 PUBLIC = ("pub", *(name for name, *_ in MORE_SITES))  # the stock gateway can serve these at once
 BEHIND_ONE_NAT = tuple(f"a{n}" for n in range(1, 9))
 STOCK = "strongSwan and xl2tpd"
+OF_AN_ADDRESS = 40  # tunnels
 
 
 def processes(host, name):
@@ -99,7 +100,8 @@ def new_keys(world, name, make):
 
 def tunnels(world, name, daemon, start, end_daemon, count, program):
     """Scripted clients in clear text, one after the other, up to ICCN; each session gets this program for a pppd. (How long that takes
-    is the clients' affair: they look for answers ten times a second.)"""
+    is the clients' affair: they look for answers ten times a second.) They have more addresses than one: of one l2tpd takes 50
+    that have not logged in."""
     gw, host = world["gw"], world["pub"]
     start()
     pids = processes(gw, daemon)  # Sameroof's is two
@@ -108,7 +110,9 @@ def tunnels(world, name, daemon, start, end_daemon, count, program):
     def dial(count):
         for _ in range(count):
             number = len(lacs)
-            lacs.append(WindowsLac(host, GATEWAY, tunnel=number + 1, port=20000 + number))
+            source = f"192.0.2.{100 + number // OF_AN_ADDRESS}"
+            host.ip(f"addr replace {source}/24 dev eth0\n")
+            lacs.append(WindowsLac(host, GATEWAY, tunnel=number + 1, port=20000 + number, source=source))
             lacs[-1].dial(60)
 
     dial(5)  # what is loaded once does not count
