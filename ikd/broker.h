@@ -31,6 +31,8 @@ class Broker {
   std::size_t kept() const { return kept_.size(); }
   base::Result<std::vector<RuleCount>> rule_counts();
   bool ruleset_loaded() { return map_.loaded().value_or(false); }
+  /// Who changes the maps, to an nft::TableWatch.
+  std::uint32_t nft_author() const { return map_.author(); }
   /// After the maps may have lost elements: these peers live.
   base::Result<void> fill_maps(const std::vector<ike::PeerEntry>& peers);
   /// What can be moved is, even where something else fails.

@@ -87,7 +87,7 @@ base::Result<std::unique_ptr<BrokerProcess>> BrokerProcess::start(Loaded loaded,
   if (!events) return tl::unexpected(events.error());
   std::set<std::string> watched{"alias", "home", "dialled"};
   if (config.l2tp.lns == config::Lns::external) watched.insert({"latched", "cleartext"});  // else l2tpd's
-  auto table = nft::TableWatch::open(std::move(watched));
+  auto table = nft::TableWatch::open(std::move(watched), {broker->nft_author()});
   if (!table) return tl::unexpected(table.error());
   const auto path = options.run_directory + "/ikd";
   auto control = control::listen_at(path);

@@ -49,12 +49,6 @@ Hello hello_from(const config::Config& config, const config::Secrets& secrets, S
   return hello;
 }
 
-std::set<config::NftSet> sets_of_users(const config::Config& config) {
-  std::set<config::NftSet> out;
-  for (const auto& user : config.users) out.insert(user.nft_sets.begin(), user.nft_sets.end());
-  return out;
-}
-
 std::string radius_folder(const DaemonOptions& options) { return options.run_dir + "/radius"; }
 
 /// What is missing for ppp.ipv6_prefix: an error, or where somebody may still mend it only a warning.
@@ -104,13 +98,7 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
       started_(base::Clock::now()) {}
 
 Daemon::~Daemon() {
-  // Whatever ended us: what we put into the kernel's sets does not stay.
-  if (!latch_) return;
-  latch_->flush_tunnels();
-  latch_->flush_links();
-  latch_->set_cleartext(nft::Cleartext::refused);
-  latch_->set_latch(nft::Latch::off);
-  remove_radius_files(radius_folder(options_));
+  if (filter_) remove_radius_files(radius_folder(options_));
 }
 
 base::Result<void> Daemon::start() {
@@ -131,24 +119,9 @@ base::Result<void> Daemon::start() {
     if (const auto free = os::UdpSocket::open({.local = {address, l2tp_port}}); !free)
       return tl::unexpected(free.error());
   }
-  auto latch = nft::PeerMap::open();
-  if (!latch) return tl::unexpected(latch.error());
-  latch_.emplace(std::move(*latch));
-  auto sets = nft::SetMembers::open();
-  if (!sets) return tl::unexpected(sets.error());
-  sets_.emplace(std::move(*sets));
-  auto table =
-      nft::TableWatch::open({"tids", "tidsl", "latched", "cleartext", "links", "far_ends", "mss", "mss6"});
-  if (!table) return tl::unexpected(table.error());
-  table_.emplace(std::move(*table));
-  table_->also(sets_of_users(config_));
-  table_events_ = loop_.on_readable(table_->fd(), [this] {
-    if (table_->disturbed()) table_disturbed();
-  });
-  if (const auto done = latch_->flush_tunnels(); !done) return nl::as_base(done.error());
-  if (const auto done = latch_->flush_links(); !done) return nl::as_base(done.error());
-  if (const auto done = fill_sets(); !done) return nl::as_base(done.error());
-
+  auto filter = Filter::open(loop_, config_, admission_.latched());
+  if (!filter) return tl::unexpected(filter.error());
+  filter_ = std::move(*filter);
   if (config_.ppp.users == config::UserSource::radius) {
     auto written = write_radius_files(radius_folder(options_), config_, secrets_);
     if (!written) return tl::unexpected(written.error());
@@ -173,38 +146,6 @@ base::Result<void> Daemon::start() {
                               });
                             }});
   return {};
-}
-
-// The latch first: better a packet dropped than one taken from the wrong peer.
-nl::Result<void> Daemon::fill_sets() {
-  const auto clear_text =
-      config_.l2tp.cleartext == config::Cleartext::off ? nft::Cleartext::refused : nft::Cleartext::allowed;
-  if (const auto done = latch_->set_latch(nft::Latch::on); !done) return done;
-  if (const auto done = latch_->set_cleartext(clear_text); !done) return done;
-  // One that there is no room for must not keep the others out.
-  nl::Result<void> all;
-  const auto note = [&all](nl::Result<void> done) {
-    if (all && !done) all = std::move(done);
-  };
-  for (const auto& [tunnel, mark] : admission_.latched()) note(latch_->add_tunnel(mark, tunnel.value));
-  for (const auto& [ifname, link] : up_) {
-    note(latch_->add_link(ifname, link.far_end, link.mtu));
-    if (link.far_end) put_into_sets(link.tunnel, link.account, base::host(*link.far_end));
-    if (link.ipv6) put_into_sets(link.tunnel, link.account, *link.ipv6);
-  }
-  return all;
-}
-
-void Daemon::table_disturbed() {
-  if (!latch_->loaded().value_or(false))
-    return base::log(Severity::error, "Table inet sameroof is gone: load the ruleset again.");
-  if (const auto done = fill_sets(); !done) return base::log(Severity::error, done.error().message);
-  base::log(
-      Severity::notice,
-      fmt::format(
-          "Somebody has changed table inet sameroof or a set of users': all {} tunnels and {} links are "
-          "there.",
-          admission_.latched().size(), up_.size()));
 }
 
 base::Result<void> Daemon::open_main_socket(const base::Address& address) {
@@ -243,8 +184,8 @@ void Daemon::serve_request() {
   if (!message) {
     request_source_ = {};
     if (child_ < 0) return abandoned_ ? void(gone_ = true) : lose("has gone");
-    // How a child has ended is about to be known. One that has been taken over need not end; one that was told
-    // to has the time of the whole stop.
+    // How a child has ended is about to be known. One that has been taken over need not end; one that was
+    // told to has the time of the whole stop.
     if (!abandoned_) patience_.set_time(base::Clock::now() + last_breath);
     return;
   }
@@ -345,12 +286,12 @@ void Daemon::perform(const l2tp::OpenTunnelSocket& open) {
 void Daemon::perform(const l2tp::CloseTunnelSocket& close) { sockets_.erase(close.tunnel.id); }
 
 void Daemon::perform(const l2tp::AddLatch& add) {
-  if (const auto done = latch_->add_tunnel(add.tunnel.mark, add.tunnel.id.value); !done)
+  if (const auto done = filter_->add_tunnel(add.tunnel); !done)
     return fail(add.tunnel, {done.error().message});
 }
 
 void Daemon::perform(const l2tp::RemoveLatch& remove) {
-  const auto done = latch_->remove_tunnel(remove.tunnel.mark, remove.tunnel.id.value);
+  const auto done = filter_->remove_tunnel(remove.tunnel);
   if (!done) base::log(Severity::warning, done.error().message);
 }
 
@@ -440,15 +381,6 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel, const l2tp::SessionN
   return terms;
 }
 
-template <class Record>
-Daemon::UpLink Daemon::link_of(const Record& session) const {
-  const auto known = up_.find(session.ifname);
-  const bool its = known != up_.end() && known->second.tunnel == session.tunnel &&
-                   known->second.session == session.session;
-  return its ? known->second
-             : UpLink{.tunnel = session.tunnel, .session = session.session, .account = session.account};
-}
-
 void Daemon::session_up(const SessionRecord& session) {
   metrics_.link_up(session.ifname);
   metrics_.took(Phase::ppp, base::Clock::now() - session.since);
@@ -456,71 +388,21 @@ void Daemon::session_up(const SessionRecord& session) {
                         .text = fmt::format("user '{}' is up: {} with {}, MTU {}", session.account.name,
                                             session.ifname, session.address.to_string(), session.mtu),
                         .user = session.account.name});
-  auto link = link_of(session);
-  link.far_end = session.address;
-  link.mtu = session.mtu;
-  put_link(session.ifname, link);
-  put_into_sets(session.tunnel, session.account, base::host(session.address));
+  filter_->ipv4_up(session);
   hooks_.run(SessionEvent::up, session.number,
              record_of(SessionEvent::up, session, peer_of(session.tunnel), base::Clock::now()));
-}
-
-void Daemon::put_link(const std::string& ifname, const UpLink& link) {
-  if (const auto old = up_.find(ifname); old != up_.end()) {
-    if (const auto done = latch_->remove_link(ifname, old->second.far_end); !done)
-      base::log(Severity::warning, done.error().message);
-    up_.erase(old);
-  }
-  if (!link.far_end && !link.ipv6) return;
-  up_.emplace(ifname, link);
-  if (const auto done = latch_->add_link(ifname, link.far_end, link.mtu); !done)
-    base::log(Severity::warning, done.error().message);
-}
-
-/// Into those of its user, and out of any other that the configuration names: an l2tpd that was killed may
-/// have left the address there.
-void Daemon::put_into_sets(const l2tp::TunnelName& tunnel, const Account& account,
-                           const base::Prefix& prefix) {
-  auto others = sets_of_users(config_);
-  for (const auto& own : account.nft_sets) {
-    others.erase(own);
-    const auto done = sets_->add(own, prefix);
-    if (done) continue;
-    base::log(Severity::error, fmt::format("User '{}' is in no set: {}.", account.name, done.error().message),
-              {{"MARK", mark_field(tunnel)}, {"USER", account.name}});
-  }
-  for (const auto& other : others) {
-    [[maybe_unused]] const auto done = sets_->remove(other, prefix);
-  }
-}
-
-void Daemon::take_out_of_sets(const l2tp::TunnelName& tunnel, const Account& account,
-                              const base::Prefix& prefix) {
-  for (const auto& own : account.nft_sets) {
-    const auto done = sets_->remove(own, prefix);
-    if (!done)
-      base::log(Severity::error,
-                fmt::format("User '{}' leaves no set: {}.", account.name, done.error().message),
-                {{"MARK", mark_field(tunnel)}, {"USER", account.name}});
-  }
 }
 
 /// New keys may come with another transform, and a peer may move behind a NAT or out from it.
 void Daemon::session_refitted(const SessionRecord& session, std::uint16_t mtu) {
   if (const auto done = set_mtu(session.ifname, mtu); !done)
     base::log(Severity::warning, done.error().message);
-  auto link = link_of(session);
-  link.mtu = mtu;
-  put_link(session.ifname, link);
+  filter_->refit(session, mtu);
   ipv6_links_.refit(session.ifname, mtu);
 }
 
 void Daemon::ipv6_up(const Ipv6Record& session) {
-  auto link = link_of(session);
-  link.ipv6 = session.prefix;
-  if (!link.far_end) link.mtu = session.mtu;
-  put_link(session.ifname, link);
-  put_into_sets(session.tunnel, session.account, session.prefix);
+  filter_->ipv6_up(session);
   const auto done = ipv6_links_.up(
       session.ifname, {.prefix = session.prefix, .mtu = session.mtu, .dns = config_.ppp.ipv6_dns});
   if (!done)
@@ -528,25 +410,18 @@ void Daemon::ipv6_up(const Ipv6Record& session) {
 }
 
 void Daemon::ipv6_down(const Ipv6Record& session, IfName name) {
-  take_out_of_sets(session.tunnel, session.account, session.prefix);
-  if (name == IfName::anothers) return;
-  ipv6_links_.down(session.ifname);
-  auto link = link_of(session);
-  link.ipv6.reset();
-  put_link(session.ifname, link);
+  filter_->ipv6_down(session, name);
+  if (name == IfName::still_its) ipv6_links_.down(session.ifname);
 }
 
 void Daemon::session_down(SessionRecord& session, IfName name) {
-  take_out_of_sets(session.tunnel, session.account, base::host(session.address));
+  filter_->ipv4_down(session, name);
   if (name == IfName::anothers) return;
   const auto bytes = bytes_of(session.ifname);
   session.bytes_in = bytes.in;
   session.bytes_out = bytes.out;
   metrics_.link_carries(session.ifname, bytes);
   metrics_.link_down(session.ifname);
-  auto link = link_of(session);
-  link.far_end.reset();
-  put_link(session.ifname, link);
 }
 
 void Daemon::session_over(const SessionRecord& session, std::string_view why) {
@@ -591,7 +466,7 @@ base::Result<std::string> Daemon::reload() {
   radius_file_ =
       config_.ppp.users == config::UserSource::radius ? options_.run_dir + "/radius/radius.conf" : "";
   links_.reconfigure();
-  if (table_) table_->also(sets_of_users(config_));
+  if (filter_) filter_->reconfigure();
   base::log(Severity::notice, fmt::format("The configuration was read again: {}.", told));
   return told;
 }

@@ -19,6 +19,7 @@
 #include "l2tpd/admission.h"
 #include "l2tpd/chronicle.h"
 #include "l2tpd/farewells.h"
+#include "l2tpd/filter.h"
 #include "l2tpd/hooks.h"
 #include "l2tpd/ipv6_links.h"
 #include "l2tpd/links.h"
@@ -26,9 +27,6 @@
 #include "l2tpd/peers_watch.h"
 #include "l2tpd/refusals.h"
 #include "l2tpd/tunnels.h"
-#include "nft/peer_map.h"
-#include "nft/set_members.h"
-#include "nft/table_watch.h"
 #include "os/channel.h"
 #include "os/loop.h"
 #include "os/partner.h"
@@ -127,13 +125,7 @@ class Daemon {
   void session_over(const SessionRecord& session, std::string_view why);
   void ipv6_up(const Ipv6Record& session);
   void ipv6_down(const Ipv6Record& session, IfName name);
-  void put_into_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);
-  void take_out_of_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);
   const control::Peer* peer_of(const l2tp::TunnelName& tunnel) const;
-
-  /// Everything of ours in the sets of the ruleset.
-  nl::Result<void> fill_sets();
-  void table_disturbed();
 
   void keep_only(const std::set<base::Mark>& marks);
   void stop();
@@ -144,30 +136,13 @@ class Daemon {
   config::Secrets& secrets_;
   DaemonOptions options_;
   Accounts accounts_;
-  std::optional<nft::PeerMap> latch_;
-  /// What nftables knows of an interface while IPv4, IPv6 or both are up.
-  struct UpLink {
-    l2tp::TunnelName tunnel;
-    l2tp::SessionName session;
-    Account account;
-    std::uint16_t mtu = 0;
-    std::optional<base::Address> far_end = {};
-    std::optional<base::Prefix> ipv6 = {};
-  };
-  std::map<std::string, UpLink> up_;  ///< by interface
-  /// A pppd that was killed may have left another session there.
-  template <class Record>
-  UpLink link_of(const Record& session) const;
-  /// Without IPv4 and IPv6 it goes.
-  void put_link(const std::string& ifname, const UpLink& link);
-  std::optional<nft::TableWatch> table_;
-  std::optional<nft::SetMembers> sets_;
   Quiet quiet_;
   Metrics metrics_;
   Chronicle chronicle_;
   Refusals refusals_{metrics_, chronicle_, quiet_};
   Tunnels told_;
   Admission admission_;
+  std::unique_ptr<Filter> filter_;
   const l2tp::SharedSecret tunnel_secret_;  ///< as it was at the start
   Bindings bindings_;
   Ipv6Links ipv6_links_;
@@ -185,7 +160,6 @@ class Daemon {
   std::unique_ptr<PeersWatch> peers_;
   DaemonCounters counters_;
   std::string radius_file_;  ///< empty: RADIUS is not asked
-  os::Source table_events_;
   os::Source request_source_;
   os::Source child_exit_;
   os::Source patience_;  ///< with a child that has hung up

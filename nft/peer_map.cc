@@ -140,22 +140,24 @@ std::vector<nl::Result<void>> PeerMap::commit(const std::vector<Element>& elemen
   auto results = socket_.batch(requests, what);
   results.pop_back();
   results.erase(results.begin());
+  for (auto& result : results) {
+    // Which the kernel calls "too many open files".
+    if (!result && result.error().number == ENFILE)
+      result.error().message = fmt::format("{}: the set is full", what);
+  }
   return results;
 }
 
 nl::Result<void> PeerMap::apply(const std::vector<Element>& elements, std::string_view what) {
   for (auto& result : commit(elements, what)) {
-    if (result) continue;
-    // Which the kernel calls "too many open files".
-    if (result.error().number == ENFILE) result.error().message = fmt::format("{}: the set is full", what);
-    return result;
+    if (!result) return result;
   }
   return {};
 }
 
 // A batch with one missing element changes nothing, so what is missing is left out and the rest tried
 // again. Another process may remove elements meanwhile; each round has fewer of them, so this ends.
-nl::Result<Change> PeerMap::remove(std::vector<Element> elements, std::string_view what) {
+nl::Result<Change> PeerMap::change(std::vector<Element> elements, std::string_view what) {
   auto change = Change::made;
   while (!elements.empty()) {
     const auto results = commit(elements, what);
@@ -163,7 +165,7 @@ nl::Result<Change> PeerMap::remove(std::vector<Element> elements, std::string_vi
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (results[i]) {
         there.push_back(std::move(elements[i]));
-      } else if (results[i].error().number != ENOENT) {
+      } else if (elements[i].verb == Element::Verb::add || results[i].error().number != ENOENT) {
         return tl::unexpected(results[i].error());
       }
     }
@@ -193,7 +195,7 @@ nl::Result<Change> PeerMap::move_peer(const base::Address& alias, const base::Ad
 
 nl::Result<Change> PeerMap::remove_peer(base::Mark mark, const base::Address& alias) {
   const auto key = base::to_bytes(alias.bytes());
-  return remove({Element::remove("alias", mark_key(mark)), Element::remove("home", key),
+  return change({Element::remove("alias", mark_key(mark)), Element::remove("home", key),
                  Element::remove("dialled", key)},
                 fmt::format("removing the peer at {}", alias.to_string()));
 }
@@ -211,7 +213,7 @@ nl::Result<void> PeerMap::add_tunnel(base::Mark mark, std::uint16_t tunnel) {
 
 nl::Result<Change> PeerMap::remove_tunnel(base::Mark mark, std::uint16_t tunnel) {
   const auto key = tunnel_key(mark, tunnel);
-  return remove({Element::remove("tids", key), Element::remove("tidsl", key)},
+  return change({Element::remove("tids", key), Element::remove("tidsl", key)},
                 fmt::format("removing tunnel {}", tunnel));
 }
 
@@ -219,19 +221,21 @@ nl::Result<void> PeerMap::flush_tunnels() {
   return apply({Element::empty("tids"), Element::empty("tidsl")}, "removing all tunnels");
 }
 
-nl::Result<void> PeerMap::add_link(const std::string& ifname, const std::optional<base::Address>& far_end,
-                                   std::uint16_t mtu) {
-  // A pppd that was killed may have left its element under a name that is now another's.
+nl::Result<void> PeerMap::put_link(const std::string& ifname, const std::optional<base::Address>& far_end,
+                                   std::uint16_t mtu, const std::optional<base::Address>& former) {
   const auto key = ifname_key(ifname);
-  const auto stale = remove_link(ifname, far_end);
-  if (!stale) return tl::unexpected(stale.error());
   const auto segment = [mtu](std::uint16_t headers) {
     return port_key(static_cast<std::uint16_t>(mtu - headers));
   };
-  std::vector<Element> elements{Element::add("links", key), Element::add("mss", key, segment(ip_and_tcp)),
+  std::vector<Element> elements{Element::add("links", key), Element::remove("mss", key),
+                                Element::add("mss", key, segment(ip_and_tcp)), Element::remove("mss6", key),
                                 Element::add("mss6", key, segment(ipv6_and_tcp))};
+  if (former && former != far_end)
+    elements.push_back(Element::remove("far_ends", far_end_key(ifname, *former)));
   if (far_end) elements.push_back(Element::add("far_ends", far_end_key(ifname, *far_end)));
-  return apply(elements, fmt::format("adding {}", ifname));
+  const auto done = change(std::move(elements), fmt::format("adding {}", ifname));
+  if (!done) return tl::unexpected(done.error());
+  return {};
 }
 
 nl::Result<Change> PeerMap::remove_link(const std::string& ifname,
@@ -240,7 +244,7 @@ nl::Result<Change> PeerMap::remove_link(const std::string& ifname,
   std::vector<Element> elements{Element::remove("links", key), Element::remove("mss", key),
                                 Element::remove("mss6", key)};
   if (far_end) elements.push_back(Element::remove("far_ends", far_end_key(ifname, *far_end)));
-  return remove(std::move(elements), fmt::format("removing {}", ifname));
+  return change(std::move(elements), fmt::format("removing {}", ifname));
 }
 
 nl::Result<void> PeerMap::flush_links() {
@@ -251,7 +255,7 @@ nl::Result<void> PeerMap::flush_links() {
 
 nl::Result<void> PeerMap::set_port(const char* set, bool present, std::string_view what) {
   if (present) return apply({Element::add(set, port_key(l2tp_port))}, what);
-  const auto removed = remove({Element::remove(set, port_key(l2tp_port))}, what);
+  const auto removed = change({Element::remove(set, port_key(l2tp_port))}, what);
   if (!removed) return tl::unexpected(removed.error());
   return {};
 }

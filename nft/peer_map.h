@@ -54,9 +54,9 @@ class PeerMap {
 
   /// A PPP interface of ours: what comes out of it must be from `far_end`, IPv4, or from an address that is
   /// routed there, and TCP through it gets a maximum segment size that fits into `mtu`. Twice the same is
-  /// fine, and a new `mtu` replaces the old; another `far_end` comes beside it.
-  nl::Result<void> add_link(const std::string& ifname, const std::optional<base::Address>& far_end,
-                            std::uint16_t mtu);
+  /// fine, a new `mtu` replaces the old, and a new `far_end` the `former` one; all in one transaction.
+  nl::Result<void> put_link(const std::string& ifname, const std::optional<base::Address>& far_end,
+                            std::uint16_t mtu, const std::optional<base::Address>& former = {});
   nl::Result<Change> remove_link(const std::string& ifname, const std::optional<base::Address>& far_end);
   nl::Result<void> flush_links();
 
@@ -65,13 +65,17 @@ class PeerMap {
 
   nl::Result<std::vector<Counter>> counters();
 
+  /// Whose changes these are, to a TableWatch.
+  std::uint32_t author() const { return socket_.port(); }
+
  private:
   struct Element;
   explicit PeerMap(nl::Socket socket) : socket_(std::move(socket)) {}
   /// One outcome for each of `elements`.
   std::vector<nl::Result<void>> commit(const std::vector<Element>& elements, std::string_view what);
   nl::Result<void> apply(const std::vector<Element>& elements, std::string_view what);
-  nl::Result<Change> remove(std::vector<Element> elements, std::string_view what);
+  /// Elements to remove may be absent.
+  nl::Result<Change> change(std::vector<Element> elements, std::string_view what);
   nl::Result<void> set_port(const char* set, bool present, std::string_view what);
 
   nl::Socket socket_;

@@ -27,6 +27,9 @@ class SetMembers {
   base::Result<void> add(const NftSet& name, const base::Prefix& prefix);
   base::Result<Change> remove(const NftSet& name, const base::Prefix& prefix);
 
+  /// Whose changes these are, to a TableWatch.
+  std::uint32_t author() const { return socket_.port(); }
+
  private:
   explicit SetMembers(nl::Socket socket) : socket_(std::move(socket)) {}
   struct Kind {

@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <unistd.h>
 
 #include "nft/table.h"
 
@@ -24,10 +22,10 @@ static_assert(NFTA_SET_NAME == 2 && NFTA_SET_ELEM_LIST_SET == 2);
 
 }  // namespace
 
-base::Result<TableWatch> TableWatch::open(std::set<std::string> sets) {
+base::Result<TableWatch> TableWatch::open(std::set<std::string> sets, std::set<std::uint32_t> authors) {
   auto socket = nl::Socket::open_events(NETLINK_NETFILTER, {NFNLGRP_NFTABLES});
   if (!socket) return tl::unexpected(socket.error());
-  return TableWatch(std::move(*socket), std::move(sets));
+  return TableWatch(std::move(*socket), std::move(sets), std::move(authors));
 }
 
 bool TableWatch::concerns_us(const nl::Message& message) const {
@@ -57,20 +55,9 @@ bool TableWatch::disturbed() {
   bool out = false;
   const auto take = [&](const nl::Message& message) {
     if (message.type >> 8 != NFNL_SUBSYS_NFTABLES || message.payload.size() < sizeof(nfgenmsg)) return;
-    if ((message.type & 0xff) != NFT_MSG_NEWGEN) {
-      pending_ = pending_ || concerns_us(message);
-      return;
-    }
-    // The end of a transaction names its author. Where processes are numbered anew (a PID namespace) we take
-    // ourselves for somebody else, which costs a look.
-    if (!std::exchange(pending_, false)) return;
-    const auto attributes = nl::Attributes::parse(message.payload.subspan(sizeof(nfgenmsg)));
-    const auto author = attributes ? attributes->get_as<std::uint32_t>(NFTA_GEN_PROC_PID) : std::nullopt;
-    out = out || !author || ntohl(*author) != static_cast<std::uint32_t>(::getpid());
+    out = out || (concerns_us(message) && !authors_.contains(message.header->nlmsg_pid));
   };
-  if (socket_.receive(take) == nl::Socket::Events::drained) return out;
-  pending_ = false;
-  return true;
+  return socket_.receive(take) == nl::Socket::Events::lost || out;
 }
 
 }  // namespace nft

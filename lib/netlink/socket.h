@@ -63,6 +63,8 @@ class Socket {
   /// would have said must be looked up.
   Events receive(const Handler& handle);
   int fd() const { return mnl_socket_get_fd(socket_.get()); }
+  /// Its address (nlmsg_pid), which events name as that of the request that they are of.
+  std::uint32_t port() const { return mnl_socket_get_portid(socket_.get()); }
 
  private:
   using Handle = std::unique_ptr<mnl_socket, base::FreeWith<mnl_socket_close>>;

@@ -136,24 +136,34 @@ TEST(Ruleset, LetsConnectionTrackingMarkWhatADaemonSends) {
 
 TEST_F(LoadedRuleset, ALinkHasTheSegmentSizeThatFitsThroughIt) {
   const auto far = address("10.99.1.7"), other = address("10.99.1.8");
-  ASSERT_TRUE(map_->add_link("ppp0", far, 1398).has_value());
-  ASSERT_TRUE(map_->add_link("ppp10", other, 1280).has_value());
+  ASSERT_TRUE(map_->put_link("ppp0", far, 1398).has_value());
+  ASSERT_TRUE(map_->put_link("ppp10", other, 1280).has_value());
   EXPECT_THAT(elements("map", "mss"), UnorderedElementsAre(R"(["ppp0",1358])", R"(["ppp10",1240])"));
   EXPECT_THAT(elements("map", "mss6"), UnorderedElementsAre(R"(["ppp0",1338])", R"(["ppp10",1220])"));
   EXPECT_THAT(elements("set", "links"), UnorderedElementsAre(R"("ppp0")", R"("ppp10")"));
   EXPECT_THAT(elements("set", "far_ends"), UnorderedElementsAre(R"({"concat":["ppp0","10.99.1.7"]})",
                                                                 R"({"concat":["ppp10","10.99.1.8"]})"));
-  ASSERT_TRUE(map_->add_link("ppp0", far, 1300).has_value());
+  ASSERT_TRUE(map_->put_link("ppp0", far, 1300, far).has_value());
   EXPECT_EQ(map_->remove_link("ppp10", other).value(), Change::made);
   EXPECT_EQ(map_->remove_link("ppp10", other).value(), Change::absent);
   EXPECT_THAT(elements("map", "mss"), ElementsAre(R"(["ppp0",1260])"));
   EXPECT_THAT(elements("map", "mss6"), ElementsAre(R"(["ppp0",1240])"));
   EXPECT_THAT(elements("set", "links"), ElementsAre(R"("ppp0")"));
   EXPECT_THAT(elements("set", "far_ends"), ElementsAre(R"({"concat":["ppp0","10.99.1.7"]})"));
+  ASSERT_TRUE(map_->put_link("ppp0", other, 1300, far).has_value());
+  EXPECT_THAT(elements("set", "far_ends"), ElementsAre(R"({"concat":["ppp0","10.99.1.8"]})"));
+  ASSERT_TRUE(map_->put_link("ppp0", {}, 1300, other).has_value());
+  EXPECT_THAT(elements("set", "far_ends"), testing::IsEmpty());
   ASSERT_TRUE(map_->flush_links().has_value());
   for (const char* set : {"links", "far_ends"}) EXPECT_THAT(elements("set", set), testing::IsEmpty()) << set;
   EXPECT_THAT(elements("map", "mss"), testing::IsEmpty());
   EXPECT_THAT(elements("map", "mss6"), testing::IsEmpty());
+}
+
+TEST_F(LoadedRuleset, WithoutTheTableALinkIsAnError) {
+  ASSERT_EQ(std::system("nft delete table inet sameroof"), 0);
+  EXPECT_FALSE(map_->put_link("ppp0", address("10.99.1.7"), 1398).has_value());
+  EXPECT_EQ(map_->remove_link("ppp0", address("10.99.1.7")).value(), Change::absent);
 }
 
 TEST_F(LoadedRuleset, AddsMovesAndRemovesPeers) {

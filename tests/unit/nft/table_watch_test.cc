@@ -25,7 +25,7 @@ class WatchedTable : public testing::Test {
     auto map = nft::PeerMap::open();
     ASSERT_TRUE(map) << map.error().message;
     map_.emplace(std::move(*map));
-    auto watch = nft::TableWatch::open({"alias", "home"});
+    auto watch = nft::TableWatch::open({"alias", "home"}, {map_->author()});
     ASSERT_TRUE(watch) << watch.error().message;
     watch_.emplace(std::move(*watch));
   }
