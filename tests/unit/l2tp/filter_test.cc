@@ -46,7 +46,8 @@ class FilterOfLinks : public Shell {
   void SetUp() override {
     if (!in_a_network_of_its_own()) GTEST_SKIP() << "needs CAP_SYS_ADMIN";
     if (!load_ruleset()) GTEST_SKIP() << "no nftables here";
-    config_.users.push_back({.name = "alice", .nft_sets = {office_set("ip"), office_set("ip6")}});
+    config_.users.push_back(
+        {.name = "alice", .address = {}, .limits = {}, .nft_sets = {office_set("ip"), office_set("ip6")}});
     make_office();
     auto filter = Filter::open(loop_, config_, latched_);
     ASSERT_TRUE(filter) << filter.error().message;
@@ -86,7 +87,9 @@ class FilterOfLinks : public Shell {
             .ifname = session.ifname,
             .mtu = 1380};
   }
-  Account account() const { return Account{.name = "alice", .nft_sets = config_.users.front().nft_sets}; }
+  Account account() const {
+    return {.name = "alice", .address = {}, .limits = {}, .nft_sets = config_.users.front().nft_sets};
+  }
   void settle() {
     for (int i = 0; i < 25; ++i) loop_.run_once(20ms);
   }
@@ -174,10 +177,10 @@ TEST_F(FilterOfLinks, WhatSomebodyElseTakesAwayIsPutThereAgain) {
 }
 
 TEST_F(FilterOfLinks, AnAddressLeavesTheSetsThatItsNextUserIsNotIn) {
-  config_.users.push_back({.name = "bob"});
+  config_.users.push_back({.name = "bob", .address = {}, .limits = {}, .nft_sets = {}});
   ASSERT_EQ(nft("add element ip office members { 10.99.1.7 }"), 0) << "an l2tpd that was killed has left it";
   auto of_bob = session(1, "10.99.1.7");
-  of_bob.account = Account{.name = "bob"};
+  of_bob.account = {.name = "bob", .address = {}, .limits = {}};
   filter_->ipv4_up(of_bob);
   EXPECT_THAT(office(), IsEmpty());
 }
