@@ -76,7 +76,7 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
       admission_({config.marks, config.l2tp.cleartext}),
       tunnel_secret_(l2tp::kept_here(secrets.l2tp.clone())),
       bindings_(loop, config, [this](base::Mark mark) { return peers_ ? peers_->current(mark) : nullptr; }),
-      ipv6_links_(loop),
+      ipv6_links_(loop, [this](Solicitation solicitation) { told_.judge(std::move(solicitation)); }),
       links_(
           loop, config, accounts_, bindings_, options_.pppd,
           {.ended =

@@ -1,7 +1,6 @@
 #pragma once
 // The privileged process of l2tpd: opens the sockets, starts the process that reads packets, and carries out
-// what the core there asks for. Of the network it reads Router Solicitations, where sessions have IPv6, and
-// nothing else.
+// what the core there asks for. What comes from the network it never reads.
 
 #include <functional>
 #include <map>
@@ -107,6 +106,7 @@ class Daemon {
   void perform(const l2tp::TunnelDown& down);
   void perform(const l2tp::CallRefused& refused);
   void perform(const Changed& changed);
+  void perform(const Solicited& asked) { ipv6_links_.judged(asked); }
   void perform(const Counts& counts) { told_.counted(counts); }
   // These are only answered.
   void perform(const FetchOrders&) {}

@@ -19,6 +19,7 @@ namespace l2tpd {
 namespace {
 
 constexpr int most_a_turn = 64;
+constexpr std::size_t longest_solicitation = 128;  ///< a real one has 8 octets and an option or two
 constexpr in6_addr all_nodes{{{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}};
 
 base::Result<base::Fd> open_icmp() {
@@ -44,7 +45,7 @@ void take_no_advertisements_from(const std::string& ifname) {
   std::ofstream("/proc/sys/net/ipv6/conf/" + ifname + "/accept_ra") << 0;
 }
 
-/// What came with a message.
+/// What the kernel says of a message.
 struct Arrival {
   unsigned ifindex = 0;
   int hop_limit = 0;
@@ -149,7 +150,7 @@ void Ipv6Links::schedule(unsigned ifindex, const Link& link) {
 
 void Ipv6Links::receive() {
   for (int i = 0; i < most_a_turn; ++i) {
-    std::array<std::uint8_t, 1500> bytes;
+    std::array<std::uint8_t, longest_solicitation> bytes;
     alignas(cmsghdr) std::array<char, 256> control;
     iovec piece{bytes.data(), bytes.size()};
     msghdr message{};
@@ -161,15 +162,26 @@ void Ipv6Links::receive() {
     if (got < 0) return;
     const auto arrival = arrival_of(message);
     const auto it = links_.find(arrival.ifindex);
-    const base::ByteView solicitation(bytes.data(), static_cast<std::size_t>(got));
     if (it == links_.end()) continue;  // this host may be a router elsewhere, too
-    if (!is_router_solicitation(solicitation, arrival.hop_limit)) {
+    if ((message.msg_flags & MSG_TRUNC) != 0) {
       ++counters_.bad_solicitations;
       continue;
     }
-    it->second.times.solicited(base::Clock::now(), random_16());
-    schedule(it->first, it->second);
+    if (std::exchange(it->second.being_judged, true)) continue;
+    judge_({arrival.ifindex, static_cast<std::uint32_t>(arrival.hop_limit),
+            base::Bytes(bytes.begin(), bytes.begin() + got)});
   }
+}
+
+void Ipv6Links::judged(const Solicited& asked) {
+  const auto it = links_.find(asked.ifindex);
+  if (it == links_.end() || !std::exchange(it->second.being_judged, false)) return;
+  if (!asked.valid) {
+    ++counters_.bad_solicitations;
+    return;
+  }
+  it->second.times.solicited(base::Clock::now(), random_16());
+  schedule(it->first, it->second);
 }
 
 void Ipv6Links::advertise() {

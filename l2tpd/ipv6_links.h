@@ -2,13 +2,16 @@
 // IPv6 on PPP links: the route of each session's prefix, and the router that its peer hears.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/result.h"
 #include "base/timer_queue.h"
+#include "l2tpd/protocol.h"
 #include "l2tpd/router_advertisement.h"
 #include "netlink/socket.h"
 #include "os/loop.h"
@@ -18,13 +21,15 @@ namespace l2tpd {
 struct RouterCounters {
   std::uint64_t advertisements = 0;
   std::uint64_t failures = 0;           ///< advertisements that could not be sent
-  std::uint64_t bad_solicitations = 0;  ///< of our links, malformed
+  std::uint64_t bad_solicitations = 0;  ///< of our links, that were none
 };
 
 /// Needs CAP_NET_ADMIN and CAP_NET_RAW.
 class Ipv6Links {
  public:
-  explicit Ipv6Links(os::Loop& loop) : loop_(loop) {}
+  /// What peers send is not read here: `judge` is followed by judged(), not before it has returned.
+  using Judge = std::function<void(Solicitation)>;
+  Ipv6Links(os::Loop& loop, Judge judge) : loop_(loop), judge_(std::move(judge)) {}
   Ipv6Links(const Ipv6Links&) = delete;
   Ipv6Links& operator=(const Ipv6Links&) = delete;
 
@@ -38,6 +43,9 @@ class Ipv6Links {
   /// Fine for an interface that has gone, with which the kernel has removed the route, and for one unknown.
   void down(const std::string& ifname);
 
+  /// What becomes of a solicitation, if its link is still there.
+  void judged(const Solicited& asked);
+
   const RouterCounters& counters() const { return counters_; }
 
  private:
@@ -45,6 +53,7 @@ class Ipv6Links {
     std::string ifname;
     RouterAdvertisement advertisement;
     AdvertisingTimes times;
+    bool being_judged = false;  ///< its peer has asked; one question of each at a time
   };
   using Iterator = std::map<unsigned, Link>::iterator;
   Iterator find(const std::string& ifname);
@@ -58,6 +67,7 @@ class Ipv6Links {
   void schedule(unsigned ifindex, const Link& link);
 
   os::Loop& loop_;
+  Judge judge_;
   base::Fd icmp_;
   std::optional<nl::Socket> routes_;
   std::map<unsigned, Link> links_;  ///< by interface index

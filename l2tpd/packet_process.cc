@@ -13,6 +13,7 @@
 
 #include "base/event_log.h"
 #include "l2tpd/random.h"
+#include "l2tpd/router_advertisement.h"
 #include "os/sandbox.h"
 
 namespace l2tpd {
@@ -137,6 +138,8 @@ void PacketProcess::obey(const Order& order) {
   if (const auto* failed = std::get_if<l2tp::TunnelFailed>(&order)) server_.completed(*failed, now);
   if (const auto* ended = std::get_if<l2tp::SessionEnded>(&order)) server_.completed(*ended, now);
   if (const auto* gone = std::get_if<PeerGone>(&order)) server_.peer_gone(gone->mark);
+  if (const auto* asked = std::get_if<Solicitation>(&order))
+    broker_.tell(Solicited{asked->ifindex, is_router_solicitation(asked->message, asked->hop_limit)});
   if (const auto* close = std::get_if<CloseTunnel>(&order)) server_.close(close->tunnel, close->ending, now);
   if (std::holds_alternative<CloseAll>(order)) server_.close_all(now);
   if (const auto* gone = std::get_if<PeersGone>(&order))

@@ -42,6 +42,8 @@ struct Shape {
   static auto fields(Is<l2tp::AroundSecret> auto& v) { return std::tie(v.before, v.after); }
   static auto fields(Is<DigestWithSecret> auto& v) { return std::tie(v.around); }
   static auto fields(Is<Digests> auto& v) { return std::tie(v.digests); }
+  static auto fields(Is<Solicited> auto& v) { return std::tie(v.ifindex, v.valid); }
+  static auto fields(Is<Solicitation> auto& v) { return std::tie(v.ifindex, v.hop_limit, v.message); }
   static auto fields(Is<Ready> auto&) { return std::tie(); }
   static auto fields(Is<Alive> auto&) { return std::tie(); }
   static auto fields(Is<PeerGone> auto& v) { return std::tie(v.mark); }

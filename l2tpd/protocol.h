@@ -65,6 +65,11 @@ struct FetchOrders {};
 struct DigestWithSecret {
   std::vector<l2tp::AroundSecret> around;
 };
+/// To its Solicitation.
+struct Solicited {
+  std::uint32_t ifindex = 0;
+  bool valid = false;
+};
 /// Datagrams are read from now on.
 struct Ready {};
 struct Alive {};
@@ -72,7 +77,7 @@ struct Alive {};
 using Request = std::variant<l2tp::Send, l2tp::OpenTunnelSocket, l2tp::CloseTunnelSocket, l2tp::AddLatch,
                              l2tp::RemoveLatch, l2tp::KernelTunnelUp, l2tp::StartSession, l2tp::StopSession,
                              l2tp::TunnelDown, l2tp::CallRefused, Changed, Counts, FetchOrders,
-                             DigestWithSecret, Ready, Alive>;
+                             DigestWithSecret, Solicited, Ready, Alive>;
 
 // Orders: what a request could not have, and what happens elsewhere.
 
@@ -91,12 +96,18 @@ struct CloseTunnel {
   l2tp::TunnelId tunnel;
   l2tp::Ending ending;
 };
+/// Came out of a PPP link, and may be a Router Solicitation (RFC 4861 §4.1): answered by Solicited.
+struct Solicitation {
+  std::uint32_t ifindex = 0;
+  std::uint32_t hop_limit = 0;
+  base::Bytes message;
+};
 /// StopCCN for all, and no new ones.
 struct CloseAll {};
 /// The last one: it ends once this is done.
 struct AbandonAll {};
-using Order = std::variant<l2tp::TunnelFailed, l2tp::SessionEnded, PeerGone, PeersGone, CloseTunnel, CloseAll,
-                           AbandonAll>;
+using Order = std::variant<l2tp::TunnelFailed, l2tp::SessionEnded, PeerGone, PeersGone, Solicitation,
+                           CloseTunnel, CloseAll, AbandonAll>;
 
 /// Whatever it was; with the socket as descriptor where one was asked for and could be had.
 struct Done {};

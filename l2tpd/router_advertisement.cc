@@ -77,7 +77,7 @@ base::Bytes encode(const RouterAdvertisement& advertisement) {
   return out.take();
 }
 
-bool is_router_solicitation(base::ByteView message, int hop_limit) {
+bool is_router_solicitation(base::ByteView message, std::uint32_t hop_limit) {
   if (hop_limit != our_hop_limit || message.size() < solicitation_size) return false;
   if (message[0] != ND_ROUTER_SOLICIT || message[1] != 0) return false;
   for (wire::Reader in(message.subspan(solicitation_size)); in.left() > 0;) {

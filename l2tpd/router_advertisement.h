@@ -22,7 +22,7 @@ struct RouterAdvertisement {
 base::Bytes encode(const RouterAdvertisement& advertisement);
 
 /// RFC 4861 §6.1.1, as far as the kernel has not looked itself.
-bool is_router_solicitation(base::ByteView message, int hop_limit);
+bool is_router_solicitation(base::ByteView message, std::uint32_t hop_limit);
 
 /// The times of one link's advertisements: the first at once, then a few soon, and from then on now and
 /// again.

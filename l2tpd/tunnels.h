@@ -58,6 +58,7 @@ class Tunnels {
   void peer_gone(base::Mark mark) { order(PeerGone{mark}); }
   /// All tunnels with a mark that began before.
   void peers_gone(base::Time before) { order(PeersGone{nanoseconds(before)}); }
+  void judge(Solicitation solicitation) { order(std::move(solicitation)); }
   void close(l2tp::TunnelId tunnel, l2tp::Ending ending) { order(CloseTunnel{tunnel, std::move(ending)}); }
   void close_all() { order(CloseAll{}); }
   void abandon_all() { order(AbandonAll{}); }

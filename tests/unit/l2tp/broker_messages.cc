@@ -78,6 +78,7 @@ std::deque<Request> requests() {
   out.push_back(FetchOrders{});
   out.push_back(
       DigestWithSecret{{{.before = {0, 9}, .after = base::Bytes(16, 7)}, {.before = {}, .after = {}}}});
+  out.push_back(Solicited{17, true});
   out.push_back(Ready{});
   out.push_back(Alive{});
   return out;
@@ -93,6 +94,7 @@ std::deque<Answer> answers() {
               l2tp::SessionEnded{tunnel().id, session().id,
                                  l2tp::hang_up(l2tp::CallResult::administrative, "PPP has ended")},
               PeerGone{base::Mark(0x700)}, PeersGone{1'000'000'007},
+              Solicitation{17, 255, {0x85, 0, 0, 0, 0, 0, 0, 0}},
               CloseTunnel{tunnel().id, l2tp::stop(l2tp::StopResult::general, "the operator ended it")},
               CloseAll{}, AbandonAll{}}});
   return out;

@@ -65,7 +65,8 @@ class OnALink : public testing::Test {
   static bool routed() { return shell("ip -6 route show 2001:db8:7:1::/64 | grep 'dev ours'") == 0; }
 
   os::Loop loop_;
-  Ipv6Links links_{loop_};
+  std::vector<Solicitation> asked_;
+  Ipv6Links links_{loop_, [this](Solicitation solicitation) { asked_.push_back(std::move(solicitation)); }};
   base::Fd host_;
   const RouterAdvertisement advertisement_{
       .prefix = *base::Prefix::parse("2001:db8:7:1::/64"), .mtu = 1398, .dns = {}};
@@ -76,12 +77,30 @@ TEST_F(OnALink, ThePeerHearsItsRouterAtOnceAndWhenItAsks) {
   ASSERT_TRUE(up) << up.error().message;
   EXPECT_TRUE(routed());
   EXPECT_EQ(heard(), 1);
-  solicit("\x85\0\0\0\0\0\0\0", 8);
+  const auto ifindex = ::if_nametoindex("ours");
+  links_.judged({ifindex, true});
+  EXPECT_EQ(heard(4s), 0) << "nobody has asked";
+  for (int i = 0; i < 3; ++i) solicit("\x85\0\0\0\0\0\0\0", 8);
+  EXPECT_EQ(heard(1s), 0);
+  ASSERT_EQ(asked_.size(), 1u) << "until it is judged no other is";
+  EXPECT_EQ(asked_[0].ifindex, ifindex);
+  EXPECT_EQ(asked_[0].hop_limit, 255u);
+  EXPECT_EQ(asked_[0].message,
+            base::Bytes({0x85, 0, asked_[0].message[2], asked_[0].message[3], 0, 0, 0, 0}));
+  links_.judged({ifindex, true});
   EXPECT_EQ(heard(6s), 1) << "sooner than of itself";
   EXPECT_EQ(links_.counters().advertisements, 2u);
   solicit("\x85\0\0\0\0\0\0\0\1\0", 10);
+  EXPECT_EQ(heard(200ms), 0);
+  ASSERT_EQ(asked_.size(), 2u);
+  links_.judged({ifindex, false});
+  links_.judged({ifindex + 100, true});
   EXPECT_EQ(heard(4s), 0);
   EXPECT_EQ(links_.counters().bad_solicitations, 1u);
+  solicit(std::string(129, '\x85').data(), 129);
+  EXPECT_EQ(heard(200ms), 0);
+  EXPECT_EQ(asked_.size(), 2u) << "none is so long";
+  EXPECT_EQ(links_.counters().bad_solicitations, 2u);
 }
 
 TEST_F(OnALink, ThePeerHearsOfAnotherMtuAtOnceAndOfNoRouterWhereItIsTooSmall) {

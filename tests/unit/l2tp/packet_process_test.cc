@@ -311,6 +311,20 @@ TEST_F(PacketProcessTest, SaysGoodbyeWhenItIsTold) {
   EXPECT_EQ(lac_.ending->code, static_cast<std::uint16_t>(l2tp::StopResult::shutting_down));
 }
 
+TEST_F(PacketProcessTest, JudgesWhatCameOutOfLinks) {
+  start();
+  const base::Bytes solicitation{0x85, 0, 0, 0, 0, 0, 0, 0};
+  orders_ = {Solicitation{17, 255, solicitation}, Solicitation{18, 254, solicitation},
+             Solicitation{19, 255, {}}};
+  poke();
+  for (const auto& [ifindex, valid] : {std::pair(17u, true), std::pair(18u, false), std::pair(19u, false)}) {
+    const auto judged = until<Solicited>();
+    ASSERT_TRUE(judged);
+    EXPECT_EQ(judged->ifindex, ifindex);
+    EXPECT_EQ(judged->valid, valid) << ifindex;
+  }
+}
+
 TEST_F(PacketProcessTest, ForgetsEverythingWhenItIsTold) {
   start();
   dial();
