@@ -58,6 +58,11 @@ PacketProcess::PacketProcess(const Hello& hello, os::Channel channel)
       door_({.mask = hello.mark_mask, .alias = hello.aliases}, hello.cleartext),
       broker_(std::move(channel)),
       server_(settings_from(hello, broker_), random_16),
+      of_tunnels_(loop_,
+                  [this](std::uint64_t id) {
+                    const auto it = tunnels_.find(l2tp::TunnelId(static_cast<std::uint16_t>(id)));
+                    if (it != tunnels_.end()) receive(it->second);
+                  }),
       alive_interval_(hello.watchdog_us) {}
 
 base::Result<std::unique_ptr<PacketProcess>> PacketProcess::start(os::Channel channel) {
@@ -82,8 +87,8 @@ base::Result<std::unique_ptr<PacketProcess>> PacketProcess::start(os::Channel ch
 
 void PacketProcess::listen(const Hello& hello, std::vector<base::Fd> descriptors) {
   for (std::size_t i = 0; i < descriptors.size(); ++i) {
-    auto& socket = *main_.emplace_back(std::make_unique<Socket>(
-        Socket{os::UdpSocket::adopt(std::move(descriptors[i]), hello.listeners[i].port), {}}));
+    auto& socket = *main_.emplace_back(std::make_unique<MainSocket>(
+        MainSocket{os::UdpSocket::adopt(std::move(descriptors[i]), hello.listeners[i].port), {}}));
     socket.readable = loop_.on_readable(socket.udp.fd(), [this, &socket] { receive(socket.udp); });
   }
 }
@@ -169,7 +174,7 @@ void PacketProcess::pump() {
 void PacketProcess::perform(const l2tp::Send& send) {
   const auto own = tunnels_.find(send.tunnel.id);
   if (send.via == l2tp::Via::tunnel_socket && own != tunnels_.end()) {
-    counts_.send_failures += !own->second.udp.send_connected(send.bytes);
+    counts_.send_failures += !own->second.send_connected(send.bytes);
     return;
   }
   // With a mark of its own for each datagram only a privileged one can send.
@@ -179,16 +184,17 @@ void PacketProcess::perform(const l2tp::Send& send) {
 void PacketProcess::perform(const l2tp::OpenTunnelSocket& open) {
   auto descriptor = broker_.open(open);
   if (!descriptor) return;
-  auto& socket =
-      tunnels_
-          .insert_or_assign(open.tunnel.id,
-                            Socket{os::UdpSocket::adopt(std::move(*descriptor), open.tunnel.local.port), {}})
-          .first->second;
-  socket.readable = loop_.on_readable(socket.udp.fd(), [this, &socket] { receive(socket.udp); });
+  const auto [it, is_new] = tunnels_.try_emplace(
+      open.tunnel.id, os::UdpSocket::adopt(std::move(*descriptor), open.tunnel.local.port));
+  if (is_new) of_tunnels_.add(it->second.fd(), open.tunnel.id.value);
 }
 
 void PacketProcess::perform(const l2tp::CloseTunnelSocket& close) {
-  tunnels_.erase(close.tunnel.id);
+  if (const auto it = tunnels_.find(close.tunnel.id); it != tunnels_.end()) {
+    // The privileged process has this socket, too: closing ours alone would leave it watched.
+    of_tunnels_.remove(it->second.fd());
+    tunnels_.erase(it);
+  }
   broker_.tell(close);
 }
 

@@ -14,6 +14,7 @@
 #include "l2tpd/protocol.h"
 #include "os/channel.h"
 #include "os/loop.h"
+#include "os/readables.h"
 #include "os/udp.h"
 
 namespace l2tpd {
@@ -33,7 +34,7 @@ class PacketProcess {
   void run();
 
  private:
-  struct Socket {
+  struct MainSocket {
     os::UdpSocket udp;
     os::Source readable;
   };
@@ -66,8 +67,9 @@ class PacketProcess {
   BrokerClient broker_;
   l2tp::Server server_;
   os::Channel pokes_;
-  std::vector<std::unique_ptr<Socket>> main_;
-  std::map<l2tp::TunnelId, Socket> tunnels_;
+  std::vector<std::unique_ptr<MainSocket>> main_;
+  std::map<l2tp::TunnelId, os::UdpSocket> tunnels_;
+  os::Readables of_tunnels_;
   std::map<l2tp::TunnelId, std::size_t> told_;  ///< a hash of what the privileged process knows
   Counts counts_, told_counts_;
   bool counts_due_ = false;
