@@ -402,6 +402,10 @@ void Daemon::session_refitted(const SessionRecord& session, std::uint16_t mtu) {
 }
 
 void Daemon::ipv6_up(const Ipv6Record& session) {
+  note(session.tunnel, {.what = Happening::user_up,
+                        .text = fmt::format("user '{}' has IPv6: {} with {}", session.account.name,
+                                            session.ifname, session.prefix.to_string()),
+                        .user = session.account.name});
   filter_->ipv6_up(session);
   const auto done = ipv6_links_.up(
       session.ifname, {.prefix = session.prefix, .mtu = session.mtu, .dns = config_.ppp.ipv6_dns});

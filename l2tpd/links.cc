@@ -381,6 +381,10 @@ void Links::report_ipv6_up(Link& link, const Ipv6Up& up) {
               fmt::format("User '{}' of {} has IPv6: {} with {}.", link.account->name, words_for(link.tunnel),
                           up.ifname, link.status.ipv6_prefix->to_string()),
               {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
+    if (!link.status.ifname) {
+      link.status.ifname = up.ifname;
+      link.status.mtu = up.mtu;
+    }
     link.ipv6_up = Ipv6Record{.tunnel = link.tunnel,
                               .session = link.session,
                               .account = *link.account,

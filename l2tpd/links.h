@@ -26,8 +26,8 @@ namespace l2tpd {
 struct LinkStatus {
   std::optional<std::string> user;  ///< once authenticated
   std::optional<base::Address> address;
-  std::optional<std::string> ifname;        ///< once IPCP is up
-  std::uint16_t mtu = 0;                    ///< once IPCP is up
+  std::optional<std::string> ifname;        ///< once IPCP or IPV6CP is up
+  std::uint16_t mtu = 0;                    ///< then, too
   std::optional<base::Prefix> ipv6_prefix;  ///< for its use, once authenticated
 };
 

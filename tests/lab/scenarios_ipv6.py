@@ -170,6 +170,9 @@ def ipv6_alone(lab):
                         wait_for(lambda: "pppd" not in client.host.processes().values(), 30, f"{client.name}: told of it")
                         stop(client.l2tp)
                         client.start_l2tp(90)
+                story = gateway.xfrmctl("explain", client.user)
+                if "It is connected" not in story or prefix not in story:
+                    raise Failure(f"a client with IPv6 alone is connected, too: {story}")
                 goodbye(lab, client)
                 checks.wait_until_equal(lambda: (routes(gw), office(gw)), ([], []), 20, "routes and prefixes of those gone")
                 gw.nft("delete table ip6 firewall")

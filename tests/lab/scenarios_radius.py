@@ -1,12 +1,14 @@
 """Users whom a RADIUS server knows: FreeRADIUS behind the gateway."""
 
 import pathlib
+import re
 
 from catalogue import scenario
 from gateway_sameroof import RADIUS_SECRET
 from netns import Failure, wait_for
 from radius_server import RadiusServer
 from scenarios import goodbye
+from scenarios_explain import fails
 from scenarios_ppp import l2tpd_log
 from scenarios_settings import must_have
 from topology import INSIDE, NAT_A
@@ -70,3 +72,31 @@ def radius_knows_the_users(lab):
             raise Failure(f"two transfers of 200 kB each way were to be counted: {interim}, {stop}")
         if stop.get("Class") != "0x736c617465" or stop["Acct-Session-Id"] != started["a1"]["Acct-Session-Id"]:
             raise Failure(f"the stop was to echo class and session: {stop}")
+
+
+@scenario(only="sameroof", seconds=240, kernels="one")
+def limits_of_users_of_radius(lab):
+    """Users whom RADIUS lets in have limits, too: a second session replaces the first, which has the address that RADIUS gives to
+    both, or is refused; so is who is given the address of another; and one that is idle ends when RADIUS says so."""
+    first, second, other, third, idle, rival = [
+        lab.client("a1"), lab.client("a2", user="a1"), lab.client("b1"), lab.client("a3", user="b1"), lab.client("pub"), lab.client("a4")]
+    users = {"a1": ["Framed-IP-Address = 10.99.8.1"], "b1": [], "pub": ["Idle-Timeout = 15"], "a4": ["Framed-IP-Address = 10.99.8.1"]}
+    settings = {**BY_RADIUS, "ppp": {**BY_RADIUS["ppp"], "sessions": 1}}
+    with RadiusServer(lab.world["inside"], users) as radius, \
+            lab.gateway(settings=settings, users={"b1": {"sessions": 1, "when_full": "refuse"}}) as gateway:
+        lab.dial(first, other, idle)
+        lab.prove(first, other, idle)
+        lab.dial(second)
+        lab.prove(second, other)
+        if second.address != "10.99.8.1" or gateway.users().count("a1") != 1:
+            raise Failure(f"the second session of a1 was to have the first's place: {second.address}, {gateway.users()}")
+        for client in (third, rival):
+            fails(client.name, lambda client=client: client.up(45))
+        wait_for(lambda: re.search(r"User 'pub' of .* is down after \d+ s: the link was idle\.", l2tpd_log(lab)), 90, "an idle session's end")
+        must_have("l2tpd's log", l2tpd_log(lab), r"User 'a1' of .* is down after \d+ s: the user logged in anew",
+                  r"User 'b1' of .* refused: 1 of 1 sessions are in use", r"User 'a4' of .* refused: 10\.99\.8\.1 is in use by another user")
+        lab.prove(second, other)
+        goodbye(lab, first, second, other, third, idle, rival)
+        ends = {user: [record["Acct-Terminate-Cause"] for record in radius.accounting(user, "Stop")] for user in ("a1", "pub")}
+        if ends["pub"] != ["Idle-Timeout"] or len(ends["a1"]) != 2:
+            raise Failure(f"the accounting was to say how sessions ended: {ends}")

@@ -179,6 +179,23 @@ TEST_F(LinksTest, ASessionHasAPrefixOfItsOwnUntilItsPppdHasGone) {
   EXPECT_THAT(heard_, ElementsAre("ipv6 down ppp8, now another's"));
 }
 
+TEST_F(LinksTest, ASessionWithIpv6AloneWasUp) {
+  config_.ppp.ipv6_prefix = base::Prefix::parse("2001:db8:7::/63");
+  links_->reconfigure();
+  dial(1);
+  log_in(1, "alice");
+  ask(1, "V" + field("ppp7") + field("\5\x76"));
+  const auto status = links_->status(l2tp::TunnelId(1), l2tp::SessionId(1));
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->ifname, "ppp7");
+  EXPECT_EQ(status->mtu, 1398);
+  kill(sessions_[1]);
+  wait_for_the_end_of(1);
+  for (int turns = 0; turns < 100 && told_.empty(); ++turns) loop_.run_once(5ms);
+  EXPECT_EQ(told_.size(), 1u);
+  EXPECT_THAT(refused_, ElementsAre()) << "that is for those who never were up";
+}
+
 TEST_F(LinksTest, ALinkCarriesWhatFitsNowAndNeverMoreThanWasNegotiated) {
   for (std::uint16_t id = 1; id <= 2; ++id) dial(id);
   log_in(1, "alice");
