@@ -187,7 +187,8 @@ void BrokerProcess::abandon() {
   // The keys first: whoever sees that it is refused must have none of them any more.
   for (auto& channel : key_channels_) channel.shut();
   requests_.shut();
-  patience_.set_time(base::Clock::now() + short_goodbye);
+  // One that was told to end has the time that it was given.
+  if (!asked_to_end_) patience_.set_time(base::Clock::now() + short_goodbye);
 }
 
 void BrokerProcess::finish() {

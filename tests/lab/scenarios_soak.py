@@ -78,8 +78,10 @@ def soak(lab):
     callers = [Caller(lab, name, random.Random(dice.random()), failed) for name in SITES]
     started, errors_before = time.monotonic(), checks.xfrm_errors(gw)
     with lab.gateway(settings={"ike": DPD, "marks": {"quarantine_seconds": 20}}) as gateway:
-        (packets,) = children(gateway.ikd.pid)
-        daemons = {"ikd": gateway.ikd.pid, "ikd's process that reads packets": packets, "l2tpd": gateway.l2tpd.pid}
+        daemons = {}
+        for name, daemon in (("ikd", gateway.ikd.pid), ("l2tpd", gateway.l2tpd.pid)):
+            (packets,) = children(daemon)
+            daemons |= {name: daemon, f"{name}'s process that reads packets": packets}
         elements = gateway.map_elements()
         nothing = gateway.traces(elements)  # all zero
         time.sleep(3)  # l2tpd follows ikd from now on: a connection that stays

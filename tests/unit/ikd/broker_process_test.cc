@@ -215,6 +215,15 @@ TEST_F(BrokerBeside, PassesOnThatItIsToEnd) {
   EXPECT_TRUE(running_.get());
 }
 
+TEST_F(BrokerBeside, AfterTheGoodbyeItsEndMayTakeAWhile) {
+  ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+  EXPECT_EQ(noticed(), Notice::end);
+  requests_ = {};
+  ASSERT_EQ(running_.wait_for(2s), std::future_status::timeout);
+  end_with(0);
+  EXPECT_TRUE(running_.get());
+}
+
 TEST_F(BrokerBeside, TellsWhenTheGoodbyeWentWrong) {
   ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
   EXPECT_EQ(noticed(), Notice::end);
