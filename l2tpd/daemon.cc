@@ -89,8 +89,13 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
            .up = [this](const SessionRecord& session) { session_up(session); },
            .down = [this](SessionRecord& session, IfName name) { session_down(session, name); },
            .over = [this](const SessionRecord& session, std::string_view why) { session_over(session, why); },
-           .refitted = [this](const SessionRecord& session,
-                              std::uint16_t mtu) { session_refitted(session, mtu); },
+           .user_down =
+               [this](const l2tp::TunnelName& tunnel, const std::string& user, std::string_view why) {
+                 note(tunnel, {.what = Happening::user_down,
+                               .text = fmt::format("user '{}' is down: {}", user, why),
+                               .user = user});
+               },
+           .refitted = [this](const std::string& ifname, std::uint16_t mtu) { link_refitted(ifname, mtu); },
            .ipv6_up = [this](const Ipv6Record& session) { ipv6_up(session); },
            .ipv6_down = [this](const Ipv6Record& session, IfName name) { ipv6_down(session, name); }}),
       hooks_(loop, config.hooks),
@@ -98,7 +103,10 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
       started_(base::Clock::now()) {}
 
 Daemon::~Daemon() {
-  if (filter_) remove_radius_files(radius_folder(options_));
+  if (!filter_) return;
+  // Before the control socket and the ports are free for another l2tpd.
+  filter_.reset();
+  remove_radius_files(radius_folder(options_));
 }
 
 base::Result<void> Daemon::start() {
@@ -394,11 +402,10 @@ void Daemon::session_up(const SessionRecord& session) {
 }
 
 /// New keys may come with another transform, and a peer may move behind a NAT or out from it.
-void Daemon::session_refitted(const SessionRecord& session, std::uint16_t mtu) {
-  if (const auto done = set_mtu(session.ifname, mtu); !done)
-    base::log(Severity::warning, done.error().message);
-  filter_->refit(session, mtu);
-  ipv6_links_.refit(session.ifname, mtu);
+void Daemon::link_refitted(const std::string& ifname, std::uint16_t mtu) {
+  if (const auto done = set_mtu(ifname, mtu); !done) base::log(Severity::warning, done.error().message);
+  filter_->refit(ifname, mtu);
+  ipv6_links_.refit(ifname, mtu);
 }
 
 void Daemon::ipv6_up(const Ipv6Record& session) {
@@ -429,9 +436,6 @@ void Daemon::session_down(SessionRecord& session, IfName name) {
 }
 
 void Daemon::session_over(const SessionRecord& session, std::string_view why) {
-  note(session.tunnel, {.what = Happening::user_down,
-                        .text = fmt::format("user '{}' is down: {}", session.account.name, why),
-                        .user = session.account.name});
   hooks_.run(SessionEvent::down, session.number,
              record_of(SessionEvent::down, session, peer_of(session.tunnel), base::Clock::now(), why));
 }

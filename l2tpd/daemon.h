@@ -120,7 +120,7 @@ class Daemon {
   PppdTerms terms_for(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session) const;
   base::Endpoint our_end(const l2tp::TunnelName& tunnel) const;
   void session_up(const SessionRecord& session);
-  void session_refitted(const SessionRecord& session, std::uint16_t mtu);
+  void link_refitted(const std::string& ifname, std::uint16_t mtu);
   void session_down(SessionRecord& session, IfName name);
   void session_over(const SessionRecord& session, std::string_view why);
   void ipv6_up(const Ipv6Record& session);

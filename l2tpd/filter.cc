@@ -84,8 +84,8 @@ nl::Result<void> Filter::fill() {
     if (all && !done) all = std::move(done);
   };
   for (const auto& [tunnel, mark] : latched_) note(table_.add_tunnel(mark, tunnel.value));
-  for (const auto& [ifname, link] : links_) {
-    note(table_.put_link(ifname, link.far_end, link.mtu));
+  for (auto& [ifname, link] : links_) {
+    note(write(ifname, link));
     if (link.far_end) put_into_sets(link.tunnel, link.account, base::host(*link.far_end));
     if (link.ipv6) put_into_sets(link.tunnel, link.account, *link.ipv6);
   }
@@ -116,23 +116,28 @@ Filter::Link Filter::link_of(const Record& session) const {
 }
 
 /// Without IPv4 and IPv6 it goes.
-void Filter::put(const std::string& ifname, const Link& link) {
+void Filter::put(const std::string& ifname, Link link) {
   const auto old = links_.find(ifname);
-  const auto former = old == links_.end() ? std::nullopt : old->second.far_end;
+  if (old != links_.end()) link.stale = old->second.stale ? old->second.stale : old->second.far_end;
   if (link.far_end || link.ipv6) {
-    links_.insert_or_assign(ifname, link);
-    complain(table_.put_link(ifname, link.far_end, link.mtu, former));
+    complain(write(ifname, links_.insert_or_assign(ifname, std::move(link)).first->second));
   } else if (old != links_.end()) {
     links_.erase(old);
-    complain(table_.remove_link(ifname, former));
+    complain(table_.remove_link(ifname, link.stale));
   }
+}
+
+nl::Result<void> Filter::write(const std::string& ifname, Link& link) {
+  auto done = table_.put_link(ifname, link.far_end, link.mtu, link.stale);
+  if (done) link.stale.reset();
+  return done;
 }
 
 void Filter::ipv4_up(const SessionRecord& session) {
   auto link = link_of(session);
   link.far_end = session.address;
   link.mtu = session.mtu;
-  put(session.ifname, link);
+  put(session.ifname, std::move(link));
   put_into_sets(session.tunnel, session.account, base::host(session.address));
 }
 
@@ -141,14 +146,14 @@ void Filter::ipv4_down(const SessionRecord& session, IfName name) {
   if (name == IfName::anothers) return;
   auto link = link_of(session);
   link.far_end.reset();
-  put(session.ifname, link);
+  put(session.ifname, std::move(link));
 }
 
 void Filter::ipv6_up(const Ipv6Record& session) {
   auto link = link_of(session);
   link.ipv6 = session.prefix;
   if (!link.far_end) link.mtu = session.mtu;
-  put(session.ifname, link);
+  put(session.ifname, std::move(link));
   put_into_sets(session.tunnel, session.account, session.prefix);
 }
 
@@ -157,13 +162,15 @@ void Filter::ipv6_down(const Ipv6Record& session, IfName name) {
   if (name == IfName::anothers) return;
   auto link = link_of(session);
   link.ipv6.reset();
-  put(session.ifname, link);
+  put(session.ifname, std::move(link));
 }
 
-void Filter::refit(const SessionRecord& session, std::uint16_t mtu) {
-  auto link = link_of(session);
+void Filter::refit(const std::string& ifname, std::uint16_t mtu) {
+  const auto known = links_.find(ifname);
+  if (known == links_.end()) return;
+  auto link = known->second;
   link.mtu = mtu;
-  put(session.ifname, link);
+  put(ifname, std::move(link));
 }
 
 /// Into those of its user, and out of any other that the configuration names: an l2tpd that was killed may

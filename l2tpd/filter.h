@@ -44,7 +44,7 @@ class Filter {
   void ipv4_down(const SessionRecord& session, IfName name);
   void ipv6_up(const Ipv6Record& session);
   void ipv6_down(const Ipv6Record& session, IfName name);
-  void refit(const SessionRecord& session, std::uint16_t mtu);
+  void refit(const std::string& ifname, std::uint16_t mtu);
 
   /// The configuration names other sets.
   void reconfigure();
@@ -57,6 +57,7 @@ class Filter {
     std::uint16_t mtu = 0;
     std::optional<base::Address> far_end = {};
     std::optional<base::Prefix> ipv6 = {};
+    std::optional<base::Address> stale = {};  ///< a far end of before, which may still be in the table
   };
 
   Filter(const config::Config& config, const Latched& latched, nft::PeerMap table, nft::SetMembers sets,
@@ -65,7 +66,8 @@ class Filter {
   /// A pppd that was killed may have left another session there.
   template <class Record>
   Link link_of(const Record& session) const;
-  void put(const std::string& ifname, const Link& link);
+  void put(const std::string& ifname, Link link);
+  nl::Result<void> write(const std::string& ifname, Link& link);
   void put_into_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);
   void take_out_of_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);
   nl::Result<void> fill();

@@ -18,7 +18,10 @@
 namespace l2tpd {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr int most_a_turn = 64;
+constexpr base::Duration deafness = 3s;  ///< less than a host waits before it asks again (RFC 4861 §10)
 constexpr std::size_t longest_solicitation = 128;  ///< a real one has 8 octets and an option or two
 constexpr in6_addr all_nodes{{{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}};
 
@@ -167,7 +170,9 @@ void Ipv6Links::receive() {
       ++counters_.bad_solicitations;
       continue;
     }
-    if (std::exchange(it->second.being_judged, true)) continue;
+    const auto now = base::Clock::now();
+    if (now < it->second.deaf_until) continue;
+    it->second.deaf_until = now + deafness;
     judge_({arrival.ifindex, static_cast<std::uint32_t>(arrival.hop_limit),
             base::Bytes(bytes.begin(), bytes.begin() + got)});
   }
@@ -175,7 +180,7 @@ void Ipv6Links::receive() {
 
 void Ipv6Links::judged(const Solicited& asked) {
   const auto it = links_.find(asked.ifindex);
-  if (it == links_.end() || !std::exchange(it->second.being_judged, false)) return;
+  if (it == links_.end()) return;
   if (!asked.valid) {
     ++counters_.bad_solicitations;
     return;

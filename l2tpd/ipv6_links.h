@@ -27,7 +27,8 @@ struct RouterCounters {
 /// Needs CAP_NET_ADMIN and CAP_NET_RAW.
 class Ipv6Links {
  public:
-  /// What peers send is not read here: `judge` is followed by judged(), not before it has returned.
+  /// What peers send is not read here, but by whoever then calls judged(). Of each link that is asked once in
+  /// three seconds.
   using Judge = std::function<void(Solicitation)>;
   Ipv6Links(os::Loop& loop, Judge judge) : loop_(loop), judge_(std::move(judge)) {}
   Ipv6Links(const Ipv6Links&) = delete;
@@ -53,7 +54,7 @@ class Ipv6Links {
     std::string ifname;
     RouterAdvertisement advertisement;
     AdvertisingTimes times;
-    bool being_judged = false;  ///< its peer has asked; one question of each at a time
+    base::Time deaf_until{};  ///< whatever its peer asks
   };
   using Iterator = std::map<unsigned, Link>::iterator;
   Iterator find(const std::string& ifname);

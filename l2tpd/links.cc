@@ -363,15 +363,16 @@ void Links::refit(
     base::Mark peer,
     const std::function<std::uint16_t(const l2tp::TunnelName&, const l2tp::SessionName&)>& largest) {
   for (auto& link : links_) {
-    if (!link.up || link.stopped || link.tunnel.mark != peer) continue;
-    const auto mtu = std::min(largest(link.tunnel, link.session), link.record->mtu);
+    if ((!link.up && !link.ipv6_up) || link.stopped || link.tunnel.mark != peer) continue;
+    const auto negotiated = link.up ? link.record->mtu : link.ipv6_up->mtu;
+    const auto mtu = std::min(largest(link.tunnel, link.session), negotiated);
     if (mtu == link.status.mtu) continue;
     link.status.mtu = mtu;
     base::log(Severity::info,
               fmt::format("User '{}' of {}: {} has MTU {} from now on.", link.account->name,
                           words_for(link.tunnel), *link.status.ifname, mtu),
               {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
-    calls_.refitted(*link.record, mtu);
+    calls_.refitted(*link.status.ifname, mtu);
   }
 }
 
@@ -422,6 +423,7 @@ void Links::ended(Iterator it, int status) {
   report_down(gone);
   if (gone.record) calls_.over(*gone.record, why);
   if (gone.status.ifname) {
+    calls_.user_down(gone.tunnel, gone.account->name, why);
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(base::Clock::now() - gone.since);
     base::log(Severity::info,
               fmt::format("User '{}' of {} is down after {} s: {}.", gone.account->name,

@@ -82,9 +82,12 @@ class Links {
     /// After that, once its pppd has gone.
     std::function<void(const SessionRecord&, std::string_view why)> over = [](const SessionRecord&,
                                                                               std::string_view) {};
-    /// refit() has found that this link has to carry less, or may carry more again.
-    std::function<void(const SessionRecord&, std::uint16_t mtu)> refitted = [](const SessionRecord&,
-                                                                               std::uint16_t) {};
+    /// The same for each link of which IPv4 or IPv6 was up.
+    std::function<void(const l2tp::TunnelName&, const std::string& user, std::string_view why)> user_down =
+        [](const l2tp::TunnelName&, const std::string&, std::string_view) {};
+    /// refit() has found that this interface has to carry less, or may carry more again.
+    std::function<void(const std::string& ifname, std::uint16_t mtu)> refitted = [](const std::string&,
+                                                                                    std::uint16_t) {};
     /// IPV6CP is up; pppd waits until this returns.
     std::function<void(const Ipv6Record&)> ipv6_up = [](const Ipv6Record&) {};
     /// Once for each `ipv6_up`.

@@ -1,5 +1,6 @@
 #include "nft/peer_map.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -227,13 +228,19 @@ nl::Result<void> PeerMap::put_link(const std::string& ifname, const std::optiona
   const auto segment = [mtu](std::uint16_t headers) {
     return port_key(static_cast<std::uint16_t>(mtu - headers));
   };
-  std::vector<Element> elements{Element::add("links", key), Element::remove("mss", key),
-                                Element::add("mss", key, segment(ip_and_tcp)), Element::remove("mss6", key),
+  std::vector<Element> elements{Element::add("links", key), Element::add("mss", key, segment(ip_and_tcp)),
                                 Element::add("mss6", key, segment(ipv6_and_tcp))};
   if (former && former != far_end)
     elements.push_back(Element::remove("far_ends", far_end_key(ifname, *former)));
   if (far_end) elements.push_back(Element::add("far_ends", far_end_key(ifname, *far_end)));
-  const auto done = change(std::move(elements), fmt::format("adding {}", ifname));
+  const auto what = fmt::format("adding {}", ifname);
+  auto done = change(elements, what);
+  // It has other segments; which of the two depends on the kernel.
+  if (!done && (done.error().number == EEXIST || done.error().number == EBUSY)) {
+    const std::array stale{Element::remove("mss", key), Element::remove("mss6", key)};
+    elements.insert(elements.begin(), stale.begin(), stale.end());
+    done = change(std::move(elements), what);
+  }
   if (!done) return tl::unexpected(done.error());
   return {};
 }

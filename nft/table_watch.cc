@@ -55,9 +55,12 @@ bool TableWatch::disturbed() {
   bool out = false;
   const auto take = [&](const nl::Message& message) {
     if (message.type >> 8 != NFNL_SUBSYS_NFTABLES || message.payload.size() < sizeof(nfgenmsg)) return;
-    out = out || (concerns_us(message) && !authors_.contains(message.header->nlmsg_pid));
+    if (!authors_.contains(message.header->nlmsg_pid)) pending_ = pending_ || concerns_us(message);
+    if ((message.type & 0xff) == NFT_MSG_NEWGEN) out = std::exchange(pending_, false) || out;
   };
-  return socket_.receive(take) == nl::Socket::Events::lost || out;
+  if (socket_.receive(take) == nl::Socket::Events::drained) return out;
+  pending_ = false;
+  return true;
 }
 
 }  // namespace nft

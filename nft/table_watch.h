@@ -34,6 +34,7 @@ class TableWatch {
   std::set<std::string> sets_;
   std::set<std::uint32_t> authors_;
   std::set<NftSet> others_;
+  bool pending_ = false;  ///< a transaction of another's whose end has not been seen yet
 };
 
 }  // namespace nft

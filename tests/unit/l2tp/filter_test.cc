@@ -137,7 +137,7 @@ TEST_F(FilterOfLinks, ALinkThatIsRefittedIsWatchedAllTheWhile) {
   filter_->ipv4_up(of_alice);
   auto events = nl::Socket::open_events(NETLINK_NETFILTER, {NFNLGRP_NFTABLES});
   ASSERT_TRUE(events);
-  filter_->refit(of_alice, 1300);
+  filter_->refit("ppp0", 1300);
   std::vector<std::string> lost;
   events->receive([&](const nl::Message& message) {
     if ((message.type & 0xff) != NFT_MSG_DELSETELEM) return;

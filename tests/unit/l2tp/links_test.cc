@@ -189,10 +189,14 @@ TEST_F(LinksTest, ASessionWithIpv6AloneWasUp) {
   ASSERT_TRUE(status);
   EXPECT_EQ(status->ifname, "ppp7");
   EXPECT_EQ(status->mtu, 1398);
+  links_->refit(base::Mark(0x100),
+                [](const l2tp::TunnelName&, const l2tp::SessionName&) { return std::uint16_t{1382}; });
+  EXPECT_EQ(heard_.back(), "ppp7 1382");
   kill(sessions_[1]);
   wait_for_the_end_of(1);
   for (int turns = 0; turns < 100 && told_.empty(); ++turns) loop_.run_once(5ms);
   EXPECT_EQ(told_.size(), 1u);
+  EXPECT_THAT(users_down_, ElementsAre("alice"));
   EXPECT_THAT(refused_, ElementsAre()) << "that is for those who never were up";
 }
 

@@ -65,8 +65,10 @@ class PretendPppd : public ::testing::Test {
                 [this](const SessionRecord& s, std::string_view why) {
                   heard_.push_back("over " + s.ifname + ": " + std::string(why));
                 },
-            .refitted = [this](const SessionRecord& s,
-                               std::uint16_t mtu) { heard_.push_back(s.ifname + " " + std::to_string(mtu)); },
+            .user_down = [this](const l2tp::TunnelName&, const std::string& user,
+                                std::string_view) { users_down_.push_back(user); },
+            .refitted = [this](const std::string& ifname,
+                               std::uint16_t mtu) { heard_.push_back(ifname + " " + std::to_string(mtu)); },
             .ipv6_up =
                 [this](const Ipv6Record& s) {
                   heard_.push_back("ipv6 up " + s.ifname + ": " + s.prefix.to_string() + " of " +
@@ -168,7 +170,7 @@ class PretendPppd : public ::testing::Test {
   std::optional<Links> links_;
   std::map<std::uint16_t, Session> sessions_;
   std::map<std::uint16_t, std::string> told_;  ///< Calls::ended, by session
-  std::vector<std::string> heard_;
+  std::vector<std::string> heard_, users_down_;
   std::vector<std::string> refused_;
 };
 
