@@ -6,7 +6,8 @@ import socket
 from catalogue import scenario
 from netns import Failure, children, status_of
 from scenarios import goodbye
-from topology import GATEWAY
+from scenarios_controls import without
+from topology import GATEWAY, NAT_A
 
 PROGRAMS = "tests/lab/takeover"
 REFUSED = "Operation not permitted"
@@ -92,7 +93,7 @@ def taken_over(lab):
 @scenario("all", "control", only="sameroof", places=("none",), kernels="one")
 def l2tpd_taken_over(lab):
     """The same of l2tpd: what a stranger's datagram in clear text makes of the process reads no file, runs nothing, and sends nothing
-    with a peer's mark, while two tunnels go on. Once it asks for a session in a tunnel that nobody has opened, l2tpd ends, and ikd
+    with a peer's mark or from an address that is not the gateway's, while two tunnels go on. Once it asks for a session in a tunnel that nobody has opened, l2tpd ends, and ikd
     does not. Not confined, it reads the passwords and sets marks."""
     obedient, unconfined = programs(lab, "l2tpd")
     clients = [lab.client(name) for name in ("a1", "a2")]
@@ -106,8 +107,11 @@ def l2tpd_taken_over(lab):
         neighbour = max(peer["mark"] for peer in gateway.peers())
         for order in (("read", secrets), ("read", "/etc/passwd"), ("run", "/bin/true"), ("fork",), ("socket",),
                       ("kill", gateway.ikd.pid), ("kill", gateway.l2tpd.pid), ("trace", gateway.l2tpd.pid),
-                      ("execute-memory",), ("become-root",), ("set-mark", neighbour), ("send-with-mark", neighbour)):
+                      ("execute-memory",), ("become-root",), ("set-mark", neighbour), ("send-with-mark", neighbour), ("send-from", NAT_A)):
             intruder.expect(REFUSED, *order)
+        gateway.load_ruleset(lambda rules: without(rules, "fib saddr type != local"))
+        intruder.expect("done", "send-from", NAT_A)
+        gateway.load_ruleset()
         lab.prove(*clients)
         intruder.say("start-session", neighbour)
         if gateway.l2tpd.wait(30) != 1:

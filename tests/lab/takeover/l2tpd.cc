@@ -58,6 +58,10 @@ void PacketProcess::receive(os::UdpSocket& socket) {
     if (!order) return take(d);
     auto answer = takeover::obey(*order);
     if (order->what == "send-with-mark") answer = send_with_mark(socket.fd(), order->number(), d.from);
+    if (order->what == "send-from") {
+      const auto source = base::Address::parse(order->argument);
+      answer = outcome(source && socket.send(d.bytes, *source, {d.from.address, 9}, std::nullopt) ? 0 : -1);
+    }
     if (order->what == "set-mark") answer = set_mark(socket.fd(), order->number());
     // Of the privileged process: does not come back from there.
     if (order->what == "start-session")
