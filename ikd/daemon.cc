@@ -18,6 +18,7 @@ namespace ikd {
 namespace {
 
 constexpr std::size_t most_waiting_exchanges = 4096;
+constexpr base::Duration compare_again = std::chrono::seconds(1);  ///< where the kernel could not be asked
 
 base::Time now() { return base::Clock::now(); }
 
@@ -84,6 +85,10 @@ base::Result<void> Daemon::watch(Belongings belongings, const Hello& hello) {
   if (!events) return tl::unexpected(events.error());
   events_ = std::move(*events);
   sources_.push_back(loop_.on_readable(events_->fd(), [this] { kernel_events(); }));
+  compare_timer_ = loop_.on_time([this] {
+    compare_with_kernel();
+    drain();
+  });
   notices_ = std::move(belongings.notices);
   sources_.push_back(loop_.on_readable(notices_.fd(), [this] { take_notice(); }));
   sources_.push_back(loop_.on_readable(workers_.fd(), [this] {
@@ -159,10 +164,17 @@ void Daemon::kernel_events() {
 void Daemon::compare_with_kernel() {
   std::vector<xfrm::SaId> ours;
   for (const auto& [number, peer] : engine_.peers()) {
-    for (const auto& child : peer.children) ours.push_back(peer.inbound_id(child.in));
+    for (const auto& child : peer.children) {
+      ours.push_back(peer.inbound_id(child.in));
+      if (child.state == ike::ChildState::active || child.state == ike::ChildState::standby)
+        ours.push_back(peer.outbound_id(child.out));
+    }
   }
   const auto missing = broker_.absent(ours);
-  if (!missing) return base::log(base::Severity::error, missing.error().message);
+  if (!missing) {
+    base::log(base::Severity::error, missing.error().message);
+    return compare_timer_.set_time(now() + compare_again);
+  }
   for (const auto& id : *missing) engine_.expired(id, now());
 }
 

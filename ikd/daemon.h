@@ -75,6 +75,7 @@ class Daemon {
   // status.cc
   void serve_control();
   control::Peer row_of(const ike::Peer& peer);
+  control::Peer row_of(const ike::Peer& peer, const std::vector<xfrm::SaStatistics>& counted);
   void list_peers(control::Call call);
   void follow_peers(control::Call call);
   void tell_peer(std::optional<ike::PeerNumber> number, control::Call call);
@@ -98,7 +99,7 @@ class Daemon {
   std::optional<xfrm::EventSource> events_;
   os::Channel notices_;
   std::vector<os::Source> sources_;
-  os::Source timer_, alive_timer_;
+  os::Source timer_, alive_timer_, compare_timer_;
   base::Duration alive_interval_{0};
   std::unique_ptr<control::Server> control_;
   std::vector<std::shared_ptr<control::Call>> monitors_;

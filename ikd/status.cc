@@ -74,9 +74,13 @@ control::Status status_of(const ike::Engine& engine, base::Time started, std::si
 
 }  // namespace
 
-control::Peer Daemon::row_of(const ike::Peer& peer) {
+control::Peer Daemon::row_of(const ike::Peer& peer, const std::vector<xfrm::SaStatistics>& counted) {
   const auto* sa = peer.isakmp_sas.empty() ? nullptr : engine_.isakmp_sa(*peer.isakmp_sas.rbegin());
-  return ikd::row_of(peer, sa, broker_.count(counted_sas_of(peer)), base::Clock::now());
+  return ikd::row_of(peer, sa, counted, base::Clock::now());
+}
+
+control::Peer Daemon::row_of(const ike::Peer& peer) {
+  return row_of(peer, broker_.count(counted_sas_of(peer)));
 }
 
 void Daemon::tell_peer(std::optional<ike::PeerNumber> number, Call call) {
@@ -189,8 +193,14 @@ void Daemon::tell_monitors(const ike::Event& event) {
   const auto word = event_word(event.kind);
   if (word.empty() || monitors_.empty()) return;
   const auto peer = engine_.peers().find(event.peer);
+  // Who has just come up has carried nothing, and the privileged process need not be asked.
+  const auto counted = [&](const ike::Peer& its) {
+    const auto sas = counted_sas_of(its);
+    return event.kind == ike::EventKind::peer_up ? std::vector<xfrm::SaStatistics>(sas.size())
+                                                 : broker_.count(sas);
+  };
   const auto row = peer != engine_.peers().end()
-                       ? row_of(peer->second)
+                       ? row_of(peer->second, counted(peer->second))
                        : row_of_gone(event, engine_.numbering().alias_of(event.peer, event.remote.address));
   const Json reply = {{"event", word}, {"peer", to_json(row)}};
   std::erase_if(monitors_, [](const auto& m) { return !m->alive(); });

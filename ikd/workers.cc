@@ -48,7 +48,7 @@ void Workers::submit(Job job) {
   const auto* dh = std::get_if<ike::ComputeDh>(&job);
   {
     const std::lock_guard lock(mutex_);
-    if (dh == nullptr || exchanges_.size() < most_waiting_) {
+    if (dh == nullptr || !dh->of_stranger || exchanges_.size() < most_waiting_) {
       (dh == nullptr ? proofs_ : exchanges_).push_back(std::move(job));
       more_.notify_one();
       return;

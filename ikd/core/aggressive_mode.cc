@@ -94,7 +94,10 @@ void Engine::aggressive_1(const v1::Header& header, ByteView datagram, const bas
                                  .g_xi = base::to_bytes(ke),
                                  .g_xr = {},
                                  .g_xy = {}};
-  effects_.emplace_back(ComputeDh{ticket, sa.transform.group, base::to_bytes(ke)});
+  effects_.emplace_back(ComputeDh{.ticket = ticket,
+                                  .group = sa.transform.group,
+                                  .peer_public_value = base::to_bytes(ke),
+                                  .of_stranger = true});
 }
 
 void Engine::aggressive_dh_done(IsakmpSa& sa, DhDone done) {

@@ -82,7 +82,8 @@ void Engine::inbound_counted(const InboundCounted& counted, base::Time now) {
     ask_whether_it_is_there(*sa, *peer);
   }
   if (limit.count() > 0) next = std::min(next, limit - silence);
-  timers_.set({TimerKind::dpd, peer->number.value}, now + next);
+  // A configuration that was read meanwhile may want nobody watched.
+  if (next.count() > 0) timers_.set({TimerKind::dpd, peer->number.value}, now + next);
 }
 
 void Engine::ask_whether_it_is_there(IsakmpSa& sa, Peer& peer) {

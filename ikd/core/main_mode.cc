@@ -1,5 +1,6 @@
 // Main Mode as responder (RFC 2409 §5, RFC 3947 §3).
 
+#include <iterator>
 #include <utility>
 
 #include "crypto/cipher.h"
@@ -174,7 +175,10 @@ void Engine::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagr
       sa.nat.any() ? "there is a NAT on the way, so it goes on at port 4500" : "there is no NAT on the way");
   const auto ticket = new_ticket({.sa = sa.number, .exchange = {}});
   sa.state = AwaitDh{.ticket = ticket, .ni = base::to_bytes(ni), .g_xi = base::to_bytes(ke)};
-  effects_.emplace_back(ComputeDh{ticket, sa.transform.group, base::to_bytes(ke)});
+  effects_.emplace_back(ComputeDh{.ticket = ticket,
+                                  .group = sa.transform.group,
+                                  .peer_public_value = base::to_bytes(ke),
+                                  .of_stranger = true});
 }
 
 void Engine::dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
@@ -296,7 +300,10 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
     if (peer.authentication.secret > 0) report(EventKind::old_secret, peer, to_string(peer.authentication));
   }
   // Each of them may still carry a rekey; more than a few are a peer that forgets its own.
-  if (peer.isakmp_sas.size() > most_isakmp_sas) forget_sa(*peer.isakmp_sas.begin(), now);
+  // This one stays, though it may have begun before the others.
+  const auto& all = peer.isakmp_sas;
+  if (all.size() > most_isakmp_sas)
+    forget_sa(*all.begin() != number ? *all.begin() : *std::next(all.begin()), now);
 }
 
 }  // namespace ike

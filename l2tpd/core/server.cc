@@ -258,10 +258,12 @@ void Server::completed(const Completion& completion, base::Time now) {
   settle(ended.tunnel);
 }
 
-void Server::peer_gone(Mark mark) {
+void Server::peer_gone(Mark mark) { those_gone({mark}); }
+
+void Server::those_gone(const std::set<Mark>& marks) {
   std::vector<TunnelId> gone;
   for (const auto& [id, tunnel] : tunnels_) {
-    if (tunnel.name().mark == mark) gone.push_back(id);
+    if (marks.contains(tunnel.name().mark)) gone.push_back(id);
   }
   for (const auto id : gone) {
     tunnels_.at(id).abandon("the peer's IPsec is gone");
@@ -274,7 +276,7 @@ void Server::peers_gone(base::Time before) {
   for (const auto& [id, tunnel] : tunnels_) {
     if (tunnel.name().mark.value != 0 && tunnel.since() < before) gone.insert(tunnel.name().mark);
   }
-  for (const auto mark : gone) peer_gone(mark);
+  those_gone(gone);
 }
 
 bool Server::close(TunnelId id, const Ending& ending, base::Time now) {

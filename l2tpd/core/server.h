@@ -53,6 +53,7 @@ class Server {
   /// Without SCCCN so far, the oldest first.
   using HalfOpen = std::set<std::pair<base::Time, TunnelId>>;
 
+  void those_gone(const std::set<Mark>& marks);
   std::vector<Tunnel*> tunnels_at(Mark mark, const Endpoint& remote);
   /// From whichever endpoint.
   std::vector<Tunnel*> tunnels_of(Mark mark);

@@ -196,13 +196,15 @@ std::vector<Result<void>> Socket::batch(std::span<Request> requests, std::string
 }
 
 Socket::Events Socket::receive(const Handler& handle) {
+  constexpr int most_a_turn = 256;  // what is left is there at the next turn
   auto events = Events::drained;
-  for (;;) {
+  for (int i = 0; i < most_a_turn; ++i) {
     const auto received = receive_datagram("reading netlink events", handle);
     if (received) continue;
     if (received.error().number != ENOBUFS) return events;
     events = Events::lost;
   }
+  return events;
 }
 
 }  // namespace nl

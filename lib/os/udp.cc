@@ -53,6 +53,13 @@ bool drop_checksum_and_df(int fd, int family) {
          set(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, dont);
 }
 
+/// Room for thousands of clients that all begin in the same moment, as after a restart. Without CAP_NET_ADMIN
+/// what net.core.rmem_max allows.
+void widen_receive_buffer(int fd) {
+  constexpr int bytes = 4 << 20;
+  if (!set(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes)) (void)set(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+}
+
 bool want_ancillary_data(int fd, int family) {
   const bool v4 = family == AF_INET;
   return set(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1) &&
@@ -102,6 +109,7 @@ base::Result<UdpSocket> UdpSocket::open(const UdpOptions& options) {
   const auto name = [&] { return "cannot open UDP " + options.local.to_string(); };
   base::Fd fd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return base::fail_errno(name(), errno);
+  widen_receive_buffer(fd.get());
   if (options.shared_port && !set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1))
     return base::fail_errno(name(), errno);
   if (family == AF_INET6 && !set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1))

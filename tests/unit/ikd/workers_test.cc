@@ -55,11 +55,21 @@ TEST(Workers, AnInvalidValueIsAnErrorOfItsOwnTicketOnly) {
 
 TEST(Workers, AFullQueueAnswersAtOnce) {
   Workers workers(no_keys(1), 0, nobody());
-  workers.submit(ike::ComputeDh{ike::Ticket(1), crypto::Group::modp2048, {}});
+  workers.submit(ike::ComputeDh{ike::Ticket(1), crypto::Group::modp2048, {}, {}, true});
   const auto done = wait_for(workers, 1);
   ASSERT_TRUE(done.contains(1));
   ASSERT_FALSE(done.at(1).result);
   EXPECT_NE(done.at(1).result.error().message.find("waiting"), std::string::npos);
+}
+
+TEST(Workers, AFullQueueIsNoneForWhoHasProvenHimself) {
+  Workers workers(no_keys(1), 0, nobody());
+  const auto theirs = crypto::DhKey::generate(crypto::Group::curve25519);
+  ASSERT_TRUE(theirs);
+  workers.submit(ike::ComputeDh{ike::Ticket(1), crypto::Group::curve25519, *theirs->public_value()});
+  const auto done = wait_for(workers, 1);
+  ASSERT_TRUE(done.contains(1));
+  EXPECT_TRUE(done.at(1).result);
 }
 
 TEST(Workers, WhatEndsANegotiationDoesNotWaitForThoseThatBegin) {
@@ -68,7 +78,8 @@ TEST(Workers, WhatEndsANegotiationDoesNotWaitForThoseThatBegin) {
   ASSERT_TRUE(initiator);
   constexpr std::size_t crowd = 40;
   for (std::uint64_t i = 0; i < crowd; ++i)
-    workers.submit(ike::ComputeDh{ike::Ticket(i), crypto::Group::modp3072, *initiator->public_value()});
+    workers.submit(
+        ike::ComputeDh{ike::Ticket(i), crypto::Group::modp3072, *initiator->public_value(), {}, true});
   workers.submit(ike::TryCandidates{.ticket = ike::Ticket(crowd), .trial = {}});
   std::vector<bool> was_proof;
   for (int i = 0; i < 600 && was_proof.size() < crowd + 1; ++i) {

@@ -234,6 +234,31 @@ TEST(Aggressive, LostMessage3IsSentAgainWhenQuickModeComesWithoutIt) {
   EXPECT_THAT(w.complaints(), IsEmpty());
 }
 
+TEST(Aggressive, TheOldestOfTooManyMayBeTheLastToFinish) {
+  auto ws = branches();
+  ws.engine.ike_lifetime = 900s;  // which a message after the third says
+  Connected c(ws, branch());
+  c.client.rekey_ike(c.world.now());
+  c.world.run(15ms);
+  c.world.network().conditions.loss = 1;
+  c.world.run(5ms);  // its message 3 is lost
+  c.client.quick_mode(c.world.now());
+  c.world.run(5ms);
+  c.world.network().conditions.loss = 0;
+  const auto slow = c.client.cookies();
+  for (int i = 0; i < 4; ++i) {
+    c.client.rekey_ike(c.world.now());
+    c.world.run(100ms);
+  }
+  c.world.run(10s);  // the Quick Mode is sent again, and message 3 with it
+  EXPECT_LE(c.world.engine().isakmp_sas(), 4u);
+  const auto& sas = c.world.peer_of(c.client)->isakmp_sas;
+  EXPECT_TRUE(std::any_of(sas.begin(), sas.end(), [&](ike::SaNumber number) {
+    const auto* sa = c.world.engine().isakmp_sa(number);
+    return sa != nullptr && std::pair(sa->initiator, sa->responder) == slow;
+  })) << "the one that has just been proven stays";
+}
+
 TEST(Aggressive, FloodForAKnownIdentityIsLimited) {
   World w(branches());
   Initiator sample(branch());

@@ -88,6 +88,7 @@ TEST_F(OnALink, ThePeerHearsItsRouterAtOnceAndWhenItAsks) {
   links_.judged({ifindex, true});
   EXPECT_EQ(heard(6s), 1) << "sooner than of itself";
   EXPECT_EQ(links_.counters().advertisements, 2u);
+  EXPECT_EQ(heard(3s), 0) << "until it listens again";
   solicit("\x85\0\0\0\0\0\0\0\1\0", 10);
   EXPECT_EQ(heard(200ms), 0);
   ASSERT_EQ(asked_.size(), 2u);
