@@ -75,6 +75,11 @@ Engine::Engine(Settings settings, Random random)
 void Engine::reconfigure(Settings settings, base::Time now) {
   settings_ = std::move(settings);
   admission_.resize(settings_.max_half_open);
+  for (const auto& [number, peer] : peers_.all()) {  // who was not watched may be watched now
+    if (const TimerKey watch{TimerKind::dpd, number.value};
+        watch_interval().count() > 0 && !timers_.is_set(watch))
+      timers_.set(watch, now + watch_interval());
+  }
   std::vector<SaNumber> by_old_terms;
   struct Again {
     SaNumber sa;

@@ -143,6 +143,26 @@ TEST(Reconfigure, GatewayRenewsByTheSecretThatThePeerHas) {
   EXPECT_EQ(p.client().kernel.events_of(EventKind::authentication_failed), 0u);
 }
 
+TEST(Reconfigure, WatchForSilencePausesAndGoesOn) {
+  Changing c(cheap());
+  auto& client = c.world.add(host(), &c.nat);
+  client.connect(c.world.now());
+  c.world.run(2s);
+  const auto dpd = c.told.engine.dpd;
+  const auto silence = c.told.engine.silence_timeout;
+  c.told.engine.dpd = 0s;
+  c.told.engine.silence_timeout = 0s;
+  c.reconfigure();
+  client.stop_answering_dpd();
+  c.world.run(15min);
+  EXPECT_EQ(c.world.disagreement(client), "") << "nobody asks it";
+  c.told.engine.dpd = dpd;
+  c.told.engine.silence_timeout = silence;
+  c.reconfigure();
+  c.world.run(15min);
+  EXPECT_EQ(c.world.peer_of(client), nullptr) << "it does not answer";
+}
+
 TEST(Reconfigure, AggressiveModeEndsByNoKeyThatHasGone) {
   auto ws = cheap();
   ws.engine.aggressive = {{"branch", "family"}, {"other", "family"}};
