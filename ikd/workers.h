@@ -23,8 +23,8 @@ using Job = std::variant<ike::MakeKeyPair, ike::ComputeDh, ike::DeriveSkeyids, i
 
 class Workers {
  public:
-  /// A thread for each of `keys`. `most_waiting`: with so many jobs in the queue another key exchange is
-  /// answered with an error at once; of the other jobs a negotiation has one at a time.
+  /// A thread for each of `keys`. `most_waiting`: with so many key exchanges in the queue another stranger's
+  /// is answered with an error at once; of the other jobs a negotiation has one at a time.
   Workers(std::vector<KeyService> keys, std::size_t most_waiting,
           std::shared_ptr<const pki::Verifier> verifier);
   Workers(const Workers&) = delete;

@@ -58,7 +58,7 @@ bool TableWatch::disturbed() {
     if (!authors_.contains(message.header->nlmsg_pid)) pending_ = pending_ || concerns_us(message);
     if ((message.type & 0xff) == NFT_MSG_NEWGEN) out = std::exchange(pending_, false) || out;
   };
-  if (socket_.receive(take) == nl::Socket::Events::drained) return out;
+  if (socket_.receive(take) == nl::Socket::Events::complete) return out;
   pending_ = false;
   return true;
 }

@@ -53,8 +53,7 @@ struct ComputeDh {
   crypto::Group group;
   base::Bytes peer_public_value;
   std::optional<crypto::KeyPair> own = {};
-  bool of_stranger =
-      false;  ///< who has proven nothing yet: only such computations are ever refused for want of room
+  bool of_stranger = false;  ///< who has proven nothing yet; only such a one finds a queue full
 };
 
 /// SKEYID for pre-shared keys that this peer may hold (RFC 2409 §5). Answered by SkeyidsDone.

@@ -196,8 +196,8 @@ std::vector<Result<void>> Socket::batch(std::span<Request> requests, std::string
 }
 
 Socket::Events Socket::receive(const Handler& handle) {
-  constexpr int most_a_turn = 256;  // what is left is there at the next turn
-  auto events = Events::drained;
+  constexpr int most_a_turn = 256;
+  auto events = Events::complete;
   for (int i = 0; i < most_a_turn; ++i) {
     const auto received = receive_datagram("reading netlink events", handle);
     if (received) continue;

@@ -58,9 +58,9 @@ class Socket {
   /// as done unless the kernel says otherwise.
   std::vector<Result<void>> batch(std::span<Request> requests, std::string_view what);
 
-  enum class Events { drained, lost };
-  /// Hands over the events that are waiting. `lost`: the kernel dropped some (ENOBUFS): what they
-  /// would have said must be looked up.
+  enum class Events { complete, lost };
+  /// Hands over the events that are waiting, of very many some hundreds, and the others at the next call.
+  /// `lost`: the kernel dropped some (ENOBUFS): what they would have said must be looked up.
   Events receive(const Handler& handle);
   int fd() const { return mnl_socket_get_fd(socket_.get()); }
   /// Its address (nlmsg_pid), which events name as that of the request that they are of.

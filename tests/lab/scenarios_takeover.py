@@ -93,8 +93,8 @@ def taken_over(lab):
 @scenario("all", "control", only="sameroof", places=("none",), kernels="one")
 def l2tpd_taken_over(lab):
     """The same of l2tpd: what a stranger's datagram in clear text makes of the process reads no file, runs nothing, and sends nothing
-    with a peer's mark or from an address that is not the gateway's, while two tunnels go on. Once it asks for a session in a tunnel that nobody has opened, l2tpd ends, and ikd
-    does not. Not confined, it reads the passwords and sets marks."""
+    with a peer's mark or from an address that is not the gateway's, while two tunnels go on. Once it asks for a session in a
+    tunnel that nobody has opened, l2tpd ends, and ikd does not. Not confined, it reads the passwords and sets marks."""
     obedient, unconfined = programs(lab, "l2tpd")
     clients = [lab.client(name) for name in ("a1", "a2")]
     gw = lab.world["gw"]

@@ -207,7 +207,7 @@ TEST_F(RealKernel, AHardTimeLimitRaisesExpireAndEndsTheSa) {
     EXPECT_EQ(events->receive([&](const xfrm::Event& event) {
       if (const auto* expire = std::get_if<xfrm::Expire>(&event)) seen.push_back(*expire);
     }),
-              nl::Socket::Events::drained);
+              nl::Socket::Events::complete);
   }
   const auto expire = [&](bool hard) {
     return xfrm::Expire{.sa = id_of(sa), .reqid = sa.reqid, .hard = hard};
