@@ -88,6 +88,7 @@ void EventSentences::write(const ike::Event& event, base::Time now) {
   if (row == std::end(catalogue)) return;
   // A message 1 may be forged, and is not worth a line.
   const auto severity = event.refusal == ike::Refusal::no_third_message ? Severity::debug : row->severity;
+  if (!base::logs(severity)) return;
   // Only who asked for all of it gets what no limit holds back.
   const bool limited = severity != Severity::debug;
   if (limited && !within_limit(event, now)) return;

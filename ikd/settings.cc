@@ -67,7 +67,8 @@ ike::Numbering numbering_from(const config::Config& config) {
                             config.l2tp.external_lookup == config::ExternalLookup::alias
                         ? ike::OutboundLookup::alias
                         : ike::OutboundLookup::alias_and_mark,
-          .near_bit = config.l2tp.lns == config::Lns::external ? 0 : config.marks.near_bit()};
+          .near_bit = config.l2tp.lns == config::Lns::external ? 0 : config.marks.near_bit(),
+          .from_anywhere = config.l2tp.lns == config::Lns::external};
 }
 
 std::vector<ike::Service> services_from(const config::Config& config) {

@@ -54,7 +54,8 @@ void Workers::submit(Job job) {
       return;
     }
   }
-  finish(ike::DhDone{dh->ticket, base::fail("too many key exchanges are waiting")});
+  finish(ike::DhDone{
+      .ticket = dh->ticket, .result = base::fail("too many key exchanges are waiting"), .put_off = true});
 }
 
 void Workers::replace(std::shared_ptr<const pki::Verifier> verifier) {

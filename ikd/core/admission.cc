@@ -16,6 +16,9 @@ constexpr std::size_t least_share = 8;
 /// only burns our Diffie-Hellman has not.
 constexpr auto proven_keeps_its_place = 5s;
 constexpr double refusals_a_second = 10, refusals_at_once = 50;
+/// Of Diffie-Hellman for message 1 of Aggressive Mode; of one prefix's, for each of its peers one more at
+/// once.
+constexpr double unproven_a_second = 50, unproven_at_once = 100, unproven_of_prefix_a_second = 5;
 
 base::Prefix prefix_of(const base::Address& address) {
   const std::size_t kept = address.is_v4() ? 3 : 6;
@@ -25,15 +28,6 @@ base::Prefix prefix_of(const base::Address& address) {
 }
 
 }  // namespace
-
-bool TokenBucket::take(double a_second, double burst, base::Time now) {
-  const std::chrono::duration<double> passed = now - settled_;
-  spent_ = std::max(0.0, spent_ - passed.count() * a_second);
-  settled_ = now;
-  if (spent_ + 1 > burst) return false;
-  spent_ += 1;
-  return true;
-}
 
 bool AnswerBudget::take(std::size_t bytes) {
   if (lifted_) return true;
@@ -66,15 +60,13 @@ bool Admission::may_go(SaNumber proven, base::Time now) const {
 }
 
 std::optional<SaNumber> Admission::whoever_makes_room(base::Time now) const {
-  const auto crowd =
-      std::ranges::max_element(places_, {}, [](const auto& place) { return place.second.unproven.size(); });
-  if (crowd == places_.end()) return std::nullopt;
-  if (crowd->second.unproven.size() > share()) return *crowd->second.unproven.begin();
+  const auto oldest_of_crowd = [this] { return *places_.at(crowds_.rbegin()->second).unproven.begin(); };
+  if (!crowds_.empty() && crowds_.rbegin()->first > share()) return oldest_of_crowd();
   if (!unproven_strangers_.empty()) return *unproven_strangers_.begin();
   if (!proven_strangers_.empty() && may_go(*proven_strangers_.begin(), now))
     return *proven_strangers_.begin();
-  if (crowd->second.unproven.empty()) return std::nullopt;
-  return *crowd->second.unproven.begin();
+  if (crowds_.empty()) return std::nullopt;
+  return oldest_of_crowd();
 }
 
 Admission::Decision Admission::may_begin(const base::Address& from, base::Time now) {
@@ -90,13 +82,25 @@ void Admission::begin(SaNumber sa, const base::Address& from) {
   const auto prefix = prefix_of(from);
   entries_[sa] = {.address = from, .prefix = prefix};
   auto& place = places_[prefix];
-  place.unproven.insert(sa);
+  count_crowd(prefix, place, [&] { place.unproven.insert(sa); });
   if (place.peers == 0) unproven_strangers_.insert(sa);
+}
+
+template <class Change>
+void Admission::count_crowd(const base::Prefix& prefix, const Place& place, Change change) {
+  crowds_.erase({place.unproven.size(), prefix});
+  change();
+  if (!place.unproven.empty()) crowds_.insert({place.unproven.size(), prefix});
 }
 
 Admission::Decision Admission::may_compute(SaNumber sa, const base::Address& from, base::Time now) {
   const auto entry = entries_.find(sa);
-  if (entry == entries_.end() || entry->second.proven) return {};
+  if (entry == entries_.end()) return {};
+  if (entry->second.proven) {
+    if (!std::exchange(entry->second.put_off, false)) return {};
+    entry->second.computed.reset();
+    return {.admitted = true};
+  }
   const auto prefix = prefix_of(from);
   Decision out{.admitted = true};
   const auto full = [&](const std::set<SaNumber>& proven, std::size_t limit) {
@@ -124,9 +128,14 @@ void Admission::computed(SaNumber sa, base::Time now) {
   if (const auto entry = entries_.find(sa); entry != entries_.end()) entry->second.computed = now;
 }
 
+void Admission::put_off(SaNumber sa, base::Time now) {
+  computed(sa, now);
+  if (const auto entry = entries_.find(sa); entry != entries_.end()) entry->second.put_off = true;
+}
+
 void Admission::take_out(SaNumber sa, const Entry& entry) {
   auto& place = places_[entry.prefix];
-  place.unproven.erase(sa);
+  count_crowd(entry.prefix, place, [&] { place.unproven.erase(sa); });
   place.proven.erase(sa);
   unproven_strangers_.erase(sa);
   proven_strangers_.erase(sa);
@@ -142,6 +151,15 @@ void Admission::end(SaNumber sa) {
   if (entry == entries_.end()) return;
   take_out(sa, entry->second);
   entries_.erase(entry);
+}
+
+bool Admission::may_compute_unproven(const base::Address& from, base::Time now) {
+  const auto place = places_.find(prefix_of(from));
+  if (place == places_.end() || place->second.peers == 0)
+    return unproven_by_strangers_.take(unproven_a_second, unproven_at_once, now);
+  const auto at_once = static_cast<double>(least_share + place->second.peers);
+  return place->second.unproven_bucket.take(unproven_of_prefix_a_second, at_once, now) &&
+         unproven_by_known_.take(unproven_a_second, unproven_at_once, now);
 }
 
 bool Admission::may_refuse(base::Time now) {

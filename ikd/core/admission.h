@@ -5,22 +5,14 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "base/address.h"
 #include "base/time.h"
 #include "ike/peers.h"
+#include "ike/token_bucket.h"
 
 namespace ike {
-
-/// So many a second on average, so many at once.
-class TokenBucket {
- public:
-  bool take(double a_second, double burst, base::Time now);
-
- private:
-  double spent_ = 0;  ///< of the burst; a new bucket is full
-  base::Time settled_{};
-};
 
 /// What one exchange's stranger may be sent before it has authenticated itself: message 1 may bear a forged
 /// address, and whoever lives there must get little of what its sender started.
@@ -69,10 +61,16 @@ class Admission {
   Decision may_compute(SaNumber sa, const base::Address& from, base::Time now);
   /// Its Diffie-Hellman is done, one way or the other: the next word is the peer's.
   void computed(SaNumber sa, base::Time now);
+  /// It was not done, and may be asked for again.
+  void put_off(SaNumber sa, base::Time now);
   /// However it ended. Does nothing for one that is not half-open.
   void end(SaNumber sa);
 
-  /// Whether a message 1 that offers nothing we take is answered.
+  /// Message 1 of Aggressive Mode, which costs us Diffie-Hellman before it has proved an address. Whoever
+  /// floods us with them keeps out strangers, and of the prefixes with peers that whose addresses it forges.
+  bool may_compute_unproven(const base::Address& from, base::Time now);
+
+  /// Whether a message 1 that offers nothing we take is answered, or told of.
   bool may_refuse(base::Time now);
 
   /// This peer's IPsec SA came up at that address, or it has moved there.
@@ -87,12 +85,13 @@ class Admission {
     base::Prefix prefix;
     bool proven = false;
     std::optional<base::Time> computed = {};
+    bool put_off = false;
   };
   /// A prefix for as long as it has entries or peers.
   struct Place {
     std::set<SaNumber> unproven, proven;  ///< the oldest first
     std::size_t peers = 0;
-    TokenBucket bucket;
+    TokenBucket bucket, unproven_bucket;
     bool idle() const { return unproven.empty() && proven.empty() && peers == 0; }
   };
 
@@ -100,6 +99,8 @@ class Admission {
   bool within_rate(const base::Prefix& prefix, base::Time now);
   std::optional<SaNumber> whoever_makes_room(base::Time now) const;
   bool may_go(SaNumber proven, base::Time now) const;
+  template <class Change>
+  void count_crowd(const base::Prefix& prefix, const Place& place, Change change);
   void take_out(SaNumber sa, const Entry& entry);
   void change_peers(const base::Prefix& prefix, int by);
   void forget_if_idle(const base::Prefix& prefix);
@@ -107,11 +108,12 @@ class Admission {
   std::size_t capacity_;
   std::map<SaNumber, Entry> entries_;
   std::map<base::Prefix, Place> places_;
-  std::map<base::Address, std::set<SaNumber>> proven_;  ///< the oldest first
+  std::set<std::pair<std::size_t, base::Prefix>> crowds_;  ///< how many unproven ones, where there are any
+  std::map<base::Address, std::set<SaNumber>> proven_;     ///< the oldest first
   /// Of prefixes without peers, the oldest first.
   std::set<SaNumber> unproven_strangers_, proven_strangers_;
   std::map<PeerNumber, base::Prefix> peers_;
-  TokenBucket strangers_, refusals_;
+  TokenBucket strangers_, refusals_, unproven_by_strangers_, unproven_by_known_;
 };
 
 }  // namespace ike

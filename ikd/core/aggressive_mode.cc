@@ -16,8 +16,6 @@ using v1::Payload;
 using v1::PayloadType;
 using v1::Step;
 
-constexpr double a_second = 50, burst = 100;  // of Diffie-Hellman for whoever knows an identity
-
 /// What [[ike.psk]] calls it: the text of a name or key ID, an address in its usual form.
 std::string configured_form(const v1::Identification& id) {
   if (const auto address = id.address()) return address->to_string();
@@ -70,6 +68,8 @@ void Engine::aggressive_1(const v1::Header& header, ByteView datagram, const bas
     return drop(DropReason::malformed);
   const auto psk = settings_.aggressive.find(configured_form(*id));
   if (psk == settings_.aggressive.end()) {
+    drop(DropReason::unknown_identity);
+    if (!admission_.may_refuse(now)) return;
     effects_.emplace_back(Event{EventKind::authentication_failed,
                                 PeerNumber(0),
                                 base::Mark(0),
@@ -77,11 +77,12 @@ void Engine::aggressive_1(const v1::Header& header, ByteView datagram, const bas
                                 {},
                                 "no pre-shared key with Aggressive Mode is called " + v1::describe(*id),
                                 Refusal::unknown_identity});
-    return drop(DropReason::unknown_identity);
+    return;
   }
   const auto offer = v1::choose(*offered, transforms_for(settings_.ike_transforms, ke.size()));
   if (!offer) return refuse_offer(*offered, header, from, to, now);
-  if (!aggressive_rate_.take(a_second, burst, now) || !admit(admission_.may_begin(from.address, now), now))
+  if (!admission_.may_compute_unproven(from.address, now) ||
+      !admit(admission_.may_begin(from.address, now), now))
     return drop(DropReason::half_open_limit);
   auto& sa = begin_half_open(header, from, to, *chain, *offered, *offer, now);
   answer(sa, sa.last, datagram, {});
@@ -100,13 +101,14 @@ void Engine::aggressive_1(const v1::Header& header, ByteView datagram, const bas
                                   .of_stranger = true});
 }
 
-void Engine::aggressive_dh_done(IsakmpSa& sa, DhDone done) {
+void Engine::aggressive_dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
   auto& state = std::get<AnsweringAggressive>(sa.state);
   if (state.ticket != done.ticket) return;
   if (!done.result) {
     state.ticket = {};
-    return report(EventKind::authentication_failed, sa, done.result.error().message,
-                  Refusal::key_exchange_failed);
+    report(EventKind::authentication_failed, sa, done.result.error().message, Refusal::key_exchange_failed);
+    if (done.put_off) forget_sa(sa.number, now);
+    return;
   }
   state.g_xr = std::move(done.result->public_value);
   state.g_xy = std::move(done.result->shared);

@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 constexpr auto first_child_within = 60s;
 /// Of the time after which a peer is given up that cannot be asked.
 constexpr int looks_in_a_silence = 4;
+constexpr auto look_again = 1s;  ///< where the kernel has not told
+constexpr std::uint32_t most_of_a_leap = 1 << 20;
 
 /// Seconds for people.
 std::string words(base::Duration d) {
@@ -65,9 +67,10 @@ IsakmpSa* Engine::askable(const Peer& peer) {
 void Engine::inbound_counted(const InboundCounted& counted, base::Time now) {
   auto* peer = peers_.find(counted.peer);
   if (peer == nullptr) return;
+  if (!counted.packets) return timers_.set({TimerKind::dpd, peer->number.value}, now + look_again);
   // Fewer than before: an SA has gone with its count, and nobody has spoken.
-  if (counted.packets > peer->packets_seen) peer->last_heard = now;
-  peer->packets_seen = counted.packets;
+  if (*counted.packets > peer->packets_seen) peer->last_heard = now;
+  peer->packets_seen = *counted.packets;
   const auto silence = now - peer->last_heard;
   auto* sa = askable(*peer);
   const base::Duration limit = sa != nullptr ? settings_.dpd_timeout : settings_.silence_timeout;
@@ -89,7 +92,11 @@ void Engine::inbound_counted(const InboundCounted& counted, base::Time now) {
 void Engine::ask_whether_it_is_there(IsakmpSa& sa, Peer& peer) {
   const auto spi = sa.spi();
   wire::Writer sequence;
-  peer.dpd_asked = ++peer.dpd_sequence & 0x7fffffff;  // RFC 3706 §5.4: the high bit stays clear
+  // RFC 3706 §5.4: by one. Not where the answer is to prove that the question has arrived.
+  peer.dpd_sequence += peer.known_to_be_there() ? 1 : 1 + random_number() % most_of_a_leap;
+  peer.dpd_sequence &= 0x7fffffff;  // RFC 3706 §5.4: the high bit stays clear
+  peer.dpd_asked = peer.dpd_sequence;
+  peer.dpd_asked_at = sa.remote;
   sequence.u32(*peer.dpd_asked);
   send_informational(sa, v1::PayloadType::notification,
                      v1::encode_notification({.protocol = v1::protocol_isakmp,
@@ -107,8 +114,11 @@ bool Engine::is_there(IsakmpSa& sa, std::uint32_t sequence) {
 
 bool Engine::answers_our_question(const IsakmpSa& sa, std::uint32_t sequence) {
   auto* peer = peers_.find(std::get<Up>(sa.state).peer);
-  if (peer == nullptr || peer->dpd_asked != sequence) return false;
+  if (peer == nullptr) return false;
+  const auto asked_at = std::exchange(peer->dpd_asked_at, {});  // one guess
+  if (peer->dpd_asked != sequence) return false;
   peer->dpd_asked.reset();
+  if (asked_at == sa.remote) peer->answered_from = asked_at;
   return true;
 }
 

@@ -202,6 +202,7 @@ struct KeyPairMade {
 struct DhDone {
   Ticket ticket;
   base::Result<crypto::DhResult> result;
+  bool put_off = false;  ///< nobody had the time to compute it: the same value may come again
 };
 struct SkeyidsDone {
   Ticket ticket;
@@ -226,7 +227,7 @@ struct Installed {
 };
 struct InboundCounted {
   PeerNumber peer;
-  std::uint64_t packets = 0;
+  std::optional<std::uint64_t> packets = 0;  ///< none: the kernel did not tell
 };
 struct TrafficSeen {
   Ticket ticket;

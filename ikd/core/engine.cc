@@ -69,14 +69,17 @@ std::size_t Engine::CookieHash::operator()(const Cookie& c) const {
 Engine::Engine(Settings settings, Random random)
     : settings_(std::move(settings)),
       random_(std::move(random)),
-      peers_(settings_.numbering),
+      peers_(settings_.numbering, settings_.numbering.from_anywhere ? random_number() : 0),
       admission_(settings_.max_half_open) {}
 
 void Engine::reconfigure(Settings settings, base::Time now) {
+  const bool other_limits =
+      settings.dpd_timeout != settings_.dpd_timeout || settings.silence_timeout != settings_.silence_timeout;
   settings_ = std::move(settings);
   admission_.resize(settings_.max_half_open);
-  for (const auto& [number, peer] : peers_.all()) {  // who was not watched may be watched now
-    if (const TimerKey watch{TimerKind::dpd, number.value};
+  for (const auto& [number, peer] : peers_.all()) {
+    if (other_limits) peers_.find(number)->last_heard = now;  // the silence until now was allowed
+    if (const TimerKey watch{TimerKind::dpd, number.value};   // who was not watched may be watched now
         watch_interval().count() > 0 && !timers_.is_set(watch))
       timers_.set(watch, now + watch_interval());
   }

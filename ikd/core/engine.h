@@ -275,7 +275,7 @@ class Engine {
   // aggressive_mode.cc
   void aggressive_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                     const base::Endpoint& to, base::Time now);
-  void aggressive_dh_done(IsakmpSa& sa, DhDone done);
+  void aggressive_dh_done(IsakmpSa& sa, DhDone done, base::Time now);
   void aggressive_2(IsakmpSa& sa, SkeyidsDone done, base::Time now);
   void aggressive(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                   const base::Endpoint& to, base::Time now);
@@ -400,7 +400,6 @@ class Engine {
   TrialBudget trial_budget_;
   LastHits last_hits_;
   Fragments fragments_;
-  TokenBucket aggressive_rate_;
   std::map<Ticket, Waiting> waiting_;
   base::TimerQueue<TimerKey> timers_;
   std::deque<Effect> effects_;

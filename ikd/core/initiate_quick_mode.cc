@@ -96,6 +96,7 @@ void Engine::resend_quick_mode_1(IsakmpSa& sa, MessageId id, QuickMode& quick, b
     report(EventKind::rekey_failed, sa, "it does not answer our Quick Mode");
     return abandon_quick_mode(sa, id, now);
   }
+  if (quick.sent == 0) quick.asked_at = sa.remote;
   send(sa, quick.last.response);
   timers_.set({TimerKind::quick_resend, sa.number.value, id.value}, now + first_resend * (1 << quick.sent));
   ++quick.sent;
@@ -105,7 +106,7 @@ bool Engine::take_quick_mode_2(IsakmpSa& sa, QuickMode& quick, const v1::Header&
                                base::Time now) {
   if (quick.stage != Stage::await_message2) return not_taken(DropReason::wrong_state);
   const auto& up = std::get<Up>(sa.state);
-  const auto* peer = peers_.find(up.peer);
+  auto* peer = peers_.find(up.peer);
   const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key, quick.iv);
   if (!clear) return not_taken(DropReason::undecryptable);
   const auto chain = v1::authenticated_chain(header, clear->body, sa.transform.hash, up.keys, quick.ni);
@@ -126,6 +127,7 @@ bool Engine::take_quick_mode_2(IsakmpSa& sa, QuickMode& quick, const v1::Header&
   if (peer == nullptr || peer->entry_presence == Presence::installing)
     return not_taken(DropReason::quick_mode_limit);
   heard(sa, now);
+  if (quick.asked_at == sa.remote) peer->answered_from = sa.remote;
   answer(sa, quick.last, datagram, {});
   timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
   quick.iv = clear->next_iv;

@@ -173,7 +173,8 @@ struct QuickMode {
   Bytes g_xr;
   base::Secret g_xy;
   xfrm::EspTransform outbound_keys;
-  std::uint8_t sent = 0;  ///< how often our last message went out
+  std::uint8_t sent = 0;         ///< how often our last message went out
+  base::Endpoint asked_at = {};  ///< where it went the first time
   LastExchange last;
   // As initiator.
   std::optional<crypto::KeyPair> own;

@@ -182,9 +182,17 @@ void Engine::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagr
 }
 
 void Engine::dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
-  if (std::holds_alternative<AnsweringAggressive>(sa.state)) return aggressive_dh_done(sa, std::move(done));
+  if (std::holds_alternative<AnsweringAggressive>(sa.state))
+    return aggressive_dh_done(sa, std::move(done), now);
   auto* state = std::get_if<AwaitDh>(&sa.state);
   if (state == nullptr || state->ticket != done.ticket) return;
+  if (!done.result && done.put_off) {
+    report(EventKind::authentication_failed, sa, done.result.error().message, Refusal::key_exchange_failed);
+    admission_.put_off(sa.number, now);
+    sa.last.request_digest = {};
+    sa.state = AwaitKe{};
+    return;
+  }
   admission_.computed(sa.number, now);
   if (!done.result) {
     // It stays until its time is over, and keeps its place in its address's share: else a bad value would
@@ -273,6 +281,7 @@ void Engine::main_mode_6(IsakmpSa& sa, std::vector<Payload> payloads, const v1::
 
 void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, Peer& peer, base::Time now) {
   ++counters_.main_modes;
+  peer.answered_from = sa.remote;
   if (sa.role == Role::responder) no_longer_half_open(sa);
   if (sa.role == Role::responder || sa.rekeys.value == 0) {
     peer.local = sa.local;

@@ -67,6 +67,8 @@ void Engine::move_due(Peer& peer, base::Time now) {
     auto* sa = find_sa(number);
     if (sa != nullptr && sa->local == base::Endpoint{peer.local.address, natt_port}) sa->remote = to;
   }
+  if (auto* sa = askable(peer); sa != nullptr && !peer.known_to_be_there())
+    ask_whether_it_is_there(*sa, peer);
   if (peer.entry_presence != Presence::absent) {
     MovePeer effect{.mark = peer.mark,
                     .alias = peer.alias,

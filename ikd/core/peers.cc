@@ -94,7 +94,7 @@ std::optional<PeerNumber> Peers::take_number(base::Time now) {
     unused_.pop_front();
     return number;
   }
-  if (never_used_ <= numbering_.capacity) return PeerNumber(never_used_++);
+  if (given_out_ < numbering_.capacity) return PeerNumber((offset_ + given_out_++) % numbering_.capacity + 1);
   if (quarantine_.empty() || quarantine_.front().until > now) return std::nullopt;
   const auto number = quarantine_.front().number;
   quarantine_.pop_front();
@@ -105,13 +105,17 @@ bool Peers::crowded_endpoint(const PeerKey& key) const {
   std::size_t there = 0;
   for (auto it = by_key_.lower_bound({.local = key.local, .remote = key.remote, .identity = {}, .psk = {}});
        it != by_key_.end() && it->first.local == key.local && it->first.remote == key.remote; ++it)
-    there += it->second.size();
+    there += static_cast<std::size_t>(std::ranges::count_if(
+        it->second, [this](PeerNumber number) { return peers_.at(number).known_to_be_there(); }));
   return there >= most_at_endpoint;
 }
 
 base::Result<Peer*> Peers::adopt_or_add(const PeerKey& key, base::Time now) {
-  const auto known = by_key_.find(key);
-  if (known != by_key_.end()) return &peers_.at(known->second.front());
+  if (const auto known = by_key_.find(key); known != by_key_.end()) {
+    for (const auto number : known->second) {
+      if (auto& peer = peers_.at(number); peer.known_to_be_there()) return &peer;
+    }
+  }
   if (crowded_endpoint(key)) return base::fail("too many identities at this address and port");
   const auto there = at_address_.find(key.remote.address);
   if (there != at_address_.end() &&

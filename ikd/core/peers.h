@@ -17,6 +17,7 @@
 #include "ike/proposal.h"
 #include "ike/service.h"
 #include "ike/terms.h"
+#include "ike/token_bucket.h"
 
 namespace ike {
 
@@ -33,6 +34,9 @@ struct Numbering {
   /// What makes of an alias the address that our L2TP has towards that peer, its near end (nft/sameroof.nft);
   /// zero for a daemon that has the address dialled.
   std::uint32_t near_bit = 0;
+  /// The first number is any. Beside an L2TP daemon that outlives us the smallest ones may still have
+  /// tunnels, and would give them to others' clients.
+  bool from_anywhere = false;
 
   base::Mark mark_of(PeerNumber number) const;
   /// Of an IPv6 peer its own address: many peers behind one address is IPv4's affair.
@@ -111,6 +115,8 @@ struct Peer {
   // Its NAT gave it another place (RFC 3947 §7).
   std::optional<base::Endpoint> next_remote;  ///< where it will be believed to be next; see nat_life.cc
   base::Time moved;                           ///< the last time
+  /// Where something of ours had gone that it answered, and did not only seem to send from.
+  base::Endpoint answered_from = {};
   /// What our own rekeys offer: of its first ISAKMP SA and its first pair of each service.
   std::optional<IkeTerms> ike_terms;
   std::map<Service, EspTerms> esp_terms;
@@ -120,15 +126,18 @@ struct Peer {
   std::uint64_t packets_seen = 0;  ///< of the inbound SAs, at the last count
   std::uint32_t dpd_sequence = 0;
   std::optional<std::uint32_t> dpd_asked;  ///< the sequence number that it has not answered yet
+  base::Endpoint dpd_asked_at = {};        ///< and what it proves to answer it, once
   // As Peers keeps it.
   base::Address admitted_at;
   bool number_used = false;  ///< the kernel has heard of it
+  TokenBucket quick_modes;   ///< those that it begins
 
   ChildSa* child_by_in(xfrm::Spi spi);
   ChildSa* child_by_out(xfrm::Spi spi);
   /// The pair that carries what we send of a service.
   const ChildSa* active(const Service& service = l2tp_service) const;
   bool has_policy() const;
+  bool known_to_be_there() const { return answered_from == remote; }
   xfrm::Reqid reqid() const { return xfrm::Reqid(mark.value); }
   PeerEntry entry() const {
     return {.mark = mark, .alias = alias, .home = remote.address, .dialled = local.address};
@@ -140,10 +149,14 @@ struct Peer {
 /// The owner of all peers.
 class Peers {
  public:
-  explicit Peers(const Numbering& numbering) : numbering_(numbering) {}
+  /// The first number is one more than what is left of `offset` by the range.
+  explicit Peers(const Numbering& numbering, std::uint32_t offset = 0)
+      : numbering_(numbering), offset_(offset % numbering.capacity) {}
 
   /// The living peer of this key, or a new one, unless no number is free or its place has too many: whoever
-  /// holds a pre-shared key can invent identities.
+  /// holds a pre-shared key can invent identities. With one that many hold he could also forge addresses
+  /// until his peer seems to have moved to another's place: whoever has not answered from there is not who
+  /// comes.
   base::Result<Peer*> adopt_or_add(const PeerKey& key, base::Time now);
   Peer* find(PeerNumber number);
   /// It is found there from now on, and no longer at its old place, which may be another's soon. Somebody
@@ -174,7 +187,7 @@ class Peers {
   std::map<std::pair<base::Address, xfrm::Spi>, PeerNumber> by_inbound_;
   std::map<std::string, std::set<PeerNumber>> by_device_;
   std::map<base::Address, std::size_t> at_address_;
-  std::uint32_t never_used_ = 1;
+  std::uint32_t offset_, given_out_ = 0;
   struct Resting {
     PeerNumber number;
     base::Time until;

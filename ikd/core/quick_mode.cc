@@ -17,6 +17,8 @@ using v1::PayloadType;
 using v1::Step;
 
 constexpr std::size_t most_quick_modes = 4;
+/// Of one peer's: each costs the kernel two SAs, with PFS also Diffie-Hellman.
+constexpr double quick_modes_a_second = 10, quick_modes_at_once = 50;
 
 std::optional<xfrm::Spi> active_pair(const Peer* peer, const Service& service) {
   const auto* child = peer == nullptr ? nullptr : peer->active(service);
@@ -52,6 +54,9 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   const auto unfinished = std::ranges::count_if(
       sa.quick_modes, [](const auto& entry) { return entry.second.stage != QuickMode::Stage::done; });
   if (static_cast<std::size_t>(unfinished) >= most_quick_modes)
+    return not_taken(DropReason::quick_mode_limit);
+  auto* peer = peers_.find(up.peer);
+  if (peer == nullptr || !peer->quick_modes.take(quick_modes_a_second, quick_modes_at_once, now))
     return not_taken(DropReason::quick_mode_limit);
   sa.used_ids.insert(id);
   heard(sa, now);  // and not before: what is dropped above can be played back for ever
@@ -97,7 +102,7 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   quick.lifetime = std::min(offer->lifetime.value_or(settings_.esp_lifetime), settings_.esp_lifetime);
   quick.kilobytes = offer->kilobytes;
   quick.pfs = offer->group;
-  quick.replaces = active_pair(peers_.find(std::get<Up>(sa.state).peer), quick.service);
+  quick.replaces = active_pair(peer, quick.service);
   quick.shorter_lifetime = offer->lifetime.value_or(0s) > quick.lifetime;
   if (mode != v1::EncapsulationMode::transport) quick.nat_oas = chain->count(v1::nat_oa_of(sa.nat_flavour));
   auto proposal = offer->proposal;
@@ -236,6 +241,7 @@ void Engine::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
     return abandon_quick_mode(sa, id, now);
   }
   if (quick.sent == 0) {
+    quick.asked_at = sa.remote;
     const auto& up = std::get<Up>(sa.state);
     // Whoever shall see no NAT before us shall not read of another address either.
     const auto named = v1::decode_identification(quick.idcr)->address();
@@ -283,6 +289,7 @@ bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& head
   // Another Quick Mode is bringing the policy, and may fail: message 2 and 3 will be repeated.
   if (peer->policies[quick.service] == Presence::installing) return not_taken(DropReason::quick_mode_limit);
   timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
+  if (quick.asked_at == sa.remote) peer->answered_from = sa.remote;
   peer->esp_terms.try_emplace(quick.service, quick.terms());
   install_outbound(sa, header.message_id, quick, *peer);
   sa.quick_modes.erase(header.message_id);  // a duplicate has a message ID that was used

@@ -29,8 +29,10 @@ bool stderr_is_journal() {
 
 void set_log_level(Severity most_verbose) { most_verbose_wanted = most_verbose; }
 
+bool logs(Severity severity) { return severity <= most_verbose_wanted; }
+
 void log(Severity severity, std::string_view sentence, std::initializer_list<LogField> fields) {
-  if (severity > most_verbose_wanted) return;
+  if (!logs(severity)) return;
   static const bool journal = stderr_is_journal();
   if (!journal) {
     std::string line = one_line(sentence) + '\n';

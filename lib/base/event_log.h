@@ -21,6 +21,9 @@ struct LogField {
 /// Debug sentences are dropped unless asked for. Call once, at start-up.
 void set_log_level(Severity most_verbose);
 
+/// Whether sentences of this severity are printed.
+bool logs(Severity severity);
+
 /// `sentence` is printed as one line: control characters in it are shown as '?'.
 void log(Severity severity, std::string_view sentence, std::initializer_list<LogField> fields = {});
 

@@ -72,6 +72,11 @@ base::Result<crypto::DhResult> FakeKernel::shared_secret(ike::ComputeDh& e) {
 }
 
 void FakeKernel::run(ike::ComputeDh e, base::Time now) {
+  if (put_off_dh_ > 0) {
+    --put_off_dh_;
+    return complete(ike::DhDone{.ticket = e.ticket, .result = base::fail("no room"), .put_off = true},
+                    base::Duration(0), now);
+  }
   ++computed_dh_;
   auto result = shared_secret(e);
   complete(ike::DhDone{e.ticket, std::move(result)}, settings_.dh_delay, now);
@@ -263,7 +268,11 @@ void FakeKernel::run(const ike::RemovePeer& e, base::Time) {
 void FakeKernel::run(const ike::CountInbound& e, base::Time now) {
   ike::InboundCounted counted{.peer = e.peer, .packets = 0};
   for (const auto& id : e.sas) {
-    if (const auto count = packets_.find(id.spi); count != packets_.end()) counted.packets += count->second;
+    if (const auto count = packets_.find(id.spi); count != packets_.end()) *counted.packets += count->second;
+  }
+  if (do_not_count_ > 0) {
+    --do_not_count_;
+    counted.packets.reset();
   }
   complete(counted, base::Duration(0), now);
 }

@@ -65,6 +65,10 @@ class FakeKernel {
     refuse_with_ = with;
   }
   void refuse_outbound(int times) { refuse_outbound_ = times; }
+  /// There is no room for the next so many key exchanges.
+  void put_off_dh(int times) { put_off_dh_ = times; }
+  /// The next so many questions for a peer's inbound packets get no answer.
+  void do_not_count(int times) { do_not_count_ = times; }
   /// A hard limit is reached: the SA vanishes by itself.
   void expire(const xfrm::SaId& id);
 
@@ -127,7 +131,7 @@ class FakeKernel {
   std::mt19937_64 engine_;
   std::function<void(std::span<std::uint8_t>)> random_;
   std::multimap<base::Time, ike::Completion> completions_;
-  int refuse_inbound_ = 0, refuse_outbound_ = 0;
+  int refuse_inbound_ = 0, refuse_outbound_ = 0, put_off_dh_ = 0, do_not_count_ = 0;
   ike::Refusal refuse_with_ = ike::Refusal::kernel_refused;
   std::map<xfrm::SaId, xfrm::Sa> sas_;
   std::vector<xfrm::SaId> outbound_order_;  ///< as they were installed; some may have gone

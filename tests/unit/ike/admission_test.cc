@@ -249,6 +249,37 @@ TEST(Admission, WhoWaitsForOurDiffieHellmanIsNotMadeToLeave) {
   EXPECT_TRUE(door.inside.contains(waiting[1]));
 }
 
+TEST(Admission, WhoWasPutOffMayAskAgainAndOnce) {
+  Door door(40);
+  const auto sa = *door.knock(cgnat, start);
+  EXPECT_TRUE(door.begin_to_compute(sa, cgnat, start));
+  EXPECT_FALSE(door.begin_to_compute(sa, cgnat, start)) << "it is being computed";
+  door.admission.put_off(sa, start);
+  EXPECT_TRUE(door.begin_to_compute(sa, cgnat, start + 3s));
+  EXPECT_FALSE(door.begin_to_compute(sa, cgnat, start + 3s));
+  // And keeps its place while it waits for us.
+  for (int i = 0; i < 9; ++i) {
+    const auto neighbour = *door.knock(cgnat, start + 3s);
+    EXPECT_TRUE(door.begin_to_compute(neighbour, cgnat, start + 3s));
+  }
+  const auto late = *door.knock(cgnat, start + 10s);
+  EXPECT_FALSE(door.begin_to_compute(late, cgnat, start + 10s));
+}
+
+TEST(Admission, UnprovenDiffieHellmanOfStrangersTakesNothingFromThoseWithPeers) {
+  Admission admission(1000);
+  for (std::uint32_t i = 0; i < 20; ++i) admission.established(PeerNumber(1 + i), cgnat);
+  for (std::uint32_t i = 0; i < 10; ++i) admission.established(PeerNumber(101 + i), other);
+  const auto computed = [&](std::uint32_t times, const auto& from) {
+    std::size_t out = 0;
+    for (std::uint32_t i = 0; i < times; ++i) out += admission.may_compute_unproven(from(i), start);
+    return out;
+  };
+  EXPECT_EQ(computed(500, anywhere), 100u);
+  EXPECT_EQ(computed(500, [](std::uint32_t) { return cgnat; }), 28u) << "it grows with its peers";
+  EXPECT_EQ(computed(1, [](std::uint32_t) { return other; }), 1u);
+}
+
 TEST(Admission, TableOfThoseWhoWaitForUsAdmitsNobody) {
   Door door(40);
   for (std::uint32_t i = 0; i < 40; ++i) {

@@ -275,6 +275,52 @@ TEST(Aggressive, FloodForAKnownIdentityIsLimited) {
   EXPECT_TRUE(w.nothing_left());
 }
 
+TEST(Aggressive, FloodLeavesThoseWhoseNeighboursAreConnectedTheirRoom) {
+  World w(branches());
+  NatBox nat(nat_a);
+  auto& first = w.add(branch(2), &nat);
+  first.connect(w.now());
+  w.run(2s);
+  Initiator sample(branch());
+  sample.main_mode(w.now());
+  auto message = sample.next_send()->bytes;
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    message[0] = static_cast<std::uint8_t>(i >> 8 | 0x80);
+    message[1] = static_cast<std::uint8_t>(i);
+    w.inject({Address::v4(0x0a000000 + i * 256), 500}, {gateway, 500}, message);
+  }
+  auto& second = w.add(branch(3), &nat);
+  second.connect(w.now());
+  w.run(1s);
+  EXPECT_EQ(w.disagreement(second), "");
+}
+
+TEST(Aggressive, FloodOfUnknownIdentitiesIsToldOfATimeOrTwo) {
+  World w(branches());
+  auto unknown = branch();
+  unknown.identity = udp_id(Address::v4(0x0a0a0a0a), 0, 0);
+  Initiator sample(unknown);
+  sample.main_mode(w.now());
+  auto message = sample.next_send()->bytes;
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    message[0] = static_cast<std::uint8_t>(i >> 8 | 0x80);
+    message[1] = static_cast<std::uint8_t>(i);
+    w.inject({Address::v4(0x0a000000 + i * 256), 500}, {gateway, 500}, message);
+  }
+  EXPECT_EQ(w.dropped(DropReason::unknown_identity), 1000u);
+  EXPECT_EQ(w.kernel().events_of(EventKind::authentication_failed), 50u);
+}
+
+TEST(Aggressive, WhoWasPutOffIsServedWhenItRepeatsMessage1) {
+  World w(branches());
+  NatBox nat(nat_a);
+  w.kernel().put_off_dh(1);
+  auto& client = w.add(branch(2), &nat);
+  client.connect(w.now());
+  w.run(20s);
+  EXPECT_EQ(w.disagreement(client), "");
+}
+
 TEST(Aggressive, InitialContactEndsTheDevicesOldSelfAtOnce) {
   auto ws = branches();
   ws.engine.psks["seven"] = {.device = true};

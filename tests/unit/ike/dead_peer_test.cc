@@ -46,6 +46,22 @@ TEST(DeadPeer, OneWhosePacketsArriveIsNotAsked) {
   EXPECT_EQ(c.world.disagreement(c.client, 0), "");
 }
 
+TEST(DeadPeer, KernelThatDoesNotTellCondemnsNobody) {
+  Connected c(cheap(), [] {
+    auto settings = host();
+    settings.dpd = false;
+    settings.answers_dpd = false;
+    return settings;
+  }());
+  const auto spi = spis_of(c.client).out;
+  for (int i = 0; i < 20; ++i) {
+    c.world.kernel().traffic(spi, 1);
+    c.world.kernel().do_not_count(100);
+    c.world.run(60s);
+  }
+  EXPECT_EQ(c.world.disagreement(c.client, 0), "");
+}
+
 /// As Windows is.
 InitiatorSettings without_dpd() {
   auto settings = host();

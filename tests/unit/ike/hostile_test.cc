@@ -85,6 +85,31 @@ TEST(Hostile, ReplayedQuickModeIsNotAnsweredAfterItIsForgotten) {
   EXPECT_EQ(c.world.disagreement(c.client), "");
 }
 
+TEST(Hostile, WhoWasPutOffInAFloodIsServedWhenItRepeatsMessage3) {
+  World w(cheap());
+  NatBox nat(nat_a);
+  w.kernel().put_off_dh(1);
+  auto& client = w.add(host(), &nat);
+  client.connect(w.now());
+  w.run(10s);
+  EXPECT_EQ(w.disagreement(client), "");
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+TEST(Hostile, OnePeerMayNotRenewItsKeysAllTheTime) {
+  Connected c;
+  for (int i = 0; i < 500; ++i) {
+    c.client.quick_mode(c.world.now());
+    c.world.run(20ms);
+  }
+  EXPECT_GT(c.world.dropped(DropReason::quick_mode_limit), 300u);
+  EXPECT_LE(c.client.children().size(), 200u);
+  c.world.run(60s);
+  c.client.quick_mode(c.world.now());
+  c.world.run(10s);
+  EXPECT_EQ(c.world.disagreement(c.client, c.client.children().size() - 1), "");
+}
+
 TEST(Hostile, QuickModeWithAMessageIdThatWasUsedIsDropped) {
   Connected c;
   c.client.quick_mode_with(harness::MessageId(0x1234567), c.world.now());

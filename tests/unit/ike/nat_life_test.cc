@@ -260,6 +260,104 @@ TEST(NatLife, PeerThatTakesAnothersPlaceTakesNothingElse) {
   EXPECT_THAT(w.complaints(), IsEmpty());
 }
 
+/// A peer seems to have moved to where somebody else of its identity comes from later.
+struct PlaceTakenBefore {
+  World world{cheap()};
+  NatBox nat{nat_a}, other{nat_b, 2000};
+  const Endpoint place{nat_b, 2001};  // 500 comes first, then 4500
+  Initiator& bad;
+  Initiator& victim;
+  explicit PlaceTakenBefore(InitiatorSettings bad_settings = host(2, 1))
+      : bad(world.add(std::move(bad_settings), &nat)), victim(world.add(host(2, 2), &other)) {
+    bad.connect(world.now());
+    world.run(2s);
+    tell(world, mapping(world, bad, place));
+  }
+  /// R-U-THERE-ACK from there.
+  void guess(std::uint32_t sequence) {
+    wire::Writer data;
+    data.u32(sequence);
+    const auto cookies = bad.cookies();
+    Bytes spi(cookies.first.begin(), cookies.first.end());
+    base::append(spi, cookies.second);
+    bad.informational(ike::v1::PayloadType::notification,
+                      ike::v1::encode_notification({.protocol = ike::v1::protocol_isakmp,
+                                                    .spi = spi,
+                                                    .type = ike::v1::notify::r_u_there_ack,
+                                                    .data = data.view()}));
+    while (auto send = bad.next_send()) world.inject(place, send->to, send->bytes);
+  }
+  std::uint32_t asked() { return *world.peer_of(bad)->dpd_asked; }
+  void expect_victim_to_be_somebody_else() {
+    victim.connect(world.now());
+    world.run(2s);
+    ASSERT_NE(world.peer_of(victim), nullptr);
+    EXPECT_EQ(world.peer_of(victim)->remote, place);
+    EXPECT_NE(world.peer_of(victim), world.peer_of(bad));
+    EXPECT_THAT(world.engine().peers(), SizeIs(2));
+    EXPECT_EQ(world.disagreement(victim), "");
+    EXPECT_THAT(world.complaints(), IsEmpty());
+  }
+};
+
+TEST(NatLife, PeerThatOnlySeemsToHaveMovedIsNotWhoComesFromThere) {
+  PlaceTakenBefore p;
+  EXPECT_EQ(p.world.left().back().to, p.place) << "it is asked whether it is there";
+  p.expect_victim_to_be_somebody_else();
+  p.victim.rekey_ike(p.world.now());
+  p.world.run(2s);
+  EXPECT_THAT(p.world.engine().peers(), SizeIs(2)) << "and stays who it is";
+}
+
+TEST(NatLife, WhetherItIsThereCannotBeGuessedByCounting) {
+  PlaceTakenBefore p;
+  ASSERT_GT(p.asked(), 200u);
+  for (std::uint32_t n = 1; n < 200; ++n) p.guess(n);
+  p.expect_victim_to_be_somebody_else();
+}
+
+TEST(NatLife, OneGuessSpendsTheQuestion) {
+  PlaceTakenBefore p;
+  const auto asked = p.asked();
+  p.guess(asked + 1);
+  p.guess(asked);
+  p.expect_victim_to_be_somebody_else();
+}
+
+TEST(NatLife, PeersThatOnlySeemToBeThereTakeNobodysRoom) {
+  World w(cheap());
+  NatBox nat(nat_a), other(nat_b, 2000);
+  for (std::uint8_t i = 10; i < 30; ++i) {
+    auto& bad = w.add(host(i), &nat);
+    bad.connect(w.now());
+    w.run(1s);
+    tell(w, mapping(w, bad, {nat_b, 2001}));
+  }
+  auto& victim = w.add(host(2), &other);
+  victim.connect(w.now());
+  w.run(2s);
+  EXPECT_EQ(w.disagreement(victim), "");
+}
+
+TEST(NatLife, QuickModeFromTheNewPlaceProvesItWhereNobodyCanBeAsked) {
+  auto s = host();  // as Windows is
+  s.dpd = false;
+  s.answers_dpd = false;
+  for (const bool quick_mode : {true, false}) {
+    Connected c(cheap(), s);
+    const auto mark = c.world.peer_of(c.client)->mark;
+    c.nat.rebind();
+    tell(c.world, mapping(c.world, c.client, c.nat.outward({s.local.address, 4500})));
+    if (quick_mode) c.client.quick_mode(c.world.now());
+    c.world.run(2s);
+    c.client.rekey_ike(c.world.now());
+    c.world.run(2s);
+    ASSERT_EQ(c.client.isakmp_sas(), 2u);
+    EXPECT_THAT(c.world.engine().peers(), SizeIs(quick_mode ? 1 : 2));
+    EXPECT_EQ(c.world.peer_of(c.client)->mark, mark);
+  }
+}
+
 TEST(NatLife, MoveWhileAPairIsInstalledReachesThatPairToo) {
   auto ws = cheap();
   ws.kernel.install_delay = 200ms;

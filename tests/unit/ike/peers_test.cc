@@ -154,6 +154,26 @@ TEST(Peers, NumberRestsInQuarantineBeforeItIsGivenOutAgain) {
   EXPECT_THAT(w.kernel().complaints(), IsEmpty());
 }
 
+TEST(Peers, NumbersBeginAnywhereBesideADaemonThatOutlivesUsAndAllAreGivenOut) {
+  std::set<std::uint32_t> firsts;
+  for (std::uint64_t seed = 1; seed < 9; ++seed) {
+    auto ws = cheap();
+    ws.seed = seed;
+    ws.engine.numbering.from_anywhere = true;
+    ws.engine.numbering.capacity = 5;
+    World w(ws);
+    NatBox nat(nat_a);
+    for (std::uint8_t i = 2; i < 9; ++i) w.add(host(i), &nat).connect(w.now());
+    w.run(2s);
+    std::set<std::uint32_t> given;
+    for (const auto& [number, peer] : w.engine().peers()) given.insert(number.value);
+    EXPECT_EQ(given, (std::set<std::uint32_t>{1, 2, 3, 4, 5}));
+    firsts.insert(
+        std::ranges::find(w.kernel().events(), EventKind::peer_authenticated, &ike::Event::kind)->peer.value);
+  }
+  EXPECT_GT(firsts.size(), 1u);
+}
+
 TEST(Peers, OneThatAsksForNoIpsecSaIsGoneAfterAMinute) {
   World w(cheap());
   NatBox nat(nat_a);

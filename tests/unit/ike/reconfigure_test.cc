@@ -163,6 +163,22 @@ TEST(Reconfigure, WatchForSilencePausesAndGoesOn) {
   EXPECT_EQ(c.world.peer_of(client), nullptr) << "it does not answer";
 }
 
+TEST(Reconfigure, SilenceThatWasAllowedIsNotHeldAgainstAnybody) {
+  auto ws = cheap();
+  ws.engine.dpd = 600s;
+  ws.engine.dpd_timeout = 3600s;
+  Changing c(ws);
+  auto& client = c.world.add(host(), &c.nat);
+  client.connect(c.world.now());
+  c.world.run(500s);
+  c.told.engine.dpd = 30s;
+  c.told.engine.dpd_timeout = 120s;
+  c.reconfigure();
+  c.world.run(20min);
+  EXPECT_EQ(c.world.kernel().events_of(EventKind::peer_silent), 0u);
+  EXPECT_EQ(c.world.disagreement(client), "") << "it answers when it is asked";
+}
+
 TEST(Reconfigure, AggressiveModeEndsByNoKeyThatHasGone) {
   auto ws = cheap();
   ws.engine.aggressive = {{"branch", "family"}, {"other", "family"}};
