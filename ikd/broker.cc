@@ -19,6 +19,11 @@ Traffic carried_by(const xfrm::InstalledSa& installed) {
   return installed.sa.set_mark ? Traffic{.in = bytes, .out = 0} : Traffic{.in = 0, .out = bytes};
 }
 
+/// Time is no matter of the kernel's (ike/lifetimes.h).
+bool past(const xfrm::Limits& soft, const xfrm::SaStatistics& carried) {
+  return (soft.bytes && carried.bytes >= *soft.bytes) || (soft.packets && carried.packets >= *soft.packets);
+}
+
 using ike::DoneOrRefused;
 
 DoneOrRefused by_xfrm(base::Result<void> done) {
@@ -181,6 +186,9 @@ base::Result<void> Broker::move_encap(const xfrm::SaId& id, const xfrm::Encap& e
   // The kernel may have refused this name to the peer because it is another's.
   if (!range_.holds(sa) || sa.reqid.value != owner.value || !sa.encap || sa.encap == encap) return {};
   sa.encap = encap;
+  // The kernel counts it by the wall clock, and an update has it look at once: had that been set meanwhile,
+  // the SA could be gone. The core ends it in time by a clock that nobody sets.
+  sa.lifetimes.hard.time.reset();
   return absent_is_fine(kernel_.update(sa));
 }
 
@@ -205,10 +213,11 @@ DoneOrRefused Broker::move(const ike::MovePeer& request) {
   return out;
 }
 
-std::vector<xfrm::SaStatistics> Broker::count(const std::vector<xfrm::SaId>& sas) {
+base::Result<std::vector<xfrm::SaStatistics>> Broker::count(const std::vector<xfrm::SaId>& sas) {
   std::vector<xfrm::SaStatistics> out;
   for (const auto& id : sas) {
     const auto there = kernel_.get(id);
+    if (!there && !is_absent(there.error())) return nl::as_base(there.error());
     out.push_back(there && range_.holds(there->sa) ? there->statistics : xfrm::SaStatistics{});
   }
   return out;
@@ -222,12 +231,16 @@ base::Result<std::vector<RuleCount>> Broker::rule_counts() {
   return out;
 }
 
-base::Result<std::vector<xfrm::SaId>> Broker::absent(const std::vector<xfrm::SaId>& sas) {
-  std::vector<xfrm::SaId> out;
+base::Result<Comparison> Broker::compare(const std::vector<xfrm::SaId>& sas) {
+  Comparison out;
   for (const auto& id : sas) {
     const auto there = kernel_.get(id);
     if (!there && !is_absent(there.error())) return nl::as_base(there.error());
-    if (!there || !range_.holds(there->sa)) out.push_back(id);
+    if (!there || !range_.holds(there->sa)) {
+      out.absent.push_back(id);
+    } else if (past(there->sa.lifetimes.soft, there->statistics)) {
+      out.worn.push_back(id);
+    }
   }
   return out;
 }

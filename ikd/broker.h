@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "ikd/metrics.h"
+#include "ikd/protocol.h"
 #include "ikd/range.h"
 #include "ike/effect.h"
 #include "nft/peer_map.h"
@@ -39,9 +40,8 @@ class Broker {
   ike::DoneOrRefused move(const ike::MovePeer& request);
 
   /// In this order; zero for one that is not there, or not ours.
-  std::vector<xfrm::SaStatistics> count(const std::vector<xfrm::SaId>& sas);
-  /// Which of these the kernel does not have, or has for somebody else.
-  base::Result<std::vector<xfrm::SaId>> absent(const std::vector<xfrm::SaId>& sas);
+  base::Result<std::vector<xfrm::SaStatistics>> count(const std::vector<xfrm::SaId>& sas);
+  base::Result<Comparison> compare(const std::vector<xfrm::SaId>& sas);
   /// What l2tpd does for itself where it serves port 1701: whether clear text may come, and, for a daemon
   /// that names no tunnels to nft, no latch.
   base::Result<void> open_l2tp_port(config::Cleartext cleartext);

@@ -64,22 +64,23 @@ base::Result<void> BrokerClient::fill_maps(const std::vector<ike::PeerEntry>& pe
   return out;
 }
 
-std::vector<xfrm::SaStatistics> BrokerClient::count(std::vector<xfrm::SaId> sas) {
+base::Result<std::vector<xfrm::SaStatistics>> BrokerClient::count(std::vector<xfrm::SaId> sas) {
   const auto wanted = sas.size();
   auto out = ask<Counted>(channel_, Count{std::move(sas)}).statistics;
-  out.resize(wanted);
+  if (out) out->resize(wanted);
   return out;
 }
 
-base::Result<std::vector<xfrm::SaId>> BrokerClient::absent(const std::vector<xfrm::SaId>& sas) {
-  base::Result<std::vector<xfrm::SaId>> out;
+base::Result<Comparison> BrokerClient::compare(const std::vector<xfrm::SaId>& sas) {
+  base::Result<Comparison> out;
   in_pieces(sas, [&](std::vector<xfrm::SaId> piece) {
-    auto found = ask<Absent>(channel_, FindAbsent{std::move(piece)}).sas;
+    auto found = ask<Compared>(channel_, Compare{std::move(piece)}).found;
     if (!out) return;
     if (!found) {
       out = std::move(found);
     } else {
-      out->insert(out->end(), found->begin(), found->end());
+      out->absent.insert(out->absent.end(), found->absent.begin(), found->absent.end());
+      out->worn.insert(out->worn.end(), found->worn.begin(), found->worn.end());
     }
   });
   return out;

@@ -27,8 +27,8 @@ class BrokerClient {
   base::Result<std::vector<RuleCount>> rule_counts();
   base::Result<void> fill_maps(const std::vector<ike::PeerEntry>& peers);
   /// In this order; zero for one that is not there.
-  std::vector<xfrm::SaStatistics> count(std::vector<xfrm::SaId> sas);
-  base::Result<std::vector<xfrm::SaId>> absent(const std::vector<xfrm::SaId>& sas);
+  base::Result<std::vector<xfrm::SaStatistics>> count(std::vector<xfrm::SaId> sas);
+  base::Result<Comparison> compare(const std::vector<xfrm::SaId>& sas);
   base::Result<std::vector<std::string>> check_reload();
   /// After which there is another provision.
   base::Result<std::vector<std::string>> reload();

@@ -271,7 +271,7 @@ Answer perform(Broker& broker, const ike::MovePeer& r) { return Done{broker.move
 Answer perform(Broker& broker, const FillMaps& r) { return Outcome{broker.fill_maps(r.peers)}; }
 Answer perform(Broker& broker, const IsRulesetLoaded&) { return RulesetLoaded{broker.ruleset_loaded()}; }
 Answer perform(Broker& broker, const ReadRules&) { return RulesRead{broker.rule_counts()}; }
-Answer perform(Broker& broker, const FindAbsent& r) { return Absent{broker.absent(r.sas)}; }
+Answer perform(Broker& broker, const Compare& r) { return Compared{broker.compare(r.sas)}; }
 Answer perform(Broker& broker, const Count& r) { return Counted{broker.count(r.sas)}; }
 Answer perform(Broker&, const Ready&) {
   os::Loop::notify("READY=1");

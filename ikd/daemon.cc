@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -170,12 +171,13 @@ void Daemon::compare_with_kernel() {
         ours.push_back(peer.outbound_id(child.out));
     }
   }
-  const auto missing = broker_.absent(ours);
-  if (!missing) {
-    base::log(base::Severity::error, missing.error().message);
+  const auto found = broker_.compare(ours);
+  if (!found) {
+    base::log(base::Severity::error, found.error().message);
     return compare_timer_.set_time(now() + compare_again);
   }
-  for (const auto& id : *missing) engine_.expired(id, now());
+  for (const auto& id : found->absent) engine_.expired(id, now());
+  for (const auto& id : found->worn) engine_.nearly_expired(id, now());
 }
 
 void Daemon::fill_maps() {
@@ -279,13 +281,17 @@ void Daemon::perform(ike::RemovePeer& request) {
 }
 
 void Daemon::perform(ike::CountInbound& request) {
-  ike::InboundCounted counted{.peer = request.peer, .packets = 0};
-  for (const auto& sa : broker_.count(std::move(request.sas))) counted.packets += sa.packets;
+  ike::InboundCounted counted{.peer = request.peer, .packets = std::nullopt};
+  if (const auto sas = broker_.count(std::move(request.sas)))
+    counted.packets =
+        std::accumulate(sas->begin(), sas->end(), std::uint64_t{0},
+                        [](std::uint64_t sum, const xfrm::SaStatistics& sa) { return sum + sa.packets; });
   engine_.completed(counted, now());
 }
 
 void Daemon::perform(ike::LookForTraffic& request) {
-  engine_.completed(ike::TrafficSeen{request.ticket, broker_.count({request.sa}).front().packets}, now());
+  const auto counted = broker_.count({request.sa});
+  engine_.completed(ike::TrafficSeen{request.ticket, counted ? counted->front().packets : 0}, now());
 }
 
 void Daemon::tell(ike::EventKind kind, const ike::PeerEntry& entry, std::string detail) {

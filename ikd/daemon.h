@@ -74,6 +74,7 @@ class Daemon {
 
   // status.cc
   void serve_control();
+  std::vector<xfrm::SaStatistics> counted(const ike::Peer& peer);
   control::Peer row_of(const ike::Peer& peer);
   control::Peer row_of(const ike::Peer& peer, const std::vector<xfrm::SaStatistics>& counted);
   void list_peers(control::Call call);

@@ -63,7 +63,7 @@ struct Shape {
   }
   static auto fields(Is<FillMaps> auto& v) { return std::tie(v.peers); }
   static auto fields(Is<Count> auto& v) { return std::tie(v.sas); }
-  static auto fields(Is<FindAbsent> auto& v) { return std::tie(v.sas); }
+  static auto fields(Is<Compare> auto& v) { return std::tie(v.sas); }
   static auto fields(Is<IsRulesetLoaded> auto&) { return std::tie(); }
   static auto fields(Is<ReadRules> auto&) { return std::tie(); }
   static auto fields(Is<Ready> auto&) { return std::tie(); }
@@ -76,7 +76,8 @@ struct Shape {
   static auto fields(Is<Removed> auto& v) { return std::tie(v.carried); }
   static auto fields(Is<RulesetLoaded> auto& v) { return std::tie(v.loaded); }
   static auto fields(Is<Counted> auto& v) { return std::tie(v.statistics); }
-  static auto fields(Is<Absent> auto& v) { return std::tie(v.sas); }
+  static auto fields(Is<Comparison> auto& v) { return std::tie(v.absent, v.worn); }
+  static auto fields(Is<Compared> auto& v) { return std::tie(v.found); }
   static auto fields(Is<RuleCount> auto& v) { return std::tie(v.rule, v.packets); }
   static auto fields(Is<RulesRead> auto& v) { return std::tie(v.counts); }
   static auto fields(Is<Changes> auto& v) { return std::tie(v.lines); }

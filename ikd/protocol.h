@@ -37,8 +37,8 @@ struct IsRulesetLoaded {};
 struct Count {
   std::vector<xfrm::SaId> sas;
 };
-/// Which of these the kernel does not have.
-struct FindAbsent {
+/// With what the kernel has; answered by Compared.
+struct Compare {
   std::vector<xfrm::SaId> sas;
 };
 /// What the ruleset has counted.
@@ -56,7 +56,7 @@ struct ReadProvision {
 };
 
 using Request = std::variant<ike::InstallInbound, ike::InstallOutbound, ike::RemoveSa, ike::RemovePeer,
-                             ike::MovePeer, FillMaps, IsRulesetLoaded, Count, FindAbsent, ReadRules, Ready,
+                             ike::MovePeer, FillMaps, IsRulesetLoaded, Count, Compare, ReadRules, Ready,
                              Alive, CheckReload, Reload, ReadProvision, ike::DeriveSkeyids, ike::Sign>;
 
 struct Outcome {
@@ -75,10 +75,14 @@ struct RulesetLoaded {
 };
 /// In the order of the request; zero for an SA that is not there.
 struct Counted {
-  std::vector<xfrm::SaStatistics> statistics;
+  base::Result<std::vector<xfrm::SaStatistics>> statistics;
 };
-struct Absent {
-  base::Result<std::vector<xfrm::SaId>> sas;
+struct Comparison {
+  std::vector<xfrm::SaId> absent;  ///< the kernel does not have them, or has them for somebody else
+  std::vector<xfrm::SaId> worn;    ///< they have carried what their soft limits allow
+};
+struct Compared {
+  base::Result<Comparison> found;
 };
 struct RulesRead {
   base::Result<std::vector<RuleCount>> counts;
@@ -91,7 +95,7 @@ struct Changes {
 struct Piece {
   base::Bytes octets;
 };
-using Answer = std::variant<Outcome, Removed, RulesetLoaded, Counted, Absent, RulesRead, Changes, Piece,
+using Answer = std::variant<Outcome, Removed, RulesetLoaded, Counted, Compared, RulesRead, Changes, Piece,
                             ike::SkeyidsDone, ike::Signed, Done>;
 
 /// What the broker says by itself, a byte each.

@@ -79,8 +79,11 @@ control::Peer Daemon::row_of(const ike::Peer& peer, const std::vector<xfrm::SaSt
   return ikd::row_of(peer, sa, counted, base::Clock::now());
 }
 
-control::Peer Daemon::row_of(const ike::Peer& peer) {
-  return row_of(peer, broker_.count(counted_sas_of(peer)));
+control::Peer Daemon::row_of(const ike::Peer& peer) { return row_of(peer, counted(peer)); }
+
+std::vector<xfrm::SaStatistics> Daemon::counted(const ike::Peer& peer) {
+  const auto sas = counted_sas_of(peer);
+  return broker_.count(sas).value_or(std::vector<xfrm::SaStatistics>(sas.size()));
 }
 
 void Daemon::tell_peer(std::optional<ike::PeerNumber> number, Call call) {
@@ -132,7 +135,7 @@ void Daemon::tell_metrics(Call call) {
       last = next->first;
     }
     bool inbound = false;
-    for (const auto& counted : broker_.count(std::move(sas)))
+    for (const auto& counted : broker_.count(std::move(sas)).value_or(std::vector<xfrm::SaStatistics>()))
       ((inbound = !inbound) ? traffic.in : traffic.out) += counted.bytes;
     if (next != engine_.peers().end()) return true;
     metrics_.carried(traffic);
@@ -194,13 +197,12 @@ void Daemon::tell_monitors(const ike::Event& event) {
   if (word.empty() || monitors_.empty()) return;
   const auto peer = engine_.peers().find(event.peer);
   // Who has just come up has carried nothing, and the privileged process need not be asked.
-  const auto counted = [&](const ike::Peer& its) {
-    const auto sas = counted_sas_of(its);
-    return event.kind == ike::EventKind::peer_up ? std::vector<xfrm::SaStatistics>(sas.size())
-                                                 : broker_.count(sas);
+  const auto carried = [&](const ike::Peer& its) {
+    return event.kind == ike::EventKind::peer_up ? std::vector<xfrm::SaStatistics>(counted_sas_of(its).size())
+                                                 : counted(its);
   };
   const auto row = peer != engine_.peers().end()
-                       ? row_of(peer->second, counted(peer->second))
+                       ? row_of(peer->second, carried(peer->second))
                        : row_of_gone(event, engine_.numbering().alias_of(event.peer, event.remote.address));
   const Json reply = {{"event", word}, {"peer", to_json(row)}};
   std::erase_if(monitors_, [](const auto& m) { return !m->alive(); });

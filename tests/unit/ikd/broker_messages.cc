@@ -151,7 +151,7 @@ std::deque<Request> requests() {
   out.push_back(FillMaps{});
   out.push_back(IsRulesetLoaded{});
   out.push_back(Count{{sa_id(), sa_id()}});
-  out.push_back(FindAbsent{{sa_id()}});
+  out.push_back(Compare{{sa_id()}});
   out.push_back(ReadRules{});
   out.push_back(Ready{});
   out.push_back(Alive{});
@@ -172,9 +172,10 @@ std::deque<Answer> answers() {
   out.push_back(Removed{Traffic{.in = 3, .out = 0}});
   out.push_back(Removed{base::fail("not ours")});
   out.push_back(RulesetLoaded{true});
-  out.push_back(Counted{{statistics(), {}}});
-  out.push_back(Absent{std::vector{sa_id()}});
-  out.push_back(Absent{base::fail("the kernel does not answer")});
+  out.push_back(Counted{std::vector<xfrm::SaStatistics>{statistics(), {}}});
+  out.push_back(Counted{base::fail("the kernel does not answer")});
+  out.push_back(Compared{Comparison{.absent = {sa_id()}, .worn = {sa_id(), sa_id()}}});
+  out.push_back(Compared{base::fail("the kernel does not answer")});
   out.push_back(RulesRead{std::vector<RuleCount>{{"leak", 3}}});
   out.push_back(RulesRead{base::fail("there is no table")});
   out.push_back(Changes{std::vector<std::string>{"+ PSK guests", "~ [ike]"}});

@@ -239,6 +239,44 @@ TEST_F(BrokerAndSas, LeavesTheSasOfOthersAlone) {
   EXPECT_TRUE(kernel_->get(xfrm::id_of(foreign)));
 }
 
+TEST_F(BrokerAndSas, ComparisonTellsWhatIsGoneWhatIsAnothersAndWhatIsWorn) {
+  const auto install = [this](xfrm::Sa sa) {
+    EXPECT_TRUE(kernel_->install(sa));
+    return xfrm::id_of(sa);
+  };
+  const auto well = install(inbound_of(first, 0x6000));
+  auto used_up = inbound_of(first, 0x6001), foreign = inbound_of(first, 0x6002);
+  used_up.lifetimes.soft.packets = 0;
+  foreign.reqid = xfrm::Reqid(77);
+  foreign.set_mark.reset();
+  const auto worn = install(std::move(used_up)), others = install(std::move(foreign));
+  const auto gone = xfrm::id_of(inbound_of(first, 0x6003));
+  const auto found = broker_->compare({well, worn, others, gone});
+  ASSERT_TRUE(found);
+  EXPECT_THAT(found->absent, ElementsAre(others, gone));
+  EXPECT_THAT(found->worn, ElementsAre(worn));
+}
+
+// The kernel's limit is a time of the wall clock, and looked at when the SA is updated.
+TEST_F(BrokerAndSas, MovedPairIsLeftToTheCoresClock) {
+  auto in = inbound_of(first, 0x7000);
+  in.encap = xfrm::Encap{.source_port = 40000, .destination_port = 4500};
+  in.lifetimes.hard.time = std::chrono::seconds(3600);
+  in.lifetimes.hard.packets = 1000;
+  ASSERT_TRUE(kernel_->install(in));
+  ASSERT_TRUE(broker_->move({.mark = first.mark,
+                             .alias = first.alias,
+                             .new_home = {},
+                             .port = 40001,
+                             .inbound = {xfrm::id_of(in)},
+                             .outbound = {}}));
+  const auto moved = kernel_->get(xfrm::id_of(in));
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->sa.encap->source_port, 40001);
+  EXPECT_EQ(moved->sa.lifetimes.hard.time, std::nullopt);
+  EXPECT_EQ(moved->sa.lifetimes.hard.packets, 1000u);
+}
+
 TEST_F(BrokerAndSas, OnePeerCannotFillTheKernel) {
   const auto install = [this](std::uint32_t spi) {
     return broker_->install(

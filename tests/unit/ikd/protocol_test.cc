@@ -143,7 +143,7 @@ TEST(BrokerProtocol, StatisticsArriveAsTheyAre) {
                                   .replayed = 4,
                                   .integrity_failed = 5,
                                   .newest = 1ULL << 33};
-  EXPECT_THAT(answered<Counted>(Counted{{before, {}}}).statistics,
+  EXPECT_THAT(*answered<Counted>(Counted{std::vector<xfrm::SaStatistics>{before, {}}}).statistics,
               testing::ElementsAre(before, xfrm::SaStatistics{}));
 }
 
