@@ -1,18 +1,20 @@
 """What is full or late costs a newcomer its connection, with a reason, and those who are connected nothing."""
 
 import contextlib
+import os
 import re
 import signal
+import socket
 
 from catalogue import scenario
-from netns import Failure, wait_for
+from netns import Failure, children, wait_for
 from radius_server import RadiusServer
 from scenarios import goodbye
 from scenarios_explain import explained, fails
 from scenarios_ppp import l2tpd_log
 from scenarios_radius import BY_RADIUS
 from scenarios_rekey import no_ping_lost
-from topology import NAT_A
+from topology import GATEWAY, NAT_A
 
 
 def room_for_two(ruleset):
@@ -117,3 +119,48 @@ def ppp_is_missing(lab):
             client.up(90)
             lab.prove(client)
             goodbye(lab, client)
+
+
+MANY = 6000
+OF_ANOTHER = ("src 10.9.0.1 dst 10.9.0.2 proto esp mode transport enc cipher_null '' auth 'hmac(sha1)' 0x" + "11" * 20 +
+              " limit time-soft 1 limit time-hard 2")
+
+
+def xfrm_events_dropped(host):
+    """What the kernel had to say of SAs, and no room for in the sockets of those who listen."""
+    rows = [line.split() for line in host.proc_net("netlink").splitlines()[1:]]
+    return sum(int(row[8]) for row in rows if row[1] == str(socket.NETLINK_XFRM))
+
+
+@contextlib.contextmanager
+def deaf(host, process):
+    """It does not run meanwhile, and by the end its socket has dropped events of the kernel: so many SAs of somebody else's expire."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        host.run("ip", "-batch", "-", timeout=240,
+                 stdin="".join(f"xfrm state add spi {spi:#x} {OF_ANOTHER}\n" for spi in range(0x10000, 0x10000 + MANY)))
+        wait_for(lambda: xfrm_events_dropped(host), 60, "events were dropped")
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+@scenario(only="sameroof", kernels="one", seconds=420)
+def kernels_events_are_lost(lab):
+    """The kernel takes an SA away, as at a hard limit, and what it says of that is lost (ENOBUFS): ikd looks for itself, tells the
+    client, who can dial again at once; its neighbour behind the same NAT loses not one ping."""
+    loses, stays = clients = [lab.client(name) for name in ("a1", "a2")]
+    with lab.gateway() as gateway:
+        lab.dial(*clients)
+        lab.prove(*clients)
+        host = lab.world["gw"]
+        (packets,) = children(gateway.ikd.pid)
+        peer = next(p for p in gateway.peers() if p["user"] == loses.name)
+        with no_ping_lost(lab, stays):
+            with deaf(host, packets):
+                host.run("ip", "xfrm", "state", "delete", "dst", GATEWAY, "proto", "esp", "spi", peer["spi_in"])
+            wait_for(lambda: "received DELETE for ESP CHILD_SA" in loses.charon_log(), 60, "the client is told that its pair is gone")
+            loses.hang_up()
+        lab.dial(loses)
+        lab.prove(*clients)
+        goodbye(lab, *clients)
