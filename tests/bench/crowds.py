@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import subprocess
+import sys
 import time
 
 import place as at
@@ -13,7 +14,7 @@ WARMING, PACKETS, BYTES = 20, 200, 100
 CHANGES, BETWEEN = 10, 10  # peers that come and go, and the packets each way between them
 SETTLED = 0.5  # seconds after which a daemon is done with a peer that came or went
 STANDING, ANSWERED = 10, 5  # clients that are there when everybody comes; and seconds that a last answer may take
-FEWEST_TO_WEIGH = 90  # tunnels: of fewer the pages of the heap say nothing
+FEWEST_TO_WEIGH = 500  # tunnels: of fewer the pages of the heap say nothing
 PATIENCE, SILENCE = 15, 75  # seconds, of a client that may not be served; and until each has been asked whether it is there
 
 
@@ -146,7 +147,8 @@ def tunnels(place, kind, sizes):
         if count >= FEWEST_TO_WEIGH and not failed:
             tell("tunnel memory", kind.name, tunnels=count, peer=(known - held) / count, tunnel=(resident(place, kind) - known) / count)
         # Its pppd hears no answer, and ends after half a minute.
-        silent(1, crowd.call(size - 1, 1, "session"))
+        if silent(1, crowd.call(size - 1, 1, "session")):
+            sys.exit("there is no session to measure")
         before = taken_by_sessions(place)
         while taken_by_sessions(place) == before:  # its pppd is only just beginning
             crowd.flow(20, BYTES, size - 1)
