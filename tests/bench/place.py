@@ -200,7 +200,7 @@ class Obedient:
 
 
 class Server(Obedient):
-    """A socket on the gateway that sends to one place."""
+    """What sends to one place from the gateway, as an L2TP server would."""
 
     def __init__(self, host, build, size, source, to, mark=0):
         super().__init__(host, build, "send", source, to, mark, size)

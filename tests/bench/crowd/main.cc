@@ -138,12 +138,16 @@ json obey(crowd::Crowd& all, const std::string& line) {
   complain("unknown command: " + line);
 }
 
-json send(os::UdpSocket& socket, int packets, base::ByteView bytes) {
+/// With a socket of its own each time: one that stayed would take what comes from there.
+json send(const base::Endpoint& from, const base::Endpoint& to, base::Mark mark, int packets,
+          base::ByteView bytes) {
+  auto socket = os::UdpSocket::open_connected(from, to, mark);
+  if (!socket) complain(socket.error().message);
   int refused = 0;
   std::string why;
   const auto begun = base::Clock::now();
   for (int i = 0; i < packets; ++i) {
-    if (socket.send_connected(bytes)) continue;
+    if (socket->send_connected(bytes)) continue;
     ++refused;
     why = std::system_category().message(errno);
   }
@@ -152,13 +156,11 @@ json send(os::UdpSocket& socket, int packets, base::ByteView bytes) {
 }
 
 int obey_as_sender(char** argv) {
-  auto socket = os::UdpSocket::open_connected(
-      endpoint(argv[0]), endpoint(argv[1]),
-      base::Mark(static_cast<std::uint32_t>(std::strtoul(argv[2], nullptr, 0))));
-  if (!socket) complain(socket.error().message);
+  const auto from = endpoint(argv[0]), to = endpoint(argv[1]);
+  const base::Mark mark(static_cast<std::uint32_t>(std::strtoul(argv[2], nullptr, 0)));
   const base::Bytes bytes(static_cast<std::size_t>(std::atoi(argv[3])));
   for (std::string line; std::getline(std::cin, line);)
-    std::cout << send(*socket, std::atoi(line.c_str()), bytes) << std::endl;
+    std::cout << send(from, to, mark, std::atoi(line.c_str()), bytes) << std::endl;
   return 0;
 }
 
