@@ -4,13 +4,17 @@ import json
 import pathlib
 import re
 import subprocess
+import sys
 import time
 
 import place as at
 from results import tell, warn
 
-PACKETS, BYTES = 200, 100
-FEWEST_TO_WEIGH = 90  # tunnels: of fewer the pages of the heap say nothing
+WARMING, PACKETS, BYTES = 20, 200, 100
+CHANGES, BETWEEN = 10, 10  # peers that come and go, and the packets each way between them
+SETTLED = 0.5  # seconds after which a daemon is done with a peer that came or went
+STANDING, ANSWERED = 10, 5  # clients that are there when everybody comes; and seconds that a last answer may take
+FEWEST_TO_WEIGH = 500  # tunnels: of fewer the pages of the heap say nothing
 PATIENCE, SILENCE = 15, 75  # seconds, of a client that may not be served; and until each has been asked whether it is there
 
 
@@ -30,26 +34,32 @@ def receive(place, crowd):
     """Instructions that the gateway spends on a packet of the first client, and how many of a hundred get through."""
     own = sender(place, crowd)
     place.listen()
-    crowd.flow(20, BYTES)
+    crowd.flow(WARMING, BYTES)
     taken = crowd.flow(PACKETS, BYTES)
-    return taken - own, 100 * place.hush() / (20 + PACKETS)
+    return taken - own, 100 * place.hush() / (WARMING + PACKETS)
 
 
-def receive_among_changes(place, crowd, own_nats):
-    """The same while another peer comes before every ten packets."""
-    own, taken, rounds = sender(place, crowd), 0, 10
+def send(place, server, address, port):
+    """Instructions of a packet that the gateway sends there, from the socket to the uplink, and how many of a hundred get so far."""
+    place.cut(address, port)
+    server.flow(WARMING)
+    cost = server.flow(PACKETS)
+    return cost, 100 * place.mend() / (WARMING + PACKETS)
+
+
+def among_changes(place, crowd, server, own_nats):
+    """Both while a peer comes and another goes before every few packets."""
+    own, inward, outward = sender(place, crowd), 0, 0
     place.listen()
-    for _ in range(rounds):
+    place.cut(*crowd.place(0, own_nats))
+    for _ in range(CHANGES):
         crowd.connect(1, own_nats=own_nats)
-        taken += crowd.flow(10, BYTES)
-    return taken / rounds - own, 100 * place.hush() / (10 * rounds)
-
-
-def send(place, source, address, mark=0, port=1701):
-    done = json.loads(place.gw.run(place.build / "tests/bench/crowd/crowd", "send", f"{source}:{port}", f"{address}:{port}", mark, PACKETS, BYTES))
-    if done["refused"]:
-        warn(f"{done['refused']} datagrams to {address} were refused: {done['why']}")
-    return done["ns"] / PACKETS
+        crowd.leave(crowd.made - 2)
+        time.sleep(SETTLED)
+        inward += crowd.flow(BETWEEN, BYTES)
+        outward += server.flow(BETWEEN)
+    share = 100 / (CHANGES * BETWEEN)
+    return {"receive": inward / CHANGES - own, "arrived": share * place.hush(), "send": outward / CHANGES, "left": share * place.mend()}
 
 
 def listing(place, gateway, size):
@@ -77,28 +87,39 @@ def per_packet(place, kind, sizes, own_nats=False):
     gateway = kind(place.gw, place.build)
     gateway.start()
     crowd = at.Crowd(place.crowd, place.build)
+    source, alias, mark = gateway.way_to_first_peer()
     behind = behind_what(own_nats)
     for size in sizes:
         before, _ = place.cpu_of(kind.daemon)
-        new = size - crowd.size
-        crowd.grow(size, own_nats=own_nats)
+        done = crowd.connect(size - crowd.size, own_nats=own_nats)
         ran, resident = place.cpu_of(kind.daemon)
-        tell("setup", kind.name, peers=size, behind=behind, cpu=(ran - before) / new, resident=resident)
+        tell("setup", kind.name, peers=size, behind=behind, failed=done["failed"], cpu=each(ran - before, done), resident=resident)
+        server = at.Server(place.gw, place.build, BYTES, f"{source}:1701", f"{alias}:1701", mark)
+        stranger = at.Server(place.gw, place.build, BYTES, f"{at.GATEWAY}:9", f"{at.ONE_NAT}:9")
         inward, arrived = receive(place, crowd)
-        outward = send(place, *gateway.way_to_first_peer())
-        other = send(place, at.GATEWAY, at.ONE_NAT, port=9)
-        tell("packet", kind.name, peers=size, behind=behind, receive=inward, arrived=arrived, send=outward, other=other)
+        outward, left = send(place, server, *crowd.place(0, own_nats))
+        other, other_left = send(place, stranger, at.ONE_NAT, 9)
+        tell("packet", kind.name, peers=size, behind=behind, receive=inward, arrived=arrived, send=outward, left=left, other=other,
+             other_left=other_left)
         if kind is at.Sameroof and not own_nats:
             listing(place, gateway, size)
-        if size == sizes[-1]:
-            inward, arrived = receive_among_changes(place, crowd, own_nats)
-            tell("changing", kind.name, peers=size, behind=behind, receive=inward, arrived=arrived)
+        if size in (sizes[0], sizes[-1]):
+            tell("changing", kind.name, peers=size, behind=behind, **among_changes(place, crowd, server, own_nats))
+        server.close()
+        stranger.close()
     place.clear(crowd, gateway)
 
 
-def expect_calls(wanted, up):
+def each(ran, done):
+    """Of what a daemon ran: for each client that is up."""
+    return ran / done["up"] if done["up"] else None
+
+
+def silent(wanted, up):
+    """How many clients that call are not through."""
     if up != wanted:
         warn(f"of {wanted} clients that call {up} are through")
+    return wanted - up
 
 
 def taken_by_sessions(place):
@@ -118,22 +139,23 @@ def tunnels(place, kind, sizes):
     gateway.start()
     crowd = at.Crowd(place.crowd, place.build)
     for size in sizes:
-        first, count = crowd.size, size - 1 - crowd.size
+        first, count = crowd.made, size - 1 - crowd.made
         held = resident(place, kind)
-        crowd.grow(size, own_nats=True)
+        failed = crowd.connect(size - crowd.made, own_nats=True)["failed"]
         known = resident(place, kind)  # of the peers
-        expect_calls(count, crowd.call(first, count, "tunnel"))
-        if count >= FEWEST_TO_WEIGH:
+        failed += silent(count, crowd.call(first, count, "tunnel"))
+        if count >= FEWEST_TO_WEIGH and not failed:
             tell("tunnel memory", kind.name, tunnels=count, peer=(known - held) / count, tunnel=(resident(place, kind) - known) / count)
         # Its pppd hears no answer, and ends after half a minute.
-        expect_calls(1, crowd.call(size - 1, 1, "session"))
+        if silent(1, crowd.call(size - 1, 1, "session")):
+            sys.exit("there is no session to measure")
         before = taken_by_sessions(place)
         while taken_by_sessions(place) == before:  # its pppd is only just beginning
             crowd.flow(20, BYTES, size - 1)
         own = sender(place, crowd, size - 1)
         before = taken_by_sessions(place)
         cost = crowd.flow(PACKETS, BYTES, size - 1)
-        tell("tunnel packet", kind.name, peers=size, receive=cost - own, arrived=100 * (taken_by_sessions(place) - before) / PACKETS)
+        tell("tunnel packet", kind.name, peers=size, failed=failed, receive=cost - own, arrived=100 * (taken_by_sessions(place) - before) / PACKETS)
     place.clear(crowd, gateway)
 
 
@@ -162,14 +184,19 @@ def peers(place, sizes):
 
 
 def storm(place, kind, count, own_nats):
-    """Everybody at once, as after a gateway's restart."""
+    """Everybody at once, as after a gateway's restart, beside some that are there and keep asking."""
     gateway = kind(place.gw, place.build)
     gateway.start()
     crowd = at.Crowd(place.crowd, place.build)
+    standing = crowd.connect(STANDING, own_nats=own_nats)["up"]
+    place.listen()
+    crowd.keep_asking()
     before, _ = place.cpu_of(kind.daemon)
     done = crowd.connect(count, own_nats=own_nats, at_once=count)
     ran, _ = place.cpu_of(kind.daemon)
-    tell("storm", kind.name, peers=count, behind=behind_what(own_nats), cpu=(ran - before) / count, **done)
+    asked = crowd.stop_asking(ANSWERED)
+    tell("storm", kind.name, peers=count, behind=behind_what(own_nats), cpu=each(ran - before, done), standing=standing, arrived=place.hush(),
+         **asked, **done)
     place.clear(crowd, gateway)
 
 

@@ -24,12 +24,25 @@ IKE = "aes256-sha256-ecp256"
 
 # Drops what comes in from the gateway's uplink before anything is done with it.
 SHUT = """
-table netdev bench {
-  chain shut {
+table netdev shut {
+  chain in {
     type filter hook ingress device uplink priority -500;
     udp dport 4500 drop
   }
 }
+"""
+
+# Counts what leaves for one port of an address, and drops it when all is done with it but the uplink's own work; and ESP that goes to
+# another port there, but no IKE (RFC 3948 §2.2).
+CUT = """
+table netdev cut {{
+  counter reached {{}}
+  chain out {{
+    type filter hook egress device uplink priority 500;
+    ip daddr {address} udp dport {port} counter name reached drop
+    ip daddr {address} udp sport 4500 @th,64,32 != 0 drop
+  }}
+}}
 """
 
 PLUTO_CONF = f"""
@@ -167,13 +180,12 @@ def processor_of_children():
     return (used.ru_utime + used.ru_stime) * 1e9
 
 
-class Crowd:
-    """tests/bench/crowd on its host."""
+class Obedient:
+    """tests/bench/crowd on a host."""
 
-    def __init__(self, host, build):
-        self.process = subprocess.Popen(host.enter + [build / "tests/bench/crowd/crowd", GATEWAY, PSK, IKE], text=True, bufsize=1,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.size = 0
+    def __init__(self, host, build, *arguments):
+        command = [build / "tests/bench/crowd/crowd", *map(str, arguments)]
+        self.process = subprocess.Popen(host.enter + command, text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def obey(self, *words):
         print(*words, file=self.process.stdin)
@@ -182,18 +194,49 @@ class Crowd:
             sys.exit(f"the crowd ended at: {' '.join(map(str, words))}")
         return json.loads(answer)
 
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Server(Obedient):
+    """What sends to one place from the gateway, as an L2TP server would."""
+
+    def __init__(self, host, build, size, source, to, mark=0):
+        super().__init__(host, build, "send", source, to, mark, size)
+
+    def flow(self, packets):
+        """Nanoseconds a packet."""
+        done = self.obey(packets)
+        if done["refused"]:
+            warn(f"{done['refused']} datagrams were refused: {done['why']}")
+        return done["ns"] / packets
+
+
+class Crowd(Obedient):
+    def __init__(self, host, build):
+        super().__init__(host, build, GATEWAY, PSK, IKE)
+        self.made = self.size = 0  # all that have ever come, and those that are up
+
+    def place(self, client, own_nats):
+        """Where the gateway sees it."""
+        if not own_nats:
+            return ONE_NAT, 20000 + client
+        number = client + int(ONE_NAT.rsplit(".", 1)[1])
+        return f"198.18.{number // 256}.{number % 256}", 4500
+
     def connect(self, count, own_nats=False, at_once=16, seconds=3600):
         """So many more."""
-        first, last = self.size, int(ONE_NAT.rsplit(".", 1)[1])
-        place = f"198.18.{(first + last) // 256}.{(first + last) % 256}:4500" if own_nats else f"{ONE_NAT}:{20000 + first}"
-        self.size += count
-        return self.obey("connect", count, place, "own" if own_nats else "one", at_once, seconds)
-
-    def grow(self, size, **how):
-        """So many in all."""
-        done = self.connect(size - self.size, **how) if size > self.size else {"failed": 0}
+        address, port = self.place(self.made, own_nats)
+        self.made += count
+        done = self.obey("connect", count, f"{address}:{port}", "own" if own_nats else "one", at_once, seconds)
         if done["failed"]:
             warn(f"{done['failed']} clients did not come up: {done.get('complaint', 'no answer')}")
+        self.size += done["up"]
+        return done
+
+    def leave(self, client):
+        self.size -= self.obey("leave", client)["left"]
 
     def flow(self, packets, size, client=0):
         return self.obey("flow", client, packets, size)["ns"] / packets
@@ -202,13 +245,17 @@ class Crowd:
         """L2TP of these, one after the other: "tunnel", or "session" as well. How many are through."""
         return self.obey("call", first, count, what, patience)["up"] if count else 0
 
+    def keep_asking(self):
+        """Those that are up ask whether the gateway is there, and send."""
+        self.obey("ask")
+
+    def stop_asking(self, seconds):
+        """What they asked, and what came of it until so long after."""
+        return self.obey("enough", seconds)
+
     def greeted(self, seconds):
         """How many tunnels the gateway has asked by then whether they are there."""
         return self.obey("wait", seconds)["greeted"]
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Site:
@@ -268,4 +315,13 @@ class Site:
         self.gw.nft(SHUT)
 
     def open(self):
-        self.gw.nft("delete table netdev bench\n")
+        self.gw.nft("delete table netdev shut\n")
+
+    def cut(self, address, port):
+        self.gw.nft(CUT.format(address=address, port=port))
+
+    def mend(self):
+        """How many packets had come there."""
+        counters = json.loads(self.gw.run("nft", "-j", "list", "counters", "table", "netdev", "cut"))["nftables"]
+        self.gw.nft("delete table netdev cut\n")
+        return next(entry["counter"]["packets"] for entry in counters if "counter" in entry)

@@ -5,6 +5,7 @@ from tables import of, table
 
 GROUPS = {"MODP2048": 0.60e-3, "ECP256": 0.20e-3, "X25519": None}  # the aims: seconds of CPU a setup with a PSK
 REST_AIM = 100e-6
+ROUND_TRIPS = 3
 
 
 def us(seconds):
@@ -23,6 +24,9 @@ def aims(results):
             if aim:
                 out.append((f"CPU of a setup, {group} and PSK, all on one CPU", f"at most {us(aim)} µs", f"{us(row['cpu'])} µs; the arithmetic alone {us(row['exchange'])}", row["cpu"] <= aim))
             out.append((f"… of that no public-key arithmetic, {group}", f"at most {us(REST_AIM)} µs", f"{us(rest(row))} µs", rest(row) <= REST_AIM))
+    trips = [row["round_trips"] for row in of(results, "ike setup", processes="two")]
+    if trips:
+        out.append(("questions to the broker, of a setup", f"at most {ROUND_TRIPS}", f"{max(trips):.2f}", max(trips) <= ROUND_TRIPS))
     out += [(f"memory of one of {row['peers']:,.0f} peers in ikd", "at most 4,096 bytes", f"{row['resident']:,.0f} bytes", row["resident"] <= 4096)
             for row in of(results, "ike memory")]
     return out

@@ -10,7 +10,6 @@ using namespace std::chrono_literals;
 using ike::v1::Exchange;
 using ike::v1::PayloadType;
 
-constexpr int most_sent = 15;
 constexpr std::size_t non_esp_marker = 4;
 constexpr std::uint16_t natt_port = 4500;
 
@@ -149,7 +148,7 @@ void Initiator::timeout(base::Time now) {
       quick_mode(now);
       continue;
     }
-    if (++sent_[*key] > most_sent) {
+    if (++sent_[*key] > settings_.sends_at_most) {
       failed_ = true;
       if (key->second.value == 0) phases_.erase(p);
       continue;

@@ -73,7 +73,8 @@ struct InitiatorSettings {
   std::size_t nonce = 20;                 ///< bytes
   base::Duration quick_mode_after{0};     ///< message 6
   std::vector<base::Duration> resend_after{std::chrono::seconds(2)};  ///< the last again and again
-  std::optional<xfrm::Spi> spi = {};                                  ///< of the first pair's inbound SA
+  int sends_at_most = 15;             ///< each message; then it waits once more, and gives up
+  std::optional<xfrm::Spi> spi = {};  ///< of the first pair's inbound SA
   Dh dh = Dh::real;
   std::uint64_t seed = 1;
 };

@@ -59,14 +59,40 @@ void Client::readable(base::Time now) {
 }
 
 std::optional<base::Time> Client::next_timeout() const {
-  const auto ike = initiator_.next_timeout(), l2tp = call_ ? call_->next_timeout() : std::nullopt;
-  return ike && l2tp ? std::min(*ike, *l2tp) : ike ? ike : l2tp;
+  std::optional<base::Time> first;
+  for (const auto& each :
+       {initiator_.next_timeout(), call_ ? call_->next_timeout() : std::nullopt, next_question_}) {
+    if (each && (!first || *each < *first)) first = each;
+  }
+  return first;
 }
 
 void Client::timeout(base::Time now) {
   initiator_.timeout(now);
   if (call_) call_->timeout(now);
+  if (next_question_ && *next_question_ <= now) ask(now);
   say();
+}
+
+void Client::leave() {
+  initiator_.delete_esp(initiator_.children().back().in);
+  initiator_.delete_isakmp();
+  say();
+}
+
+void Client::ask(base::Time now) {
+  initiator_.r_u_there(++questions_);
+  send(gateway(), sealed(base::Bytes(100)));
+  next_question_ = now + question_every;
+}
+
+Client::Asked Client::asked() const {
+  const auto answers = std::ranges::count_if(initiator_.notified(), [](const harness::Notified& n) {
+    return n.encrypted && n.type == ike::v1::notify::r_u_there_ack;
+  });
+  return {.questions = questions_,
+          .answers = static_cast<std::uint32_t>(answers),
+          .deleted = !initiator_.deleted_spis().empty() || initiator_.deleted_isakmp() > 0};
 }
 
 void Client::call(l2tp::TunnelId own, bool session, base::Time now) {
@@ -75,14 +101,15 @@ void Client::call(l2tp::TunnelId own, bool session, base::Time now) {
   say();
 }
 
+base::Endpoint Client::gateway() const { return {initiator_.settings().gateway.address, nat_traversal_port}; }
+
 base::Bytes Client::sealed(base::ByteView payload) {
   const auto& child = initiator_.children().back();
   return esp_packet(child.out_keys, child.out, ++sequence_, payload);
 }
 
 void Client::say() {
-  const base::Endpoint gateway{initiator_.settings().gateway.address, nat_traversal_port};
-  while (auto datagram = call_ ? call_->next_datagram() : std::nullopt) send(gateway, sealed(*datagram));
+  while (auto datagram = call_ ? call_->next_datagram() : std::nullopt) send(gateway(), sealed(*datagram));
   while (const auto d = initiator_.next_send()) {
     ++sent_;
     send(d->to, d->bytes);
@@ -101,7 +128,7 @@ std::uint64_t Client::flow(std::uint32_t packets, std::size_t bytes) {
   const auto payload = call_ ? call_->data(bytes) : base::Bytes(bytes);
   std::vector<base::Bytes> ready;
   for (std::uint32_t i = 0; i < packets; ++i) ready.push_back(sealed(payload));
-  const base::Endpoint to{initiator_.settings().gateway.address, nat_traversal_port};
+  const auto to = gateway();
   const auto begun = base::Clock::now();
   for (const auto& packet : ready) send(to, packet);
   return static_cast<std::uint64_t>(std::chrono::nanoseconds(base::Clock::now() - begun).count());

@@ -11,6 +11,8 @@
 
 namespace crowd {
 
+constexpr base::Duration question_every = std::chrono::seconds(1);
+
 class Client {
  public:
   /// `outside`: where the gateway sees it; must be an address of this host.
@@ -33,6 +35,19 @@ class Client {
   std::uint64_t sent() const { return sent_; }
   int fd() const { return socket_.get(); }
 
+  /// Deletes its SAs.
+  void leave();
+
+  struct Asked {
+    std::uint32_t questions = 0, answers = 0;
+    bool deleted = false;  ///< the gateway has let an SA of its go
+  };
+  /// From then on it asks every second whether the gateway is there, by R-U-THERE (RFC 3706), and sends a
+  /// packet with each question. Nothing is repeated.
+  void keep_asking(base::Time first) { next_question_ = first; }
+  void stop_asking() { next_question_.reset(); }
+  Asked asked() const;
+
   /// L2TP through its newest SA.
   void call(l2tp::TunnelId own, bool session, base::Time now);
   const Call* call() const { return call_ ? &*call_ : nullptr; }
@@ -45,8 +60,10 @@ class Client {
   Client(harness::InitiatorSettings settings, base::Fd socket)
       : initiator_(std::move(settings)), socket_(std::move(socket)) {}
   void say();
+  base::Endpoint gateway() const;
   base::Bytes sealed(base::ByteView payload);
   void send(const base::Endpoint& to, base::ByteView bytes);
+  void ask(base::Time now);
 
   harness::Initiator initiator_;
   std::optional<Call> call_;
@@ -54,6 +71,8 @@ class Client {
   base::Time began_{}, up_since_{};
   std::uint64_t sent_ = 0;
   std::uint32_t sequence_ = 0;  ///< of the last ESP packet
+  std::optional<base::Time> next_question_;
+  std::uint32_t questions_ = 0;
 };
 
 }  // namespace crowd

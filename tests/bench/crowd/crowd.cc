@@ -102,6 +102,20 @@ std::size_t Crowd::greeted() const {
       clients_, [](const Client& c) { return c.call() != nullptr && c.call()->hellos() > 0; }));
 }
 
+void Crowd::keep_asking() {
+  const auto now = base::Clock::now();
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    if (!clients_[i].up()) continue;
+    clients_[i].keep_asking(now + question_every * i / clients_.size());
+    settle(i);
+  }
+}
+
+void Crowd::stop_asking(base::Duration patience) {
+  for (auto& client : clients_) client.stop_asking();
+  serve(patience);
+}
+
 base::Result<Outcome> Crowd::connect(const Setup& setup) {
   const auto first = clients_.size();
   for (std::size_t i = 0; i < setup.count; ++i) {

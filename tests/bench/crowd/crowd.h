@@ -44,6 +44,10 @@ class Crowd {
   std::size_t call(std::size_t first, std::size_t count, bool sessions, base::Duration patience);
   /// How many have been asked by the gateway, through their tunnel, whether they are there.
   std::size_t greeted() const;
+  /// Those that are up keep asking from now on, one after the other.
+  void keep_asking();
+  /// They stop, and what is still on its way has so long to come.
+  void stop_asking(base::Duration patience);
   /// Serves all for so long, or until `fd` can be read.
   void serve(base::Duration longest, int fd = -1);
   std::size_t size() const { return clients_.size(); }

@@ -9,9 +9,18 @@
 //       through its ESP SA, in its L2TP session if it has called
 //   wait SECONDS
 //       and how many have been greeted by then
+//   leave CLIENT
+//       deletes its SAs, if it is up
+//   ask
+//       those that are up keep asking whether the gateway is there, with a packet for each question
+//   enough SECONDS
+//       they stop: what they asked, and what they had heard so long after the last question
 //
-//   crowd GATEWAY PSK IKE-TRANSFORM                      stays until its input ends
-//   crowd send LOCAL:PORT TO:PORT MARK PACKETS BYTES     the other way: datagrams to a peer of this host
+//   crowd GATEWAY PSK IKE-TRANSFORM
+//   crowd send LOCAL:PORT TO:PORT MARK BYTES
+//       the other way, to a peer of this host: obeys numbers of datagrams
+//
+// Both stay until their input ends.
 
 #include <algorithm>
 #include <cerrno>
@@ -72,6 +81,18 @@ json connect(crowd::Crowd& all, std::istream& words) {
   return out;
 }
 
+json what_was_asked(crowd::Crowd& all) {
+  std::size_t questions = 0, answers = 0, deleted = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto asked = all[i].asked();
+    if (asked.questions == 0) continue;
+    questions += asked.questions;
+    answers += asked.answers;
+    deleted += asked.deleted ? 1 : 0;
+  }
+  return {{"questions", questions}, {"answers", answers}, {"deleted", deleted}};
+}
+
 json obey(crowd::Crowd& all, const std::string& line) {
   std::istringstream words(line);
   std::string command;
@@ -83,6 +104,23 @@ json obey(crowd::Crowd& all, const std::string& line) {
     if (!(words >> client >> packets >> bytes) || client >= all.size() || !all[client].up())
       complain("flow of whom?");
     return {{"ns", all[client].flow(packets, bytes)}, {"packets", packets}};
+  }
+  if (command == "leave") {
+    std::size_t client = 0;
+    if (!(words >> client) || client >= all.size()) complain("who is to leave?");
+    const bool up = all[client].up();
+    if (up) all[client].leave();
+    return {{"left", up ? 1 : 0}};
+  }
+  if (command == "ask") {
+    all.keep_asking();
+    return json::object();
+  }
+  if (command == "enough") {
+    int patience = 0;
+    words >> patience;
+    all.stop_asking(std::chrono::seconds(patience));
+    return what_was_asked(all);
   }
   if (command == "call") {
     std::size_t first = 0, count = 0;
@@ -100,30 +138,36 @@ json obey(crowd::Crowd& all, const std::string& line) {
   complain("unknown command: " + line);
 }
 
-int send(char** argv) {
-  auto socket = os::UdpSocket::open_connected(
-      endpoint(argv[0]), endpoint(argv[1]),
-      base::Mark(static_cast<std::uint32_t>(std::strtoul(argv[2], nullptr, 0))));
+/// With a socket of its own each time: one that stayed would take what comes from there.
+json send(const base::Endpoint& from, const base::Endpoint& to, base::Mark mark, int packets,
+          base::ByteView bytes) {
+  auto socket = os::UdpSocket::open_connected(from, to, mark);
   if (!socket) complain(socket.error().message);
-  const auto packets = std::atoi(argv[3]);
-  const base::Bytes bytes(static_cast<std::size_t>(std::atoi(argv[4])));
   int refused = 0;
-  const auto begun = base::Clock::now();
   std::string why;
+  const auto begun = base::Clock::now();
   for (int i = 0; i < packets; ++i) {
     if (socket->send_connected(bytes)) continue;
     ++refused;
     why = std::system_category().message(errno);
   }
   const auto took = std::chrono::nanoseconds(base::Clock::now() - begun).count();
-  std::cout << json{{"ns", took}, {"packets", packets}, {"refused", refused}, {"why", why}} << std::endl;
+  return {{"ns", took}, {"packets", packets}, {"refused", refused}, {"why", why}};
+}
+
+int obey_as_sender(char** argv) {
+  const auto from = endpoint(argv[0]), to = endpoint(argv[1]);
+  const base::Mark mark(static_cast<std::uint32_t>(std::strtoul(argv[2], nullptr, 0)));
+  const base::Bytes bytes(static_cast<std::size_t>(std::atoi(argv[3])));
+  for (std::string line; std::getline(std::cin, line);)
+    std::cout << send(from, to, mark, std::atoi(line.c_str()), bytes) << std::endl;
   return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 7 && std::string(argv[1]) == "send") return send(argv + 2);
+  if (argc == 6 && std::string(argv[1]) == "send") return obey_as_sender(argv + 2);
   if (argc != 4) complain("see the head of tests/bench/crowd/main.cc");
   const rlimit files{.rlim_cur = 65536, .rlim_max = 65536};
   if (::setrlimit(RLIMIT_NOFILE, &files) != 0) complain("needs 65536 descriptors");
@@ -136,6 +180,7 @@ int main(int argc, char** argv) {
   like.esp = {*ike::parse_esp_suite("aes128-sha1")};
   like.takes_any_ids = true;
   like.resend_after = {1s, 2s, 4s, 8s, 16s};
+  like.sends_at_most = 5;
   crowd::Crowd all(std::move(like), *gateway);
   std::string text, line;
   char buffer[4096];
