@@ -299,6 +299,51 @@ TEST(Server, PeersFromBeforeAreGoneAndWhoCameSinceOrHasNoMarkIsNot) {
   EXPECT_EQ(left, (std::set<Mark>{{}, mark_b}));
 }
 
+TEST(Server, APeerThatGoesCostsTheSameHoweverManyOthersThereAre) {
+  const auto cost_beside = [](std::uint32_t others) {
+    Bench bench;
+    for (std::uint32_t i = 1; i <= others; ++i)
+      bench.input(vector("sccrq-apple"), {base::Address::v4(0xf0000100 + i), 1701}, Mark(0x10000 + (i << 8)));
+    bench.establish();
+    const auto before = bench.server.looked_at();
+    bench.server.peer_gone(mark_a);
+    EXPECT_EQ(bench.server.tunnels().size(), others);
+    return bench.server.looked_at() - before;
+  };
+  EXPECT_EQ(cost_beside(0), 1u);
+  EXPECT_EQ(cost_beside(500), 1u);
+}
+
+TEST(Server, TheIdOfATunnelThatStoodIsNotGivenToTheNext) {
+  Bench bench;
+  const auto id = bench.establish();
+  bench.server.peer_gone(mark_a);
+  bench.drawn = 0;
+  EXPECT_NE(bench.establish(), id);
+}
+
+TEST(Server, NorIsTheIdOfACall) {
+  Bench bench;
+  const auto id = bench.establish();
+  const auto call = [&](std::uint16_t ns, std::uint16_t nr) {
+    auto icrq = of_type(MessageType::ICRQ);
+    icrq.assigned_session_id = SessionId(1);
+    bench.drawn = 100;
+    bench.input(icrq, id, ns, nr);
+    return bench.sent().at(0).assigned_session_id.value_or(SessionId());
+  };
+  const auto first = call(2, 1);
+  auto cdn = of_type(MessageType::CDN);
+  cdn.assigned_session_id = SessionId(1);
+  bench.input(cdn, id, 3, 2, first);
+  bench.effects.clear();
+  ASSERT_TRUE(bench.server.tunnels().at(id).sessions().empty());
+  const auto second = call(4, 2);
+  EXPECT_NE(first, SessionId());
+  EXPECT_NE(second, SessionId());
+  EXPECT_NE(first, second);
+}
+
 TEST(Server, ASocketThatCannotBeHadEndsTheTunnelInWords) {
   Bench bench;
   const auto id = bench.establish();
