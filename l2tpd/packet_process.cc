@@ -146,6 +146,8 @@ void PacketProcess::obey(const Order& order) {
   if (const auto* asked = std::get_if<Solicitation>(&order))
     broker_.tell(Solicited{asked->ifindex, is_router_solicitation(asked->message, asked->hop_limit)});
   if (const auto* close = std::get_if<CloseTunnel>(&order)) server_.close(close->tunnel, close->ending, now);
+  if (const auto* idle = std::get_if<CloseIdleTunnel>(&order))
+    server_.close_idle(idle->tunnel, idle->ending, now);
   if (std::holds_alternative<CloseAll>(order)) server_.close_all(now);
   if (const auto* gone = std::get_if<PeersGone>(&order))
     server_.peers_gone(base::Time(std::chrono::nanoseconds(gone->before)));

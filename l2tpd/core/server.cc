@@ -301,6 +301,11 @@ bool Server::close(TunnelId id, const Ending& ending, base::Time now) {
   return true;
 }
 
+bool Server::close_idle(TunnelId id, const Ending& ending, base::Time now) {
+  const auto it = tunnels_.find(id);
+  return it != tunnels_.end() && it->second.sessions().empty() && close(id, ending, now);
+}
+
 void Server::close_all(base::Time now) {
   closing_ = true;
   for (auto& [id, tunnel] : tunnels_) {

@@ -37,6 +37,8 @@ class Server {
   void peers_gone(base::Time before);
   /// StopCCN for one tunnel; false when there is no such tunnel.
   bool close(TunnelId tunnel, const Ending& ending, base::Time now);
+  /// The same for one without calls.
+  bool close_idle(TunnelId tunnel, const Ending& ending, base::Time now);
   /// StopCCN for every tunnel (shutting down), and no new ones. Then wait for quiet() a while, and
   /// abandon_all().
   void close_all(base::Time now);

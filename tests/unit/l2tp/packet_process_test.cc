@@ -363,6 +363,24 @@ TEST_F(PacketProcessTest, DoesWhatElseItIsTold) {
   EXPECT_EQ(lac_.ending->message, "the operator ended it");
 }
 
+TEST_F(PacketProcessTest, AnIdleTunnelIsNoneInWhichACallHasBegunMeanwhile) {
+  start();
+  dial();
+  const auto started = until<l2tp::StartSession>();
+  ASSERT_TRUE(started);
+  const CloseIdleTunnel close{tunnel_.id, l2tp::stop(l2tp::StopResult::general, "the operator ended it")};
+  orders_ = {close};
+  poke();
+  EXPECT_FALSE(until<l2tp::StopSession>(300ms));
+  EXPECT_EQ(lac_.seen[l2tp::MessageType::StopCCN], 0);
+  orders_ = {l2tp::SessionEnded{tunnel_.id, started->session.id,
+                                l2tp::hang_up(l2tp::CallResult::administrative, "PPP has ended")},
+             close};
+  poke();
+  ASSERT_TRUE(until<l2tp::RemoveLatch>());
+  EXPECT_EQ(lac_.ending->message, "the operator ended it");
+}
+
 TEST_F(PacketProcessTest, SaysHowOftenItIsAliveWhereSomebodyWantsToKnow) {
   hello_.watchdog_us = 20'000;
   start();
