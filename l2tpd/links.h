@@ -2,9 +2,9 @@
 // The PPP links: one pppd per session, asked and answered over its plugin's channel.
 
 #include <functional>
-#include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -124,6 +124,8 @@ class Links {
   const Pool& pool() const { return pool_; }
   const PrefixPool& prefixes() const { return prefixes_; }
   const LinkCounters& counters() const { return counters_; }
+  /// How many links were looked at so far for others that began, logged in, came up or ended.
+  std::uint64_t looked_at() const { return looked_at_; }
 
  private:
   struct Link {
@@ -139,6 +141,7 @@ class Links {
     LinkStatus status;
     std::optional<Account> account;       ///< once an address was granted
     std::optional<Account> waiting;       ///< until an older link has ended, which has its address
+    std::set<std::uint64_t> awaited_by;   ///< those that wait for this one's, by serial
     std::optional<SessionRecord> record;  ///< from Calls::up to Calls::over
     bool up = false;                      ///< between Calls::up and Calls::down
     bool ipv6 = false;                    ///< it may have IPv6
@@ -148,8 +151,14 @@ class Links {
     std::optional<std::string> refused;   ///< why, once a login failed
     base::Time since;
   };
-  using Iterator = std::list<Link>::iterator;
+  /// Serials by what they have in common.
+  template <class Key>
+  using Index = std::set<std::pair<Key, std::uint64_t>>;
 
+  /// The oldest first.
+  template <class Key>
+  std::vector<Link*> those_of(const Index<Key>& index, const Key& key);
+  base::Result<void> check_limits(const l2tp::TunnelName& tunnel);
   void read(Link& link);
   void answer(Link& link, LinkRequest request);
   void log_in(Link& link, const Account& account);
@@ -163,7 +172,7 @@ class Links {
   void report_down(Link& link);
   void report_ipv6_up(Link& link, const Ipv6Up& up);
   void report_ipv6_down(Link& link);
-  void ended(Iterator link, int status);
+  void ended(Link& link, int status);
   void terminate(Link& link);
   void forget_session(const Link& link);
   void end(Link& link, std::string why);
@@ -183,8 +192,17 @@ class Links {
   Pool pool_;
   PrefixPool prefixes_;
   std::uint64_t records_ = 0;
-  std::list<Link> links_;  ///< a link stays where it is: the loop's callbacks hold on to it
+  /// By serial. A link stays where it is: the loop's callbacks hold on to it.
+  std::map<std::uint64_t, Link> links_;
+  Index<l2tp::Peer> by_peer_;
+  std::map<base::Address, Link*> by_address_;                               ///< that they have been granted
+  Index<std::string> by_ifname_;                                            ///< those that are up
   std::map<std::pair<l2tp::TunnelId, l2tp::SessionId>, Link*> by_session_;  ///< those that are not ending
+  Index<std::string> by_user_;                                              ///< the same
+  // With nobody logged in, by serial:
+  std::set<std::uint64_t> strangers_;  ///< in clear text
+  std::set<std::uint64_t> untold_;     ///< with marks that ikd had not told of when they began
+  std::uint64_t looked_at_ = 0;
   LinkCounters counters_;
 };
 

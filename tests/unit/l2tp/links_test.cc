@@ -220,6 +220,39 @@ TEST_F(LinksTest, ALinkCarriesWhatFitsNowAndNeverMoreThanWasNegotiated) {
   EXPECT_EQ(links_->status(l2tp::TunnelId(1), l2tp::SessionId(1))->mtu, 1398);
 }
 
+TEST_F(LinksTest, ASessionCostsTheSameHoweverManyOthersThereAre) {
+  config_.ppp.pool = *base::Prefix::parse("10.99.4.0/22");
+  config_.ppp.ipv6_prefix = base::Prefix::parse("2001:db8:7::/48");
+  links_->reconfigure();
+  config_.users[1].limits.sessions = 1;
+  config_.users[1].address = address("10.99.2.1");
+  auto peer = tunnel();
+  const auto cost = [&](std::uint16_t id) {
+    const auto before = links_->looked_at();
+    peer.id = l2tp::TunnelId(id);
+    peer.mark = base::Mark(id * 0x100u);
+    dial(peer, id);
+    log_in(id, "bob");
+    ask(id, "V" + field("ppp7") + field("\5\x76"));
+    up(id, "ppp7");
+    links_->refit(peer.mark,
+                  [](const l2tp::TunnelName&, const l2tp::SessionName&) { return std::uint16_t{1382}; });
+    kill(sessions_[id]);
+    wait_for_the_end_of(id);
+    return links_->looked_at() - before;
+  };
+  const auto alone = cost(1);
+  for (std::uint16_t id = 10; id < 60; ++id) {
+    peer.id = l2tp::TunnelId(id);
+    peer.mark = base::Mark(id * 0x100u);
+    dial(peer, id);
+    log_in(id, "alice");
+    up(id, "ppp" + std::to_string(id));
+  }
+  EXPECT_EQ(cost(2), alone);
+  EXPECT_LE(alone, 2u) << "itself";
+}
+
 /// Links in clear text that nobody speaks for: each of a tunnel of its own.
 class StrangersTest : public PretendPppd {
  protected:
