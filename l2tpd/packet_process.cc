@@ -158,6 +158,7 @@ void PacketProcess::end() {
   server_.abandon_all();
   pump();
   tell_counts();
+  broker_.wait();
   // What libraries and sanitizers do at the end may need more than this process has left.
   std::_Exit(0);
 }
@@ -198,6 +199,12 @@ void PacketProcess::perform(const l2tp::CloseTunnelSocket& close) {
     tunnels_.erase(it);
   }
   broker_.tell(close);
+}
+
+void PacketProcess::perform(const l2tp::StartSession& start) {
+  broker_.tell(start);
+  // What is sent next acknowledges ICCN, on which Android begins PPP: the kernel's session is there by then.
+  broker_.wait();
 }
 
 void PacketProcess::tell_changes() {
