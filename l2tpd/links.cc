@@ -21,6 +21,8 @@ using base::Severity;
 
 /// A pppd that has just acknowledged the peer's Terminate-Request waits for lcp-restart before it ends.
 constexpr base::Duration patience_with_pppd = 5s;
+/// It asks again after three seconds. A hook that hears of a session with both is to find both.
+constexpr base::Duration patience_with_IPCP = 5s;
 /// Those that are ending count: a peer that calls and hangs up all day must not fill this host with pppds. In
 /// clear text an address may be the NAT of many, and who they are shows their port; over IPv6 a /64 counts as
 /// one.
@@ -302,10 +304,10 @@ bool Links::is_free(const Account& account, Link& newer) {
   return false;
 }
 
-void Links::end(Link& link, std::string why) {
+void Links::end(Link& link, std::string why, l2tp::CallResult code) {
   link.stopped = std::move(why);
   terminate(link);
-  calls_.ended(link.tunnel, link.session, l2tp::hang_up(l2tp::CallResult::administrative, *link.stopped));
+  calls_.ended(link.tunnel, link.session, l2tp::hang_up(code, *link.stopped));
 }
 
 std::vector<l2tp::TunnelName> Links::end_sessions_of(std::string_view user, const std::string& why) {
@@ -358,33 +360,68 @@ void Links::refuse(Link& link, std::string_view name, Refusal refusal, std::stri
 }
 
 void Links::report_up(Link& link, const LinkUp& up) {
-  if (link.account && link.status.address && !link.record) {
-    link.status.ifname = up.ifname;
-    link.status.mtu = up.mtu;
-    base::log(Severity::info,
-              fmt::format("User '{}' of {} is up: {} with {}, MTU {}.", link.account->name,
-                          words_for(link.tunnel), up.ifname, up.theirs.to_string(), up.mtu),
-              {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
-    link.record = SessionRecord{.number = ++records_,
-                                .tunnel = link.tunnel,
-                                .session = link.session,
-                                .account = *link.account,
-                                .address = *link.status.address,
-                                .ipv6_prefix = link.status.ipv6_prefix,
-                                .ifname = up.ifname,
-                                .mtu = up.mtu,
-                                .since = link.since};
-    link.up = true;
-    by_ifname_.emplace(up.ifname, link.serial);
-    calls_.up(*link.record);
+  if (link.account && link.status.address && !link.ipv4_up) {
+    auto record = record_of(link, up.ifname, up.mtu);
+    record.address = *link.status.address;
+    if (const auto watched = calls_.ipv4_up(record)) {
+      base::log(Severity::info,
+                fmt::format("User '{}' of {} is up: {} with {}, MTU {}.", link.account->name,
+                            words_for(link.tunnel), up.ifname, up.theirs.to_string(), up.mtu),
+                {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
+      link.ipv4_up = true;
+      protocol_up(link, std::move(record));
+      begin(link);
+    } else {
+      turn_away(link, watched.error().message);
+    }
   }
   send(link, encode_yes());
 }
 
-void Links::report_down(Link& link) {
-  if (!std::exchange(link.up, false)) return;
-  if (!link.ipv6_up) by_ifname_.erase({link.record->ifname, link.serial});
+SessionRecord Links::record_of(const Link& link, const std::string& ifname, std::uint16_t mtu) {
+  if (link.record) return *link.record;
+  return {.number = ++records_,
+          .tunnel = link.tunnel,
+          .session = link.session,
+          .account = *link.account,
+          .address = {},
+          .ipv6_prefix = link.status.ipv6_prefix,
+          .ifname = ifname,
+          .mtu = mtu,
+          .since = link.since,
+          .setup = base::Clock::now() - link.since};
+}
+
+void Links::turn_away(Link& link, const std::string& why) {
+  if (link.stopped) return;
+  calls_.refused(link.tunnel, Refusal::link_not_watched, link.account->name, why);
+  end(link, "insufficient resources", l2tp::CallResult::no_facilities_now);
+}
+
+void Links::protocol_up(Link& link, SessionRecord record) {
+  link.record = std::move(record);
+  if (std::exchange(link.up, true)) return;
+  link.status.ifname = link.record->ifname;
+  link.status.mtu = link.record->mtu;
+  by_ifname_.emplace(link.record->ifname, link.serial);
+  calls_.up(*link.record);
+}
+
+void Links::protocol_down(Link& link) {
+  if (link.ipv4_up || link.ipv6_up || !std::exchange(link.up, false)) return;
+  by_ifname_.erase({link.record->ifname, link.serial});
   calls_.down(*link.record, whose(link.record->ifname, link));
+}
+
+void Links::begin(Link& link) {
+  link.ipcp_awaited = {};
+  if (!std::exchange(link.begun, true)) calls_.begun(*link.record);
+}
+
+void Links::report_down(Link& link) {
+  if (!std::exchange(link.ipv4_up, false)) return;
+  calls_.ipv4_down(*link.record, whose(link.record->ifname, link));
+  protocol_down(link);
 }
 
 void Links::refit(
@@ -392,9 +429,8 @@ void Links::refit(
     const std::function<std::uint16_t(const l2tp::TunnelName&, const l2tp::SessionName&)>& largest) {
   for (auto* each : those_of(by_peer_, l2tp::peer_of(peer, {}))) {
     auto& link = *each;
-    if ((!link.up && !link.ipv6_up) || link.stopped) continue;
-    const auto negotiated = link.up ? link.record->mtu : link.ipv6_up->mtu;
-    const auto mtu = std::min(largest(link.tunnel, link.session), negotiated);
+    if (!link.up || link.stopped) continue;
+    const auto mtu = std::min(largest(link.tunnel, link.session), link.record->mtu);
     if (mtu == link.status.mtu) continue;
     link.status.mtu = mtu;
     base::log(Severity::info,
@@ -407,24 +443,31 @@ void Links::refit(
 
 void Links::report_ipv6_up(Link& link, const Ipv6Up& up) {
   if (link.account && link.status.ipv6_prefix && !link.ipv6_up) {
-    base::log(Severity::info,
-              fmt::format("User '{}' of {} has IPv6: {} with {}.", link.account->name, words_for(link.tunnel),
-                          up.ifname, link.status.ipv6_prefix->to_string()),
-              {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
-    if (!link.status.ifname) {
-      link.status.ifname = up.ifname;
-      link.status.mtu = up.mtu;
+    const Ipv6Record ipv6{.tunnel = link.tunnel,
+                          .session = link.session,
+                          .account = *link.account,
+                          .prefix = *link.status.ipv6_prefix,
+                          .ifname = up.ifname,
+                          .mtu = up.mtu};
+    if (const auto watched = calls_.ipv6_up(ipv6)) {
+      base::log(Severity::info,
+                fmt::format("User '{}' of {} has IPv6: {} with {}.", link.account->name,
+                            words_for(link.tunnel), up.ifname, ipv6.prefix.to_string()),
+                {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
+      link.ipv6_up = ipv6;
+      protocol_up(link, record_of(link, up.ifname, up.mtu));
+      await_IPCP(link);
+    } else {
+      turn_away(link, watched.error().message);
     }
-    link.ipv6_up = Ipv6Record{.tunnel = link.tunnel,
-                              .session = link.session,
-                              .account = *link.account,
-                              .prefix = *link.status.ipv6_prefix,
-                              .ifname = up.ifname,
-                              .mtu = up.mtu};
-    by_ifname_.emplace(up.ifname, link.serial);
-    calls_.ipv6_up(*link.ipv6_up);
   }
   send(link, encode_yes());
+}
+
+void Links::await_IPCP(Link& link) {
+  if (link.begun) return;
+  link.ipcp_awaited = loop_.on_time([this, &link] { begin(link); });
+  link.ipcp_awaited.set_time(base::Clock::now() + patience_with_IPCP);
 }
 
 IfName Links::whose(const std::string& ifname, const Link& link) const {
@@ -436,8 +479,8 @@ IfName Links::whose(const std::string& ifname, const Link& link) const {
 void Links::report_ipv6_down(Link& link) {
   const auto was = std::exchange(link.ipv6_up, std::nullopt);
   if (!was) return;
-  if (!link.up) by_ifname_.erase({was->ifname, link.serial});
   calls_.ipv6_down(*was, whose(was->ifname, link));
+  protocol_down(link);
 }
 
 void Links::ended(Link& link, int status) {
@@ -451,6 +494,7 @@ void Links::ended(Link& link, int status) {
     pool_.release(*gone.status.address);
     by_address_.erase(*gone.status.address);
   }
+  if (gone.record) begin(gone);
   report_ipv6_down(gone);
   if (gone.status.ipv6_prefix) prefixes_.release(*gone.status.ipv6_prefix);
   const auto end = end_of_pppd(status, gone.reason);
