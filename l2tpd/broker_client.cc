@@ -13,18 +13,43 @@ namespace {
   std::_Exit(1);
 }
 
+/// Both buffers of the channel have room for so many, and for one of the longest beside them.
+constexpr std::size_t most_unanswered = 16, most_unanswered_bytes = 32 * 1024;
+
 }  // namespace
 
-BrokerClient::Answered BrokerClient::ask(const Request& request) {
-  if (!channel_.send(encode(request).view())) end("the privileged process has gone");
+void BrokerClient::send(const Request& request) {
+  const auto bytes = encode(request);
+  if (!channel_.send(bytes.view())) end("the privileged process has gone");
+  ++unanswered_;
+  unanswered_bytes_ += bytes.size();
+}
+
+BrokerClient::Answered BrokerClient::receive() {
   auto message = channel_.receive();
   if (!message) end("the privileged process has gone");
   auto answer = decode_answer(message->bytes.view());
   if (!answer) end("what the privileged process answers is no answer");
+  --unanswered_;
   return {std::move(*answer), std::move(message->descriptors)};
 }
 
-void BrokerClient::tell(const Request& request) { (void)ask(request); }
+BrokerClient::Answered BrokerClient::ask(const Request& request) {
+  send(request);
+  while (unanswered_ > 1) receive();
+  unanswered_bytes_ = 0;
+  return receive();
+}
+
+void BrokerClient::tell(const Request& request) {
+  send(request);
+  if (unanswered_ >= most_unanswered || unanswered_bytes_ >= most_unanswered_bytes) wait();
+}
+
+void BrokerClient::wait() {
+  while (unanswered_ > 0) receive();
+  unanswered_bytes_ = 0;
+}
 
 std::optional<base::Fd> BrokerClient::open(const l2tp::OpenTunnelSocket& request) {
   auto answered = ask(request);

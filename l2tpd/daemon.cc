@@ -86,8 +86,12 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
                },
            .refused = [this](const l2tp::TunnelName& tunnel, Refusal refusal, std::string_view user,
                              std::string_view why) { refusals_.tell(tunnel, refusal, user, why); },
+           .ipv4_up = [this](const SessionRecord& session) { return ipv4_up(session); },
+           .ipv4_down = [this](const SessionRecord& session,
+                               IfName name) { filter_->ipv4_down(session, name); },
            .up = [this](const SessionRecord& session) { session_up(session); },
            .down = [this](SessionRecord& session, IfName name) { session_down(session, name); },
+           .begun = [this](const SessionRecord& session) { session_begun(session); },
            .over = [this](const SessionRecord& session, std::string_view why) { session_over(session, why); },
            .user_down =
                [this](const l2tp::TunnelName& tunnel, const std::string& user, std::string_view why) {
@@ -96,7 +100,7 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
                                .user = user});
                },
            .refitted = [this](const std::string& ifname, std::uint16_t mtu) { link_refitted(ifname, mtu); },
-           .ipv6_up = [this](const Ipv6Record& session) { ipv6_up(session); },
+           .ipv6_up = [this](const Ipv6Record& session) { return ipv6_up(session); },
            .ipv6_down = [this](const Ipv6Record& session, IfName name) { ipv6_down(session, name); }}),
       hooks_(loop, config.hooks),
       farewells_(loop, told_, links_),
@@ -389,14 +393,21 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel, const l2tp::SessionN
   return terms;
 }
 
-void Daemon::session_up(const SessionRecord& session) {
-  metrics_.link_up(session.ifname);
-  metrics_.took(Phase::ppp, base::Clock::now() - session.since);
+base::Result<void> Daemon::ipv4_up(const SessionRecord& session) {
+  if (auto watched = filter_->ipv4_up(session); !watched) return watched;
   note(session.tunnel, {.what = Happening::user_up,
                         .text = fmt::format("user '{}' is up: {} with {}, MTU {}", session.account.name,
-                                            session.ifname, session.address.to_string(), session.mtu),
+                                            session.ifname, session.address->to_string(), session.mtu),
                         .user = session.account.name});
-  filter_->ipv4_up(session);
+  return {};
+}
+
+void Daemon::session_up(const SessionRecord& session) {
+  metrics_.link_up(session.ifname, {.in = session.bytes_in, .out = session.bytes_out});
+}
+
+void Daemon::session_begun(const SessionRecord& session) {
+  metrics_.took(Phase::ppp, session.setup);
   hooks_.run(SessionEvent::up, session.number,
              record_of(SessionEvent::up, session, peer_of(session.tunnel), base::Clock::now()));
 }
@@ -408,16 +419,17 @@ void Daemon::link_refitted(const std::string& ifname, std::uint16_t mtu) {
   ipv6_links_.refit(ifname, mtu);
 }
 
-void Daemon::ipv6_up(const Ipv6Record& session) {
+base::Result<void> Daemon::ipv6_up(const Ipv6Record& session) {
+  if (auto watched = filter_->ipv6_up(session); !watched) return watched;
   note(session.tunnel, {.what = Happening::user_up,
                         .text = fmt::format("user '{}' has IPv6: {} with {}", session.account.name,
                                             session.ifname, session.prefix.to_string()),
                         .user = session.account.name});
-  filter_->ipv6_up(session);
   const auto done = ipv6_links_.up(
       session.ifname, {.prefix = session.prefix, .mtu = session.mtu, .dns = config_.ppp.ipv6_dns});
   if (!done)
     base::log(Severity::error, fmt::format("{} has no IPv6: {}.", session.ifname, done.error().message));
+  return {};
 }
 
 void Daemon::ipv6_down(const Ipv6Record& session, IfName name) {
@@ -426,7 +438,6 @@ void Daemon::ipv6_down(const Ipv6Record& session, IfName name) {
 }
 
 void Daemon::session_down(SessionRecord& session, IfName name) {
-  filter_->ipv4_down(session, name);
   if (name == IfName::anothers) return;
   const auto bytes = bytes_of(session.ifname);
   session.bytes_in = bytes.in;

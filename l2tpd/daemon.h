@@ -119,11 +119,13 @@ class Daemon {
   base::Result<void> start_session(const l2tp::StartSession& start);
   PppdTerms terms_for(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session) const;
   base::Endpoint our_end(const l2tp::TunnelName& tunnel) const;
+  base::Result<void> ipv4_up(const SessionRecord& session);
   void session_up(const SessionRecord& session);
+  void session_begun(const SessionRecord& session);
   void link_refitted(const std::string& ifname, std::uint16_t mtu);
   void session_down(SessionRecord& session, IfName name);
   void session_over(const SessionRecord& session, std::string_view why);
-  void ipv6_up(const Ipv6Record& session);
+  base::Result<void> ipv6_up(const Ipv6Record& session);
   void ipv6_down(const Ipv6Record& session, IfName name);
   const control::Peer* peer_of(const l2tp::TunnelName& tunnel) const;
 

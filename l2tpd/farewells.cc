@@ -37,7 +37,12 @@ void Farewells::serve(control::Server& control) {
 }
 
 void Farewells::end_peer(base::Mark mark, Call call) {
-  Waiting waiting{.call = std::move(call), .tunnels = {}, .sessions = 0, .marks = {mark}, .until = {}};
+  Waiting waiting{.call = std::move(call),
+                  .whose = Whose::peer,
+                  .tunnels = {},
+                  .sessions = 0,
+                  .marks = {mark},
+                  .until = {}};
   for (const auto& [id, tunnel] : tunnels_.all()) {
     if (tunnel.name.mark != mark) continue;
     waiting.tunnels.insert(id);
@@ -49,11 +54,16 @@ void Farewells::end_peer(base::Mark mark, Call call) {
 void Farewells::end_user(const std::string& user, Call call) {
   const auto ended = links_.end_sessions_of(user, why);
   if (ended.empty()) return call.fail(control::no_such_user);
-  Waiting waiting{.call = std::move(call), .tunnels = {}, .sessions = ended.size(), .marks = {}, .until = {}};
+  Waiting waiting{.call = std::move(call),
+                  .whose = Whose::user,
+                  .tunnels = {},
+                  .sessions = ended.size(),
+                  .marks = {},
+                  .until = {}};
   for (const auto& name : ended) {
     const auto* tunnel = tunnels_.find(name.id);
     if (tunnel != nullptr && tunnel->sessions.empty()) waiting.tunnels.insert(name.id);
-    if (name.mark.value != 0 && !has_sessions(name.mark)) waiting.marks.insert(name.mark);
+    if (name.mark.value != 0) waiting.marks.insert(name.mark);
   }
   answer_when_heard(std::move(waiting));
 }
@@ -66,17 +76,39 @@ bool Farewells::has_sessions(base::Mark mark) const {
 
 void Farewells::answer_when_heard(Waiting waiting) {
   const auto now = base::Clock::now();
-  for (const auto id : waiting.tunnels) tunnels_.close(id, l2tp::stop(l2tp::StopResult::general, why));
+  for (const auto id : waiting.tunnels) {
+    auto ending = l2tp::stop(l2tp::StopResult::general, why);
+    if (waiting.whose == Whose::peer) {
+      tunnels_.close(id, std::move(ending));
+    } else {
+      tunnels_.close_idle(id, std::move(ending));
+    }
+  }
   waiting.until = now + farewell_time;
   waiting_.push_back(std::move(waiting));
   look();
 }
 
+bool Farewells::goes_on(const Waiting& waiting, l2tp::TunnelId id) const {
+  const auto* tunnel = tunnels_.find(id);
+  return waiting.whose == Whose::user && tunnel != nullptr && !tunnel->sessions.empty();
+}
+
 bool Farewells::heard(const Waiting& waiting) const {
-  return std::ranges::none_of(waiting.tunnels, [this](l2tp::TunnelId id) {
+  return std::ranges::none_of(waiting.tunnels, [&](l2tp::TunnelId id) {
     const auto* tunnel = tunnels_.find(id);
-    return tunnel != nullptr && !tunnel->lingering;
+    return tunnel != nullptr && !tunnel->lingering && !goes_on(waiting, id);
   });
+}
+
+void Farewells::answer(Waiting& waiting) const {
+  std::erase_if(waiting.tunnels, [&](l2tp::TunnelId id) { return goes_on(waiting, id); });
+  auto marks = Json::array();
+  for (const auto mark : waiting.marks) {
+    if (waiting.whose == Whose::peer || !has_sessions(mark)) marks.push_back(mark.value);
+  }
+  waiting.call.reply(
+      {{"tunnels", waiting.tunnels.size()}, {"sessions", waiting.sessions}, {"marks", std::move(marks)}});
 }
 
 void Farewells::look() {
@@ -86,10 +118,7 @@ void Farewells::look() {
       ++it;
       continue;
     }
-    auto marks = Json::array();
-    for (const auto mark : it->marks) marks.push_back(mark.value);
-    it->call.reply(
-        {{"tunnels", it->tunnels.size()}, {"sessions", it->sessions}, {"marks", std::move(marks)}});
+    answer(*it);
     it = waiting_.erase(it);
   }
   timer_.set_time(waiting_.empty() ? std::nullopt : std::optional(waiting_.front().until));

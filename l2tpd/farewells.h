@@ -21,9 +21,11 @@ class Farewells {
   void look();
 
  private:
+  enum class Whose { peer, user };
   /// Ended, and the peers are yet to hear of it: after the answer their IPsec may go.
   struct Waiting {
     control::Call call;
+    Whose whose;
     std::set<l2tp::TunnelId> tunnels;
     std::size_t sessions = 0;
     std::set<base::Mark> marks;
@@ -32,7 +34,10 @@ class Farewells {
   void end_peer(base::Mark mark, control::Call call);
   void end_user(const std::string& user, control::Call call);
   bool has_sessions(base::Mark mark) const;
+  /// A call has begun since in a tunnel of a user's.
+  bool goes_on(const Waiting& waiting, l2tp::TunnelId id) const;
   bool heard(const Waiting& waiting) const;
+  void answer(Waiting& waiting) const;
   void answer_when_heard(Waiting waiting);
 
   Tunnels& tunnels_;

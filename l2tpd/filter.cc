@@ -116,15 +116,17 @@ Filter::Link Filter::link_of(const Record& session) const {
 }
 
 /// Without IPv4 and IPv6 it goes.
-void Filter::put(const std::string& ifname, Link link) {
+nl::Result<void> Filter::put(const std::string& ifname, Link link) {
   const auto old = links_.find(ifname);
   if (old != links_.end()) link.stale = old->second.stale ? old->second.stale : old->second.far_end;
   if (link.far_end || link.ipv6) {
-    complain(write(ifname, links_.insert_or_assign(ifname, std::move(link)).first->second));
+    if (auto done = write(ifname, link); !done) return done;
+    links_.insert_or_assign(ifname, std::move(link));
   } else if (old != links_.end()) {
     links_.erase(old);
-    complain(table_.remove_link(ifname, link.stale));
+    if (const auto done = table_.remove_link(ifname, link.stale); !done) return tl::unexpected(done.error());
   }
+  return {};
 }
 
 nl::Result<void> Filter::write(const std::string& ifname, Link& link) {
@@ -133,28 +135,30 @@ nl::Result<void> Filter::write(const std::string& ifname, Link& link) {
   return done;
 }
 
-void Filter::ipv4_up(const SessionRecord& session) {
+base::Result<void> Filter::ipv4_up(const SessionRecord& session) {
   auto link = link_of(session);
   link.far_end = session.address;
   link.mtu = session.mtu;
-  put(session.ifname, std::move(link));
-  put_into_sets(session.tunnel, session.account, base::host(session.address));
+  if (const auto done = put(session.ifname, std::move(link)); !done) return nl::as_base(done.error());
+  put_into_sets(session.tunnel, session.account, base::host(*session.address));
+  return {};
 }
 
 void Filter::ipv4_down(const SessionRecord& session, IfName name) {
-  take_out_of_sets(session.tunnel, session.account, base::host(session.address));
+  take_out_of_sets(session.tunnel, session.account, base::host(*session.address));
   if (name == IfName::anothers) return;
   auto link = link_of(session);
   link.far_end.reset();
-  put(session.ifname, std::move(link));
+  complain(put(session.ifname, std::move(link)));
 }
 
-void Filter::ipv6_up(const Ipv6Record& session) {
+base::Result<void> Filter::ipv6_up(const Ipv6Record& session) {
   auto link = link_of(session);
   link.ipv6 = session.prefix;
   if (!link.far_end) link.mtu = session.mtu;
-  put(session.ifname, std::move(link));
+  if (const auto done = put(session.ifname, std::move(link)); !done) return nl::as_base(done.error());
   put_into_sets(session.tunnel, session.account, session.prefix);
+  return {};
 }
 
 void Filter::ipv6_down(const Ipv6Record& session, IfName name) {
@@ -162,7 +166,7 @@ void Filter::ipv6_down(const Ipv6Record& session, IfName name) {
   if (name == IfName::anothers) return;
   auto link = link_of(session);
   link.ipv6.reset();
-  put(session.ifname, std::move(link));
+  complain(put(session.ifname, std::move(link)));
 }
 
 void Filter::refit(const std::string& ifname, std::uint16_t mtu) {
@@ -170,7 +174,7 @@ void Filter::refit(const std::string& ifname, std::uint16_t mtu) {
   if (known == links_.end()) return;
   auto link = known->second;
   link.mtu = mtu;
-  put(ifname, std::move(link));
+  complain(put(ifname, std::move(link)));
 }
 
 /// Into those of its user, and out of any other that the configuration names: an l2tpd that was killed may

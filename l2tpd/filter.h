@@ -38,11 +38,12 @@ class Filter {
   nl::Result<void> add_tunnel(const l2tp::TunnelName& tunnel);
   nl::Result<void> remove_tunnel(const l2tp::TunnelName& tunnel);
 
-  // A link is known while IPv4, IPv6 or both are up. What cannot be done is logged.
+  // A link is known while IPv4, IPv6 or both are up. Where `up` fails it is as it was before; what else
+  // cannot be done is logged.
 
-  void ipv4_up(const SessionRecord& session);
+  base::Result<void> ipv4_up(const SessionRecord& session);
   void ipv4_down(const SessionRecord& session, IfName name);
-  void ipv6_up(const Ipv6Record& session);
+  base::Result<void> ipv6_up(const Ipv6Record& session);
   void ipv6_down(const Ipv6Record& session, IfName name);
   void refit(const std::string& ifname, std::uint16_t mtu);
 
@@ -66,7 +67,7 @@ class Filter {
   /// A pppd that was killed may have left another session there.
   template <class Record>
   Link link_of(const Record& session) const;
-  void put(const std::string& ifname, Link link);
+  nl::Result<void> put(const std::string& ifname, Link link);
   nl::Result<void> write(const std::string& ifname, Link& link);
   void put_into_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);
   void take_out_of_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);
@@ -79,7 +80,7 @@ class Filter {
   nft::SetMembers sets_;
   nft::TableWatch watch_;
   os::Source readable_;
-  std::map<std::string, Link> links_;  ///< by interface
+  std::map<std::string, Link> links_;  ///< by interface, as they are in the table
 };
 
 }  // namespace l2tpd

@@ -21,6 +21,8 @@ using base::Severity;
 
 /// A pppd that has just acknowledged the peer's Terminate-Request waits for lcp-restart before it ends.
 constexpr base::Duration patience_with_pppd = 5s;
+/// It asks again after three seconds. A hook that hears of a session with both is to find both.
+constexpr base::Duration patience_with_IPCP = 5s;
 /// Those that are ending count: a peer that calls and hangs up all day must not fill this host with pppds. In
 /// clear text an address may be the NAT of many, and who they are shows their port; over IPv6 a /64 counts as
 /// one.
@@ -57,34 +59,44 @@ Links::Links(os::Loop& loop, const config::Config& config, const Accounts& accou
       pool_(config),
       prefixes_(config.ppp) {}
 
-base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
-                                base::Fd kernel_session, const PppdTerms& terms) {
-  const auto same_address = [of = l2tp::peer_of(tunnel.mark, tunnel.remote)](const Link& link) {
-    return l2tp::peer_of(link.tunnel.mark, link.tunnel.remote) == of;
+template <class Key>
+std::vector<Links::Link*> Links::those_of(const Index<Key>& index, const Key& key) {
+  std::vector<Link*> out;
+  for (auto it = index.lower_bound({key, 0}); it != index.end() && it->first == key; ++it)
+    out.push_back(&links_.at(it->second));
+  looked_at_ += out.size();
+  return out;
+}
+
+base::Result<void> Links::check_limits(const l2tp::TunnelName& tunnel) {
+  const auto of_its_address = those_of(by_peer_, l2tp::peer_of(tunnel.mark, tunnel.remote));
+  const auto same_peer = [&](const Link* link) {
+    return tunnel.mark.value != 0 || link->tunnel.remote == tunnel.remote;
   };
-  const auto same_peer = [&](const Link& link) {
-    return same_address(link) && (tunnel.mark.value != 0 || link.tunnel.remote == tunnel.remote);
-  };
-  if (std::ranges::count_if(links_, same_peer) >= most_of_a_peer)
+  if (std::ranges::count_if(of_its_address, same_peer) >= most_of_a_peer)
     return base::fail(fmt::format("it has {} PPP links already", most_of_a_peer));
-  if (std::ranges::count_if(links_, same_address) >= most_of_an_address)
+  if (std::ssize(of_its_address) >= most_of_an_address)
     return base::fail(fmt::format("its address has {} PPP links already", most_of_an_address));
   if (tunnel.mark.value == 0) {
-    const auto stranger = [](const Link& link) { return link.tunnel.mark.value == 0 && !link.account; };
-    const auto beside_it = [&](const Link& link) { return stranger(link) && same_address(link); };
-    if (std::ranges::count_if(links_, beside_it) >= most_strangers_of_an_address)
+    const auto stranger = [](const Link* link) { return !link->account; };
+    if (std::ranges::count_if(of_its_address, stranger) >= most_strangers_of_an_address)
       return base::fail(
           fmt::format("{} PPP links of its address have nobody logged in", most_strangers_of_an_address));
-    if (std::ranges::count_if(links_, stranger) >= most_strangers)
+    if (std::ssize(strangers_) >= most_strangers)
       return base::fail(fmt::format("{} PPP links in clear text have nobody logged in", most_strangers));
   } else if (!bindings_.knows(tunnel.mark)) {
     // ikd tells of a peer a moment late at worst; of so many marks only who has taken the other process over.
-    const auto untold = [this](const Link& link) {
-      return link.tunnel.mark.value != 0 && !link.account && !bindings_.knows(link.tunnel.mark);
-    };
-    if (std::ranges::count_if(links_, untold) >= most_untold)
+    std::erase_if(untold_,
+                  [this](std::uint64_t serial) { return bindings_.knows(links_.at(serial).tunnel.mark); });
+    if (std::ssize(untold_) >= most_untold)
       return base::fail(fmt::format("ikd has told nothing of {} peers with PPP links", most_untold));
   }
+  return {};
+}
+
+base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::SessionName& session,
+                                base::Fd kernel_session, const PppdTerms& terms) {
+  if (auto within = check_limits(tunnel); !within) return within;
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0)
     return base::fail_errno("cannot make a channel to pppd", errno);
@@ -92,17 +104,24 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
   const base::Fd theirs(pair[1]);
   const auto pid = spawn_pppd(config_.ppp, terms, tunnel, session, kernel_session, theirs, program_);
   if (!pid) return tl::unexpected(pid.error());
-  const auto it = links_.emplace(links_.end());
-  it->serial = ++last_serial_;
-  it->pid = *pid;
-  it->tunnel = tunnel;
-  it->session = session;
-  it->channel = std::move(ours);
-  it->ipv6 = terms.ipv6;
-  it->since = base::Clock::now();
-  by_session_[{tunnel.id, session.id}] = &*it;
-  it->readable = loop_.on_readable(it->channel.get(), [this, it] { read(*it); });
-  it->exit = loop_.on_child_exit(*pid, [this, it](int status) { ended(it, status); });
+  const auto serial = ++last_serial_;
+  auto& link = links_.try_emplace(serial).first->second;
+  link.serial = serial;
+  link.pid = *pid;
+  link.tunnel = tunnel;
+  link.session = session;
+  link.channel = std::move(ours);
+  link.ipv6 = terms.ipv6;
+  link.since = base::Clock::now();
+  by_session_[{tunnel.id, session.id}] = &link;
+  by_peer_.emplace(l2tp::peer_of(tunnel.mark, tunnel.remote), serial);
+  if (tunnel.mark.value == 0) {
+    strangers_.insert(serial);
+  } else if (!bindings_.knows(tunnel.mark)) {
+    untold_.insert(serial);
+  }
+  link.readable = loop_.on_readable(link.channel.get(), [this, &link] { read(link); });
+  link.exit = loop_.on_child_exit(*pid, [this, &link](int status) { ended(link, status); });
   ++counters_.started;
   return {};
 }
@@ -117,7 +136,7 @@ void Links::stop(const l2tp::TunnelName& tunnel, const l2tp::SessionName& sessio
 }
 
 void Links::stop_all(const std::string& why) {
-  for (auto& link : links_) {
+  for (const auto& [serial, link] : links_) {
     if (!link.stopped) stop(link.tunnel, link.session, why);
   }
 }
@@ -125,6 +144,7 @@ void Links::stop_all(const std::string& why) {
 void Links::forget_session(const Link& link) {
   const auto found = by_session_.find({link.tunnel.id, link.session.id});
   if (found != by_session_.end() && found->second == &link) by_session_.erase(found);
+  if (link.status.user) by_user_.erase({*link.status.user, link.serial});
 }
 
 void Links::terminate(Link& link) {
@@ -229,16 +249,17 @@ void Links::log_in(Link& link, const Account& account) {
 void Links::check_binding(Link& link, const Account& account) {
   bindings_.ask(link.tunnel.mark, [this, serial = link.serial,
                                    account](base::Result<Bindings::Logins> logins) {
-    const auto it = std::ranges::find(links_, serial, &Link::serial);
-    if (it == links_.end() || it->stopped) return;
+    const auto it = links_.find(serial);
+    if (it == links_.end() || it->second.stopped) return;
+    auto& asking = it->second;
     if (!logins)
-      return refuse(*it, account.name, Refusal::peer_unknown, logins.error().message, "Access denied");
+      return refuse(asking, account.name, Refusal::peer_unknown, logins.error().message, "Access denied");
     if (*logins && std::ranges::find(**logins, account.name) == (*logins)->end()) {
       const auto bound = (*logins)->empty() ? std::string("nobody") : fmt::format("'{}'", (*logins)->front());
-      return refuse(*it, account.name, Refusal::bound_to_another_user,
+      return refuse(asking, account.name, Refusal::bound_to_another_user,
                     fmt::format("its IPsec connection is for {} only", bound), "Access denied");
     }
-    admit(*it, account);
+    admit(asking, account);
   });
 }
 
@@ -249,12 +270,11 @@ void Links::admit(Link& link, const Account& account) {
 
 /// Ends what has to end before one more session of that user begins; false when this one is refused instead.
 bool Links::make_room(Link& newer, const Account& account) {
-  std::vector<Link*> others;  // the oldest first
-  for (auto& link : links_) {
-    if (&link != &newer && !link.stopped && link.status.user == account.name) others.push_back(&link);
-  }
   const auto limit = account.limits.sessions;
-  const auto excess = limit == 0 || others.size() < limit ? 0 : others.size() + 1 - limit;
+  if (limit == 0) return true;
+  auto others = those_of(by_user_, account.name);
+  std::erase(others, &newer);
+  const auto excess = others.size() < limit ? 0 : others.size() + 1 - limit;
   if (excess > 0 && account.limits.when_full == config::WhenFull::refuse) {
     const auto why = fmt::format("{} of {} sessions are in use", others.size(), limit);
     refuse(newer, account.name, Refusal::too_many_sessions, why, why);
@@ -267,42 +287,45 @@ bool Links::make_room(Link& newer, const Account& account) {
 /// False when `newer` has to wait for the address that it is to have, or is refused.
 bool Links::is_free(const Account& account, Link& newer) {
   if (!account.address) return true;
-  for (auto& link : links_) {
-    if (&link == &newer || link.status.address != account.address) continue;
-    const bool own = link.status.user == account.name;
-    if (!link.stopped && own && account.limits.when_full == config::WhenFull::replace)
-      end(link, "the user logged in anew");
-    if (link.stopped) {
-      newer.waiting = account;
-    } else {
-      const auto why = fmt::format("{} is in use by {}", account.address->to_string(),
-                                   own ? "another session" : "another user");
-      refuse(newer, account.name, Refusal::address_in_use, why, why);
-    }
-    return false;
+  const auto holder = by_address_.find(*account.address);
+  if (holder == by_address_.end() || holder->second == &newer) return true;
+  auto& link = *holder->second;
+  const bool own = link.status.user == account.name;
+  if (!link.stopped && own && account.limits.when_full == config::WhenFull::replace)
+    end(link, "the user logged in anew");
+  if (link.stopped) {
+    newer.waiting = account;
+    link.awaited_by.insert(newer.serial);
+  } else {
+    const auto why = fmt::format("{} is in use by {}", account.address->to_string(),
+                                 own ? "another session" : "another user");
+    refuse(newer, account.name, Refusal::address_in_use, why, why);
   }
-  return true;
+  return false;
 }
 
-void Links::end(Link& link, std::string why) {
+void Links::end(Link& link, std::string why, l2tp::CallResult code) {
   link.stopped = std::move(why);
   terminate(link);
-  calls_.ended(link.tunnel, link.session, l2tp::hang_up(l2tp::CallResult::administrative, *link.stopped));
+  calls_.ended(link.tunnel, link.session, l2tp::hang_up(code, *link.stopped));
 }
 
 std::vector<l2tp::TunnelName> Links::end_sessions_of(std::string_view user, const std::string& why) {
   std::vector<l2tp::TunnelName> out;
-  for (auto& link : links_) {
-    if (link.stopped || link.status.user != user) continue;
-    out.push_back(link.tunnel);
-    end(link, why);
+  for (auto* link : those_of(by_user_, std::string(user))) {
+    out.push_back(link->tunnel);
+    end(*link, why);
   }
   return out;
 }
 
 void Links::grant(Link& link, const Account& account) {
-  if (link.status.address) pool_.release(*link.status.address);  // it logs in as somebody else
-  link.status.address.reset();
+  if (link.status.address) {  // it logs in as somebody else
+    pool_.release(*link.status.address);
+    by_address_.erase(*link.status.address);
+    by_user_.erase({*link.status.user, link.serial});
+    link.status.address.reset();
+  }
   const auto address = pool_.lease(account.address);
   if (!address) {
     refuse(link, account.name, account.address ? Refusal::address_in_use : Refusal::pool_exhausted,
@@ -312,6 +335,10 @@ void Links::grant(Link& link, const Account& account) {
   link.account = account;
   link.status.user = account.name;
   link.status.address = *address;
+  by_address_[*address] = &link;
+  if (!link.stopped) by_user_.emplace(account.name, link.serial);
+  strangers_.erase(link.serial);
+  untold_.erase(link.serial);
   if (link.ipv6 && !link.status.ipv6_prefix) {
     link.status.ipv6_prefix = prefixes_.lease();
     if (!link.status.ipv6_prefix)
@@ -333,39 +360,77 @@ void Links::refuse(Link& link, std::string_view name, Refusal refusal, std::stri
 }
 
 void Links::report_up(Link& link, const LinkUp& up) {
-  if (link.account && link.status.address && !link.record) {
-    link.status.ifname = up.ifname;
-    link.status.mtu = up.mtu;
-    base::log(Severity::info,
-              fmt::format("User '{}' of {} is up: {} with {}, MTU {}.", link.account->name,
-                          words_for(link.tunnel), up.ifname, up.theirs.to_string(), up.mtu),
-              {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
-    link.record = SessionRecord{.number = ++records_,
-                                .tunnel = link.tunnel,
-                                .session = link.session,
-                                .account = *link.account,
-                                .address = *link.status.address,
-                                .ipv6_prefix = link.status.ipv6_prefix,
-                                .ifname = up.ifname,
-                                .mtu = up.mtu,
-                                .since = link.since};
-    link.up = true;
-    calls_.up(*link.record);
+  if (link.account && link.status.address && !link.ipv4_up) {
+    auto record = record_of(link, up.ifname, up.mtu);
+    record.address = *link.status.address;
+    if (const auto watched = calls_.ipv4_up(record)) {
+      base::log(Severity::info,
+                fmt::format("User '{}' of {} is up: {} with {}, MTU {}.", link.account->name,
+                            words_for(link.tunnel), up.ifname, up.theirs.to_string(), up.mtu),
+                {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
+      link.ipv4_up = true;
+      protocol_up(link, std::move(record));
+      begin(link);
+    } else {
+      turn_away(link, watched.error().message);
+    }
   }
   send(link, encode_yes());
 }
 
+SessionRecord Links::record_of(const Link& link, const std::string& ifname, std::uint16_t mtu) {
+  if (link.record) return *link.record;
+  return {.number = ++records_,
+          .tunnel = link.tunnel,
+          .session = link.session,
+          .account = *link.account,
+          .address = {},
+          .ipv6_prefix = link.status.ipv6_prefix,
+          .ifname = ifname,
+          .mtu = mtu,
+          .since = link.since,
+          .setup = base::Clock::now() - link.since};
+}
+
+void Links::turn_away(Link& link, const std::string& why) {
+  if (link.stopped) return;
+  calls_.refused(link.tunnel, Refusal::link_not_watched, link.account->name, why);
+  end(link, "insufficient resources", l2tp::CallResult::no_facilities_now);
+}
+
+void Links::protocol_up(Link& link, SessionRecord record) {
+  link.record = std::move(record);
+  if (std::exchange(link.up, true)) return;
+  link.status.ifname = link.record->ifname;
+  link.status.mtu = link.record->mtu;
+  by_ifname_.emplace(link.record->ifname, link.serial);
+  calls_.up(*link.record);
+}
+
+void Links::protocol_down(Link& link) {
+  if (link.ipv4_up || link.ipv6_up || !std::exchange(link.up, false)) return;
+  by_ifname_.erase({link.record->ifname, link.serial});
+  calls_.down(*link.record, whose(link.record->ifname, link));
+}
+
+void Links::begin(Link& link) {
+  link.ipcp_awaited = {};
+  if (!std::exchange(link.begun, true)) calls_.begun(*link.record);
+}
+
 void Links::report_down(Link& link) {
-  if (std::exchange(link.up, false)) calls_.down(*link.record, whose(link.record->ifname, link));
+  if (!std::exchange(link.ipv4_up, false)) return;
+  calls_.ipv4_down(*link.record, whose(link.record->ifname, link));
+  protocol_down(link);
 }
 
 void Links::refit(
     base::Mark peer,
     const std::function<std::uint16_t(const l2tp::TunnelName&, const l2tp::SessionName&)>& largest) {
-  for (auto& link : links_) {
-    if ((!link.up && !link.ipv6_up) || link.stopped || link.tunnel.mark != peer) continue;
-    const auto negotiated = link.up ? link.record->mtu : link.ipv6_up->mtu;
-    const auto mtu = std::min(largest(link.tunnel, link.session), negotiated);
+  for (auto* each : those_of(by_peer_, l2tp::peer_of(peer, {}))) {
+    auto& link = *each;
+    if (!link.up || link.stopped) continue;
+    const auto mtu = std::min(largest(link.tunnel, link.session), link.record->mtu);
     if (mtu == link.status.mtu) continue;
     link.status.mtu = mtu;
     base::log(Severity::info,
@@ -378,43 +443,58 @@ void Links::refit(
 
 void Links::report_ipv6_up(Link& link, const Ipv6Up& up) {
   if (link.account && link.status.ipv6_prefix && !link.ipv6_up) {
-    base::log(Severity::info,
-              fmt::format("User '{}' of {} has IPv6: {} with {}.", link.account->name, words_for(link.tunnel),
-                          up.ifname, link.status.ipv6_prefix->to_string()),
-              {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
-    if (!link.status.ifname) {
-      link.status.ifname = up.ifname;
-      link.status.mtu = up.mtu;
+    const Ipv6Record ipv6{.tunnel = link.tunnel,
+                          .session = link.session,
+                          .account = *link.account,
+                          .prefix = *link.status.ipv6_prefix,
+                          .ifname = up.ifname,
+                          .mtu = up.mtu};
+    if (const auto watched = calls_.ipv6_up(ipv6)) {
+      base::log(Severity::info,
+                fmt::format("User '{}' of {} has IPv6: {} with {}.", link.account->name,
+                            words_for(link.tunnel), up.ifname, ipv6.prefix.to_string()),
+                {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
+      link.ipv6_up = ipv6;
+      protocol_up(link, record_of(link, up.ifname, up.mtu));
+      await_IPCP(link);
+    } else {
+      turn_away(link, watched.error().message);
     }
-    link.ipv6_up = Ipv6Record{.tunnel = link.tunnel,
-                              .session = link.session,
-                              .account = *link.account,
-                              .prefix = *link.status.ipv6_prefix,
-                              .ifname = up.ifname,
-                              .mtu = up.mtu};
-    calls_.ipv6_up(*link.ipv6_up);
   }
   send(link, encode_yes());
 }
 
+void Links::await_IPCP(Link& link) {
+  if (link.begun) return;
+  link.ipcp_awaited = loop_.on_time([this, &link] { begin(link); });
+  link.ipcp_awaited.set_time(base::Clock::now() + patience_with_IPCP);
+}
+
 IfName Links::whose(const std::string& ifname, const Link& link) const {
-  const bool given_away = std::ranges::any_of(links_, [&](const Link& other) {
-    return &other != &link && ((other.up && other.record->ifname == ifname) ||
-                               (other.ipv6_up && other.ipv6_up->ifname == ifname));
-  });
-  return given_away ? IfName::anothers : IfName::still_its;
+  auto it = by_ifname_.lower_bound({ifname, 0});
+  while (it != by_ifname_.end() && *it == std::pair(ifname, link.serial)) ++it;
+  return it != by_ifname_.end() && it->first == ifname ? IfName::anothers : IfName::still_its;
 }
 
 void Links::report_ipv6_down(Link& link) {
-  if (const auto was = std::exchange(link.ipv6_up, std::nullopt))
-    calls_.ipv6_down(*was, whose(was->ifname, link));
+  const auto was = std::exchange(link.ipv6_up, std::nullopt);
+  if (!was) return;
+  calls_.ipv6_down(*was, whose(was->ifname, link));
+  protocol_down(link);
 }
 
-void Links::ended(Iterator it, int status) {
-  forget_session(*it);
-  auto gone = std::move(*it);
-  links_.erase(it);
-  if (gone.status.address) pool_.release(*gone.status.address);
+void Links::ended(Link& link, int status) {
+  auto node = links_.extract(link.serial);
+  auto& gone = node.mapped();
+  forget_session(gone);
+  by_peer_.erase({l2tp::peer_of(gone.tunnel.mark, gone.tunnel.remote), gone.serial});
+  strangers_.erase(gone.serial);
+  untold_.erase(gone.serial);
+  if (gone.status.address) {
+    pool_.release(*gone.status.address);
+    by_address_.erase(*gone.status.address);
+  }
+  if (gone.record) begin(gone);
   report_ipv6_down(gone);
   if (gone.status.ipv6_prefix) prefixes_.release(*gone.status.ipv6_prefix);
   const auto end = end_of_pppd(status, gone.reason);
@@ -437,10 +517,13 @@ void Links::ended(Iterator it, int status) {
     told.message = gone.refused ? "the peer did not authenticate itself" : why;
     calls_.ended(gone.tunnel, gone.session, std::move(told));
   }
-  for (auto& link : links_) {
-    if (link.stopped || !link.waiting || link.waiting->address != gone.status.address) continue;
-    const auto account = *std::exchange(link.waiting, std::nullopt);
-    log_in(link, account);  // of several that wait the newest comes last, and stays
+  for (const auto serial : gone.awaited_by) {
+    const auto next = links_.find(serial);
+    if (next == links_.end()) continue;
+    auto& waiting = next->second;
+    if (waiting.stopped || !waiting.waiting || waiting.waiting->address != gone.status.address) continue;
+    const auto account = *std::exchange(waiting.waiting, std::nullopt);
+    log_in(waiting, account);  // of several that wait the newest comes last, and stays
   }
 }
 

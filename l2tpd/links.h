@@ -2,9 +2,9 @@
 // The PPP links: one pppd per session, asked and answered over its plugin's channel.
 
 #include <functional>
-#include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,11 +37,12 @@ struct SessionRecord {
   l2tp::TunnelName tunnel;
   l2tp::SessionName session;
   Account account;
-  base::Address address;
+  std::optional<base::Address> address;  ///< once IPCP has come up
   std::optional<base::Prefix> ipv6_prefix;
   std::string ifname;
   std::uint16_t mtu = 0;
   base::Time since;                           ///< when its pppd was started
+  base::Duration setup{};                     ///< from then until its first protocol came up
   std::uint64_t bytes_in = 0, bytes_out = 0;  ///< from and to the peer, once it is down
 };
 
@@ -75,11 +76,20 @@ class Links {
     /// A login was refused, or PPP did not come up; in words.
     std::function<void(const l2tp::TunnelName&, Refusal, std::string_view user, std::string_view why)>
         refused = [](const l2tp::TunnelName&, Refusal, std::string_view, std::string_view) {};
-    /// IPCP is up; pppd waits until this returns.
+    /// IPCP is up, and pppd waits until this returns. Where it fails the link ends.
+    std::function<base::Result<void>(const SessionRecord&)> ipv4_up = [](const SessionRecord&) {
+      return base::Result<void>();
+    };
+    /// Once for each `ipv4_up` that did not fail.
+    std::function<void(const SessionRecord&, IfName)> ipv4_down = [](const SessionRecord&, IfName) {};
+    /// After the first of `ipv4_up` and `ipv6_up`.
     std::function<void(const SessionRecord&)> up = [](const SessionRecord&) {};
-    /// Once for each `up`: its interface is about to go, or gone where pppd was killed.
+    /// Once for each `up`, after the last of `ipv4_down` and `ipv6_down`: its interface is about to go, or
+    /// gone where pppd was killed.
     std::function<void(SessionRecord&, IfName)> down = [](SessionRecord&, IfName) {};
-    /// After that, once its pppd has gone.
+    /// Once for a link that has come up: IPCP is up, or has not followed IPV6CP for a while.
+    std::function<void(const SessionRecord&)> begun = [](const SessionRecord&) {};
+    /// Once for each `begun`, when its pppd has gone.
     std::function<void(const SessionRecord&, std::string_view why)> over = [](const SessionRecord&,
                                                                               std::string_view) {};
     /// The same for each link of which IPv4 or IPv6 was up.
@@ -88,9 +98,10 @@ class Links {
     /// refit() has found that this interface has to carry less, or may carry more again.
     std::function<void(const std::string& ifname, std::uint16_t mtu)> refitted = [](const std::string&,
                                                                                     std::uint16_t) {};
-    /// IPV6CP is up; pppd waits until this returns.
-    std::function<void(const Ipv6Record&)> ipv6_up = [](const Ipv6Record&) {};
-    /// Once for each `ipv6_up`.
+    /// The same for IPV6CP.
+    std::function<base::Result<void>(const Ipv6Record&)> ipv6_up = [](const Ipv6Record&) {
+      return base::Result<void>();
+    };
     std::function<void(const Ipv6Record&, IfName)> ipv6_down = [](const Ipv6Record&, IfName) {};
   };
   /// `config`, `accounts` and `bindings` outlive it.
@@ -124,6 +135,8 @@ class Links {
   const Pool& pool() const { return pool_; }
   const PrefixPool& prefixes() const { return prefixes_; }
   const LinkCounters& counters() const { return counters_; }
+  /// How many links were looked at so far for others that began, logged in, came up or ended.
+  std::uint64_t looked_at() const { return looked_at_; }
 
  private:
   struct Link {
@@ -135,12 +148,16 @@ class Links {
     os::Source readable;
     os::Source exit;
     os::Source kill_timer;
+    os::Source ipcp_awaited;   ///< after IPV6CP
     std::string claimed_name;  ///< whose secret was asked for
     LinkStatus status;
     std::optional<Account> account;       ///< once an address was granted
     std::optional<Account> waiting;       ///< until an older link has ended, which has its address
-    std::optional<SessionRecord> record;  ///< from Calls::up to Calls::over
+    std::set<std::uint64_t> awaited_by;   ///< those that wait for this one's, by serial
+    std::optional<SessionRecord> record;  ///< from the first Calls::up on
     bool up = false;                      ///< between Calls::up and Calls::down
+    bool begun = false;                   ///< after Calls::begun
+    bool ipv4_up = false;                 ///< between Calls::ipv4_up and Calls::ipv4_down
     bool ipv6 = false;                    ///< it may have IPv6
     std::optional<Ipv6Record> ipv6_up;    ///< between Calls::ipv6_up and Calls::ipv6_down
     std::uint8_t reason = 0;              ///< pppd's, when IPCP went down
@@ -148,8 +165,14 @@ class Links {
     std::optional<std::string> refused;   ///< why, once a login failed
     base::Time since;
   };
-  using Iterator = std::list<Link>::iterator;
+  /// Serials by what they have in common.
+  template <class Key>
+  using Index = std::set<std::pair<Key, std::uint64_t>>;
 
+  /// The oldest first.
+  template <class Key>
+  std::vector<Link*> those_of(const Index<Key>& index, const Key& key);
+  base::Result<void> check_limits(const l2tp::TunnelName& tunnel);
   void read(Link& link);
   void answer(Link& link, LinkRequest request);
   void log_in(Link& link, const Account& account);
@@ -159,14 +182,21 @@ class Links {
   void refuse(Link& link, std::string_view name, Refusal refusal, std::string_view reason,
               std::string_view told);
   void report_up(Link& link, const LinkUp& up);
+  /// Nothing would watch what comes out of it.
+  void turn_away(Link& link, const std::string& why);
+  void protocol_up(Link& link, SessionRecord record);
+  void protocol_down(Link& link);
+  void begin(Link& link);
+  void await_IPCP(Link& link);
+  SessionRecord record_of(const Link& link, const std::string& ifname, std::uint16_t mtu);
   IfName whose(const std::string& ifname, const Link& link) const;
   void report_down(Link& link);
   void report_ipv6_up(Link& link, const Ipv6Up& up);
   void report_ipv6_down(Link& link);
-  void ended(Iterator link, int status);
+  void ended(Link& link, int status);
   void terminate(Link& link);
   void forget_session(const Link& link);
-  void end(Link& link, std::string why);
+  void end(Link& link, std::string why, l2tp::CallResult code = l2tp::CallResult::administrative);
   bool make_room(Link& newer, const Account& account);
   std::optional<std::string> unusable(const std::optional<base::Address>& given) const;
   bool is_free(const Account& account, Link& newer);
@@ -183,8 +213,17 @@ class Links {
   Pool pool_;
   PrefixPool prefixes_;
   std::uint64_t records_ = 0;
-  std::list<Link> links_;  ///< a link stays where it is: the loop's callbacks hold on to it
+  /// By serial. A link stays where it is: the loop's callbacks hold on to it.
+  std::map<std::uint64_t, Link> links_;
+  Index<l2tp::Peer> by_peer_;
+  std::map<base::Address, Link*> by_address_;                               ///< that they have been granted
+  Index<std::string> by_ifname_;                                            ///< those that are up
   std::map<std::pair<l2tp::TunnelId, l2tp::SessionId>, Link*> by_session_;  ///< those that are not ending
+  Index<std::string> by_user_;                                              ///< the same
+  // With nobody logged in, by serial:
+  std::set<std::uint64_t> strangers_;  ///< in clear text
+  std::set<std::uint64_t> untold_;     ///< with marks that ikd had not told of when they began
+  std::uint64_t looked_at_ = 0;
   LinkCounters counters_;
 };
 

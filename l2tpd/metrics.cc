@@ -58,7 +58,7 @@ std::vector<control::MetricFamily> Metrics::families(const Tunnels& all, const L
   for (const auto& [name, count] : links.counters().ended) ended[name] = count;
   control::MetricFamily latency{
       "sameroof_l2tp_setup_seconds",
-      "How long a setup took: tunnel until SCCCN, session until ICCN, PPP until IPCP.",
+      "How long a setup took: tunnel until SCCCN, session until ICCN, PPP until IPCP or IPV6CP.",
       control::MetricType::histogram,
       {}};
   for (std::size_t i = 0; i < latency_.size(); ++i) latency_[i].add_to(latency, {{"phase", phase_names[i]}});

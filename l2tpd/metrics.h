@@ -33,7 +33,10 @@ class Metrics {
 
   // What PPP links have carried is what each had when it was last looked at: so the sum never falls, whoever
   // comes and goes while somebody asks for it.
-  void link_up(const std::string& ifname) { links_.insert_or_assign(ifname, InterfaceBytes{}); }
+  /// `counted`: before it went down and came up again.
+  void link_up(const std::string& ifname, const InterfaceBytes& counted = {}) {
+    links_.insert_or_assign(ifname, counted);
+  }
   void link_carries(const std::string& ifname, const InterfaceBytes& bytes);
   void link_down(const std::string& ifname) { links_.erase(ifname); }
   const InterfaceBytes& carried() const { return carried_; }

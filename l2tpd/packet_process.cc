@@ -146,6 +146,8 @@ void PacketProcess::obey(const Order& order) {
   if (const auto* asked = std::get_if<Solicitation>(&order))
     broker_.tell(Solicited{asked->ifindex, is_router_solicitation(asked->message, asked->hop_limit)});
   if (const auto* close = std::get_if<CloseTunnel>(&order)) server_.close(close->tunnel, close->ending, now);
+  if (const auto* idle = std::get_if<CloseIdleTunnel>(&order))
+    server_.close_idle(idle->tunnel, idle->ending, now);
   if (std::holds_alternative<CloseAll>(order)) server_.close_all(now);
   if (const auto* gone = std::get_if<PeersGone>(&order))
     server_.peers_gone(base::Time(std::chrono::nanoseconds(gone->before)));
@@ -156,6 +158,7 @@ void PacketProcess::end() {
   server_.abandon_all();
   pump();
   tell_counts();
+  broker_.wait();
   // What libraries and sanitizers do at the end may need more than this process has left.
   std::_Exit(0);
 }
@@ -196,6 +199,12 @@ void PacketProcess::perform(const l2tp::CloseTunnelSocket& close) {
     tunnels_.erase(it);
   }
   broker_.tell(close);
+}
+
+void PacketProcess::perform(const l2tp::StartSession& start) {
+  broker_.tell(start);
+  // What is sent next acknowledges ICCN, on which Android begins PPP: the kernel's session is there by then.
+  broker_.wait();
 }
 
 void PacketProcess::tell_changes() {

@@ -54,6 +54,7 @@ class PacketProcess {
   void perform(const l2tp::Send& send);
   void perform(const l2tp::OpenTunnelSocket& open);
   void perform(const l2tp::CloseTunnelSocket& close);
+  void perform(const l2tp::StartSession& start);
   template <class Effect>
   void perform(const Effect& effect) {
     broker_.tell(effect);

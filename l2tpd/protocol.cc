@@ -49,6 +49,7 @@ struct Shape {
   static auto fields(Is<PeerGone> auto& v) { return std::tie(v.mark); }
   static auto fields(Is<PeersGone> auto& v) { return std::tie(v.before); }
   static auto fields(Is<CloseTunnel> auto& v) { return std::tie(v.tunnel, v.ending); }
+  static auto fields(Is<CloseIdleTunnel> auto& v) { return std::tie(v.tunnel, v.ending); }
   static auto fields(Is<CloseAll> auto&) { return std::tie(); }
   static auto fields(Is<AbandonAll> auto&) { return std::tie(); }
   static auto fields(Is<Done> auto&) { return std::tie(); }

@@ -96,6 +96,11 @@ struct CloseTunnel {
   l2tp::TunnelId tunnel;
   l2tp::Ending ending;
 };
+/// The same, unless a call has begun in it that nobody here has heard of yet.
+struct CloseIdleTunnel {
+  l2tp::TunnelId tunnel;
+  l2tp::Ending ending;
+};
 /// Came out of a PPP link, and may be a Router Solicitation (RFC 4861 §4.1): answered by Solicited.
 struct Solicitation {
   std::uint32_t ifindex = 0;
@@ -107,7 +112,7 @@ struct CloseAll {};
 /// The last one: it ends once this is done.
 struct AbandonAll {};
 using Order = std::variant<l2tp::TunnelFailed, l2tp::SessionEnded, PeerGone, PeersGone, Solicitation,
-                           CloseTunnel, CloseAll, AbandonAll>;
+                           CloseTunnel, CloseAll, AbandonAll, CloseIdleTunnel>;
 
 /// Whatever it was; with the socket as descriptor where one was asked for and could be had.
 struct Done {};

@@ -20,6 +20,7 @@ enum class Refusal : std::uint8_t {
   too_many_sessions,
   address_in_use,
   pool_exhausted,
+  link_not_watched,
   ppp_not_startable,
   ppp_not_negotiated,
   ppp_not_authenticated,

@@ -29,8 +29,12 @@ std::string sentence(const l2tp::TunnelName& tunnel, Refusal refusal, std::strin
 
 /// The host's own failures are worth more than a client's.
 Severity severity_of(Refusal refusal) {
-  return refusal == Refusal::ppp_not_startable || refusal == Refusal::tunnel_not_in_kernel ? Severity::error
-                                                                                           : Severity::notice;
+  switch (refusal) {
+    case Refusal::ppp_not_startable:
+    case Refusal::tunnel_not_in_kernel:
+    case Refusal::link_not_watched: return Severity::error;
+    default: return Severity::notice;
+  }
 }
 
 }  // namespace

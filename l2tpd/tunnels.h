@@ -60,6 +60,9 @@ class Tunnels {
   void peers_gone(base::Time before) { order(PeersGone{nanoseconds(before)}); }
   void judge(Solicitation solicitation) { order(std::move(solicitation)); }
   void close(l2tp::TunnelId tunnel, l2tp::Ending ending) { order(CloseTunnel{tunnel, std::move(ending)}); }
+  void close_idle(l2tp::TunnelId tunnel, l2tp::Ending ending) {
+    order(CloseIdleTunnel{tunnel, std::move(ending)});
+  }
   void close_all() { order(CloseAll{}); }
   void abandon_all() { order(AbandonAll{}); }
   /// The next ones.

@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 
 /// An SCCRQ as old as this may still come out of the network after the SCCCN that followed it.
 constexpr base::Duration late_SCCRQ = 5s;
+/// A quarter of the ids, beside the half that may be in use.
+constexpr std::size_t most_resting = 0x4000;
 
 }  // namespace
 
@@ -91,6 +93,7 @@ void Server::input_SCCRQ(const Datagram& datagram, const Header& header, base::T
   const TunnelName name{*id, *message.assigned_tunnel_id, datagram.mark, datagram.to, datagram.from};
   auto& tunnel = tunnels_.try_emplace(*id, name, message, now, with_).first->second;
   by_endpoint_.emplace(name.mark, name.remote, *id);
+  by_mark_.emplace(name.mark, *id);
   half_open_beside(name.mark).emplace(now, *id);
   tunnel.accept(header, message, now);
   settle(*id);
@@ -204,10 +207,21 @@ std::optional<TunnelId> Server::new_tunnel_id() {
   if (tunnels_.size() >= 0x8000) return std::nullopt;  // half of the ids: chance finds a free one soon
   TunnelId id(with_.random());
   // Chance may fail us a hundred times only when it is no chance; then the next free one will do.
-  for (int tries = 0; tries < 100 && (id.value == 0 || tunnels_.contains(id)); ++tries)
-    id = TunnelId(with_.random());
-  while (id.value == 0 || tunnels_.contains(id)) id.value = static_cast<std::uint16_t>(id.value + 1);
+  for (int tries = 0; tries < 100 && !is_free(id); ++tries) id = TunnelId(with_.random());
+  while (!is_free(id)) id.value = static_cast<std::uint16_t>(id.value + 1);
   return id;
+}
+
+bool Server::is_free(TunnelId id) const {
+  return id.value != 0 && !tunnels_.contains(id) && !rests_.test(id.value);
+}
+
+void Server::rest(TunnelId id) {
+  resting_.push_back(id);
+  rests_.set(id.value);
+  if (resting_.size() <= most_resting) return;
+  rests_.reset(resting_.front().value);
+  resting_.pop_front();
 }
 
 void Server::settle(TunnelId id) {
@@ -227,8 +241,10 @@ void Server::settle(TunnelId id) {
     return;
   }
   timers_.cancel(id);
+  by_mark_.erase({name.mark, id});
   half_open_beside(name.mark).erase({tunnel.since(), id});
   if (stood) {
+    rest(id);
     clear_text_tunnels_ -= name.mark.value == 0;
     const auto standing = standing_.find(peer_of(name.mark, name.remote));
     if (--standing->second == 0) standing_.erase(standing);
@@ -258,13 +274,11 @@ void Server::completed(const Completion& completion, base::Time now) {
   settle(ended.tunnel);
 }
 
-void Server::peer_gone(Mark mark) { those_gone({mark}); }
-
-void Server::those_gone(const std::set<Mark>& marks) {
+void Server::peer_gone(Mark mark) {
   std::vector<TunnelId> gone;
-  for (const auto& [id, tunnel] : tunnels_) {
-    if (marks.contains(tunnel.name().mark)) gone.push_back(id);
-  }
+  for (auto it = by_mark_.lower_bound({mark, TunnelId()}); it != by_mark_.end() && it->first == mark; ++it)
+    gone.push_back(it->second);
+  looked_at_ += gone.size();
   for (const auto id : gone) {
     tunnels_.at(id).abandon("the peer's IPsec is gone");
     settle(id);
@@ -276,7 +290,7 @@ void Server::peers_gone(base::Time before) {
   for (const auto& [id, tunnel] : tunnels_) {
     if (tunnel.name().mark.value != 0 && tunnel.since() < before) gone.insert(tunnel.name().mark);
   }
-  those_gone(gone);
+  for (const auto mark : gone) peer_gone(mark);
 }
 
 bool Server::close(TunnelId id, const Ending& ending, base::Time now) {
@@ -285,6 +299,11 @@ bool Server::close(TunnelId id, const Ending& ending, base::Time now) {
   it->second.close(ending, now);
   settle(id);
   return true;
+}
+
+bool Server::close_idle(TunnelId id, const Ending& ending, base::Time now) {
+  const auto it = tunnels_.find(id);
+  return it != tunnels_.end() && it->second.sessions().empty() && close(id, ending, now);
 }
 
 void Server::close_all(base::Time now) {

@@ -1,6 +1,8 @@
 #pragma once
 // The LNS: tunnels by (mark, local tunnel id). No I/O, no clock, no randomness of its own.
 
+#include <bitset>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,6 +37,8 @@ class Server {
   void peers_gone(base::Time before);
   /// StopCCN for one tunnel; false when there is no such tunnel.
   bool close(TunnelId tunnel, const Ending& ending, base::Time now);
+  /// The same for one without calls.
+  bool close_idle(TunnelId tunnel, const Ending& ending, base::Time now);
   /// StopCCN for every tunnel (shutting down), and no new ones. Then wait for quiet() a while, and
   /// abandon_all().
   void close_all(base::Time now);
@@ -46,14 +50,14 @@ class Server {
   /// Those that anything has happened to since the last call, whether they are still there or not.
   std::set<TunnelId> touched() { return std::exchange(touched_, {}); }
   const Counters& counters() const { return with_.counters; }
-  /// How many tunnels were looked at so far for messages that name none: what a flood of SCCRQs costs.
+  /// How many tunnels were looked at so far for messages that name none, what a flood of SCCRQs costs, and
+  /// for peers that have gone.
   std::uint64_t looked_at() const { return looked_at_; }
 
  private:
   /// Without SCCCN so far, the oldest first.
   using HalfOpen = std::set<std::pair<base::Time, TunnelId>>;
 
-  void those_gone(const std::set<Mark>& marks);
   std::vector<Tunnel*> tunnels_at(Mark mark, const Endpoint& remote);
   /// From whichever endpoint.
   std::vector<Tunnel*> tunnels_of(Mark mark);
@@ -68,6 +72,9 @@ class Server {
   /// SCCCN has come, and these are its effects.
   void stands(TunnelId id, std::size_t effects_before, base::Time now);
   std::optional<TunnelId> new_tunnel_id();
+  bool is_free(TunnelId id) const;
+  /// Who was told of a tunnel that stood may speak of it for a while.
+  void rest(TunnelId id);
   /// After anything that touched the tunnel: its next deadline, or its end.
   void settle(TunnelId id);
 
@@ -76,6 +83,9 @@ class Server {
   std::set<TunnelId> touched_;
   /// Without those that stood and only linger: nothing that a peer may gather at one endpoint.
   std::set<std::tuple<Mark, Endpoint, TunnelId>> by_endpoint_;
+  std::set<std::pair<Mark, TunnelId>> by_mark_;
+  std::deque<TunnelId> resting_;  ///< the ids of tunnels that stood, the oldest first
+  std::bitset<0x10000> rests_;    ///< the same, by id
   /// With SCCCN, by peer. Those that are closing count too: each still has a socket, or lingers.
   std::map<Peer, std::size_t> standing_;
   HalfOpen half_open_secure_;  ///< two of them: clear text must not crowd out IPsec peers

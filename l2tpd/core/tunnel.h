@@ -80,7 +80,7 @@ class Tunnel {
   /// The socket and the latch, if they are there.
   void release();
   void flush();
-  SessionId new_session_id() const;
+  SessionId new_session_id();
   Session* find_session(const Message& message, SessionId to);
 
   TunnelName name_;
@@ -90,6 +90,7 @@ class Tunnel {
   std::string host_name_;
   std::string vendor_name_;
   std::map<SessionId, Session> sessions_;
+  SessionId last_session_id_;
   base::Time since_;
   std::optional<Digest> sccrq_;  ///< SHA-256 of its body
   Bytes challenge_;              ///< ours, where there is a secret

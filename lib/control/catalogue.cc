@@ -146,6 +146,9 @@ constexpr CatalogueEntry entries[] = {
     {"pool_exhausted", "No address is left in the pool.",
      "Widen ppp.pool, then xfrmctl reload; or end sessions that nobody needs.", "691", not_authenticated,
      unsuccessful},
+    {"link_not_watched", "nftables took no elements for its PPP link, which nobody would keep from forging.",
+     "The event above says why: the ruleset must be loaded (sameroof-nft.service) as it was shipped.", "628",
+     no_reply, unsuccessful},
 };
 
 }  // namespace

@@ -21,6 +21,10 @@ def room_for_two(ruleset):
     return re.sub(r"(\tmap alias \{\n)", r"\1\t\tsize 2\n", ruleset)
 
 
+def room_for_two_links(ruleset):
+    return ruleset.replace("\tset links {\n", "\tset links {\n\t\tsize 2;\n")
+
+
 def third_is_refused(lab, refusal, words, **options):
     """Two clients are connected and a third is refused with these words of the catalogue; nothing of it stays."""
     settled = [lab.client("a1"), lab.client("b1")]
@@ -48,6 +52,23 @@ def no_mark_is_left(lab):
 def map_is_full(lab):
     """nftables takes no third element into the map."""
     third_is_refused(lab, "nft_refused", "the set is full", edit_ruleset=room_for_two)
+
+
+@scenario(only="sameroof", kernels="one", seconds=240)
+def links_are_full(lab):
+    """nftables takes no third PPP link: what comes out of it would be believed, and so the third client is hung up on."""
+    settled, third = [lab.client("a1"), lab.client("b1")], lab.client("a2")
+    with lab.gateway(edit_ruleset=room_for_two_links) as gateway:
+        lab.dial(*settled)
+        lab.prove(*settled)
+        with no_ping_lost(lab, *settled):
+            with contextlib.suppress(Failure):  # its own IPCP may be up for a moment
+                third.up(60)
+            explained(gateway, "a2", "link_not_watched", "the set is full")
+            wait_for(lambda: "pppd" not in third.host.processes().values(), 30, "the third client is hung up on")
+            third.hang_up()
+        lab.check_listing(*settled)
+        goodbye(lab, *settled)
 
 
 @scenario(only="sameroof", kernels="one", seconds=240)

@@ -138,11 +138,26 @@ def noticed_by_ipv6(client):
         script.unlink()
 
 
+def recorded(gw):
+    """[hooks] that write down what they are told, and what that is."""
+    record = gw.etc / "heard"
+    record.unlink(missing_ok=True)
+    gw.write("hook", f"#!/bin/sh\ncat >> {record}\n")
+    (gw.etc / "hook").chmod(0o700)
+    hook = str(gw.etc / "hook")
+
+    def heard():
+        return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+
+    return {"session_up": hook, "session_down": hook}, heard
+
+
 @scenario(only="sameroof", kernels="one")
 def ipv6_alone(lab):
     """A client that refuses IPCP is served with IPv6 alone: it reaches the host inside, it is in its nftables set, and may
     not speak for another prefix. Its pppd on the gateway is killed, and another session takes the interface's name: the
-    set holds the new prefix alone, and nothing of either is left at the end."""
+    set holds the new prefix alone, and nothing of either is left at the end. Hooks are told of both sessions, and what
+    they have carried is counted."""
     client = lab.client("a1", ppp_options=f"{PPP_OPTIONS}\nnoip")
     gw, inside = lab.world["gw"], lab.world["inside"]
     with ipv6_behind_the_gateway(lab, client), noticed_by_ipv6(client):
@@ -150,15 +165,19 @@ def ipv6_alone(lab):
         try:
             gw.nft("table ip6 firewall { set office { type ipv6_addr; flags interval; }; }")
             users = {client.user: {"nft_sets": ["ip6 firewall office"]}}
-            with lab.gateway(settings={"ppp": {"ipv6_prefix": PREFIX}}, users=users) as gateway:
+            hooks, heard = recorded(gw)
+            with lab.gateway(settings={"ppp": {"ipv6_prefix": PREFIX}, "hooks": hooks}, users=users) as gateway:
                 client.up(90)
+                prefixes = []
                 for turn in range(2):
                     await_address(client)
                     (session,) = gateway.listed("sessions")
                     prefix = session["ipv6_prefix"]
+                    prefixes.append(prefix)
                     seen = reach_inside(client)
                     if not seen.startswith(prefix.removesuffix("::/64") + ":"):
                         raise Failure(f"{client.name}: has {prefix}, and was seen as {seen}")
+                    wait_for(lambda: len(heard()) == 2 * turn + 1, 30, "the hook for its beginning")
                     checks.wait_until_equal(lambda: office(gw), [prefix], 5, "the set of the administrator's")
                     before = gateway.drops().get("foreign_source", 0)
                     speak_for(client, PREFIX.replace("00::/56", "ff::/64"))
@@ -173,8 +192,16 @@ def ipv6_alone(lab):
                 story = gateway.xfrmctl("explain", client.user)
                 if "It is connected" not in story or prefix not in story:
                     raise Failure(f"a client with IPv6 alone is connected, too: {story}")
+                carried = int(re.search(r'sameroof_ppp_bytes_total{direction="in"} (\d+)', gateway.xfrmctl("metrics")).group(1))
+                if carried < 200_000:
+                    raise Failure(f"the transfers were to be counted: {carried}")
                 goodbye(lab, client)
                 checks.wait_until_equal(lambda: (routes(gw), office(gw)), ([], []), 20, "routes and prefixes of those gone")
+                wait_for(lambda: len(heard()) == 4, 30, "both hooks for both sessions")
+                told = [(entry["event"], entry["user"], entry["ppp_address"], entry["ipv6_prefix"]) for entry in heard()]
+                expected = [(event, client.user, None, prefix) for prefix in prefixes for event in ("session-up", "session-down")]
+                if told != expected or heard()[3]["bytes_in"] < 200_000:
+                    raise Failure(f"hooks were to hear of {expected} and what came in: {heard()}")
                 gw.nft("delete table ip6 firewall")
         finally:
             checks.close_server(server)

@@ -65,8 +65,8 @@ void PacketProcess::receive(os::UdpSocket& socket) {
     if (order->what == "set-mark") answer = set_mark(socket.fd(), order->number());
     // Of the privileged process: does not come back from there.
     if (order->what == "start-session")
-      broker_.tell(l2tp::StartSession{.tunnel = anothers_tunnel(order->number(), d.to),
-                                      .session = {l2tp::SessionId(1), l2tp::SessionId(1)}});
+      perform(l2tp::StartSession{.tunnel = anothers_tunnel(order->number(), d.to),
+                                 .session = {l2tp::SessionId(1), l2tp::SessionId(1)}});
     (void)socket.send(base::to_bytes(base::as_bytes(answer.value_or("what?"))), d.to.address, d.from,
                       std::nullopt);
   });

@@ -36,7 +36,8 @@ class L2tpRefusals : public PretendPppd {
                                            std::string_view user, std::string_view why) {
                                       refusals_.tell(tunnel, refusal, user, why);
                                       refused_.emplace_back(name_of(refusal));
-                                    }});
+                                    },
+                                .ipv4_up = [this](const SessionRecord&) { return watched_; }});
   }
   /// A pppd that ends by itself, in this way.
   void pppd_ends(const std::string& how) {
@@ -127,6 +128,13 @@ const std::map<Refusal, std::function<void(L2tpRefusals&)>> L2tpRefusals::provoc
        t.links_->reconfigure();
        t.dial(1);
        t.log_in(1, "alice");
+     }},
+    {Refusal::link_not_watched,
+     [](L2tpRefusals& t) {
+       t.watched_ = base::fail("adding ppp7: the set is full");
+       t.dial(1);
+       t.log_in(1, "alice");
+       t.up(1, "ppp7");
      }},
     {Refusal::ppp_not_startable,
      [](L2tpRefusals& t) {

@@ -96,7 +96,8 @@ std::deque<Answer> answers() {
               PeerGone{base::Mark(0x700)}, PeersGone{1'000'000'007},
               Solicitation{17, 255, {0x85, 0, 0, 0, 0, 0, 0, 0}},
               CloseTunnel{tunnel().id, l2tp::stop(l2tp::StopResult::general, "the operator ended it")},
-              CloseAll{}, AbandonAll{}}});
+              CloseAll{}, AbandonAll{},
+              CloseIdleTunnel{tunnel().id, l2tp::stop(l2tp::StopResult::general, "the operator ended it")}}});
   return out;
 }
 

@@ -1,8 +1,8 @@
-// An operator ends a peer: its client hears StopCCN before the answer comes. The users' part needs pppds and
-// is tested in links_test.cc and in the lab.
+// An operator ends a peer, or a user: clients hear StopCCN before the answer comes.
 
 #include "l2tpd/farewells.h"
 
+#include "pretend_pppd.h"
 #include "served.h"
 
 namespace l2tpd {
@@ -87,6 +87,72 @@ TEST_F(FarewellsTest, NobodyElsesTunnelEndsAndClearTextIsNoPeer) {
   EXPECT_EQ(answer_, "sameroof.L2tp.NoSuchUser");
   obey();
   EXPECT_EQ(bench_.server.tunnels().begin()->second.state(), l2tp::TunnelState::established);
+}
+
+/// The test is the process that reads packets: it says what there is of tunnels, and obeys.
+class FarewellsToUsers : public PretendPppd {
+ protected:
+  FarewellsToUsers() {
+    links_.emplace(loop_, config_, accounts_, bindings_, PppdProgram{.path = folder_ + "/pppd"},
+                   Links::Calls{.ended = [this](const l2tp::TunnelName& tunnel,
+                                                const l2tp::SessionName& session, l2tp::Ending ending) {
+                     tunnels_.ended(tunnel.id, session.id, std::move(ending));
+                   }});
+    farewells_.emplace(loop_, tunnels_, *links_);
+    control::ServerOptions options;
+    options.path = folder_ + "/l2tpd";
+    options.rest = 0;
+    options.privileged_uid = ::getuid();
+    control_ = std::move(control::Server::listen(loop_, options, control::l2tp_interface).value());
+    farewells_->serve(*control_);
+    client_ = std::move(control::AsyncClient::connect(loop_, options.path, [] {}).value());
+  }
+  void tell(const std::vector<std::uint16_t>& sessions, bool lingering = false) {
+    TunnelRow row{
+        .name = tunnel(), .host_name = {}, .established = true, .lingering = lingering, .sessions = {}};
+    for (const auto id : sessions) row.sessions.push_back({name(id), false});
+    tunnels_.changed({{row}, {}}, base::Clock::now());
+    farewells_->look();
+  }
+  void end_alice() {
+    client_->call("sameroof.L2tp.TerminateUser", {{"user", "alice"}}, control::AsyncClient::Want::one,
+                  [this](const control::Answer& answer) { answer_ = answer.parameters.dump(); });
+    turn(300ms);
+  }
+  void turn(base::Duration longest) {
+    for (const auto end = base::Clock::now() + longest; answer_.empty() && base::Clock::now() < end;)
+      loop_.run_once(5ms);
+  }
+  void SetUp() override {
+    dial(1);
+    ASSERT_EQ(log_in(1, "alice"), lease("10.99.1.1"));
+    tell({1});
+  }
+
+  Tunnels tunnels_{[] {}};
+  std::optional<Farewells> farewells_;
+  std::unique_ptr<control::Server> control_;
+  std::unique_ptr<control::AsyncClient> client_;
+  std::string answer_;
+};
+
+TEST_F(FarewellsToUsers, TheLastCallOfATunnelTakesItAlong) {
+  end_alice();
+  EXPECT_EQ(answer_, "") << "nobody has heard yet";
+  const auto orders = tunnels_.take_orders();
+  ASSERT_EQ(orders.size(), 2u);
+  EXPECT_EQ(std::get<l2tp::SessionEnded>(orders[0]).session, name(1).id);
+  EXPECT_EQ(std::get<CloseIdleTunnel>(orders[1]).tunnel, tunnel().id);
+  tell({}, true);
+  turn(300ms);
+  EXPECT_EQ(answer_, R"({"marks":[256],"sessions":1,"tunnels":1})");
+}
+
+TEST_F(FarewellsToUsers, ACallThatBeginsMeanwhileKeepsItsTunnelAndItsPeer) {
+  end_alice();
+  tell({1, 2});
+  turn(300ms);
+  EXPECT_EQ(answer_, R"({"marks":[],"sessions":1,"tunnels":0})");
 }
 
 }  // namespace

@@ -185,6 +185,30 @@ TEST_F(FilterOfLinks, AnAddressLeavesTheSetsThatItsNextUserIsNotIn) {
   EXPECT_THAT(office(), IsEmpty());
 }
 
+TEST_F(FilterOfLinks, WhatAFullSetDoesNotTakeIsNotUpAndTheOthersAre) {
+  filter_.reset();
+  ASSERT_EQ(
+      std::system("nft delete table inet sameroof && sed 's/set links {/& size 1;/' " SAMEROOF_SOURCE_DIR
+                  "/nft/sameroof.nft | nft -f -"),
+      0);
+  auto filter = Filter::open(loop_, config_, latched_);
+  ASSERT_TRUE(filter) << filter.error().message;
+  filter_ = std::move(*filter);
+  const auto first = session(1, "10.99.1.7"), second = session(2, "10.99.1.8", "ppp1");
+  ASSERT_TRUE(filter_->ipv4_up(first));
+  const auto refused = filter_->ipv4_up(second);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "adding ppp1: the set is full");
+  EXPECT_FALSE(filter_->ipv6_up(ipv6(second, "2001:db8:7:1::/64")));
+  EXPECT_THAT(office(), ElementsAre("10.99.1.7"));
+  EXPECT_THAT(office_6(), IsEmpty());
+  EXPECT_TRUE(filter_->ipv6_up(ipv6(first, "2001:db8:7:2::/64"))) << "it is in the set";
+  filter_->ipv6_down(ipv6(first, "2001:db8:7:2::/64"), IfName::still_its);
+  filter_->ipv4_down(first, IfName::still_its);
+  EXPECT_TRUE(filter_->ipv4_up(second));
+  EXPECT_THAT(far_ends(), ElementsAre("\"ppp1\" . 10.99.1.8"));
+}
+
 TEST_F(FilterOfLinks, ASetThatIsMissingIsNamed) {
   ASSERT_EQ(nft("delete table ip office"), 0);
   ::testing::internal::CaptureStderr();

@@ -185,6 +185,7 @@ TEST(Record, JoinsTheSessionWithItsPeer) {
                               .ifname = "ppp0",
                               .mtu = 1398,
                               .since = base::Time(),
+                              .setup = {},
                               .bytes_in = 5'000'000'000,
                               .bytes_out = 7};
   control::Peer peer;
@@ -206,6 +207,11 @@ TEST(Record, JoinsTheSessionWithItsPeer) {
   EXPECT_EQ(down["why"], "the link was idle");
   EXPECT_EQ(down["bytes_in"], 5'000'000'000);
   EXPECT_TRUE(down["peer"].is_null());
+  auto of_ipv6_alone = session;
+  of_ipv6_alone.address.reset();
+  EXPECT_TRUE(nlohmann::json::parse(
+                  record_of(SessionEvent::up, of_ipv6_alone, nullptr, base::Time(5s)))["ppp_address"]
+                  .is_null());
 }
 
 }  // namespace

@@ -139,7 +139,8 @@ TEST_F(LinksTest, TheEndOfASessionIsToldOnceWithItsReason) {
   EXPECT_EQ(ask(1, "D" + field("ppp7") + field("\x0c")), "Y"s + '\0');
   links_->stop(tunnel(), name(1), "the peer hung up");
   wait_for_the_end_of(1);
-  EXPECT_THAT(heard_, ElementsAre("up ppp7", "down ppp7", "over ppp7: the peer hung up"));
+  EXPECT_THAT(heard_, ElementsAre("ipv4 up ppp7: 10.99.1.1", "up ppp7", "begun ppp7: 10.99.1.1",
+                                  "ipv4 down ppp7", "down ppp7", "over ppp7: the peer hung up"));
 }
 
 TEST_F(LinksTest, ASessionHasAPrefixOfItsOwnUntilItsPppdHasGone) {
@@ -160,15 +161,16 @@ TEST_F(LinksTest, ASessionHasAPrefixOfItsOwnUntilItsPppdHasGone) {
   ipv6_up(1, "ppp7");
   ipv6_up(2, "ppp8");
   ipv6_up(3, "ppp9");
-  EXPECT_THAT(heard_, ElementsAre("ipv6 up ppp7: 2001:db8:7::/64 of alice",
-                                  "ipv6 up ppp8: 2001:db8:7:1::/64 of alice"));
+  EXPECT_THAT(heard_, ElementsAre("ipv6 up ppp7: 2001:db8:7::/64 of alice", "up ppp7",
+                                  "ipv6 up ppp8: 2001:db8:7:1::/64 of alice", "up ppp8"));
   heard_.clear();
   EXPECT_EQ(ask(1, "W" + field("ppp7")), "Y"s + '\0');
   ipv6_up(1, "ppp7");
   links_->stop(tunnel(), name(1), "the peer hung up");
   wait_for_the_end_of(1);
-  EXPECT_THAT(heard_,
-              ElementsAre("ipv6 down ppp7", "ipv6 up ppp7: 2001:db8:7::/64 of alice", "ipv6 down ppp7"));
+  EXPECT_THAT(heard_, ElementsAre("ipv6 down ppp7", "down ppp7", "ipv6 up ppp7: 2001:db8:7::/64 of alice",
+                                  "up ppp7", "begun ppp7: IPv6 alone", "ipv6 down ppp7", "down ppp7",
+                                  "over ppp7: the peer hung up"));
   dial(4);
   log_in(4, "bob");
   EXPECT_EQ(prefix_of(4), "2001:db8:7::/64");
@@ -176,7 +178,8 @@ TEST_F(LinksTest, ASessionHasAPrefixOfItsOwnUntilItsPppdHasGone) {
   heard_.clear();
   kill(sessions_[2]);
   wait_for_the_end_of(2);
-  EXPECT_THAT(heard_, ElementsAre("ipv6 down ppp8, now another's"));
+  EXPECT_THAT(heard_, ElementsAre("begun ppp8: IPv6 alone", "ipv6 down ppp8, now another's",
+                                  "down ppp8, now another's", "over ppp8: pppd was ended by signal 9"));
 }
 
 TEST_F(LinksTest, ASessionWithIpv6AloneWasUp) {
@@ -200,6 +203,59 @@ TEST_F(LinksTest, ASessionWithIpv6AloneWasUp) {
   EXPECT_THAT(refused_, ElementsAre()) << "that is for those who never were up";
 }
 
+TEST_F(LinksTest, ASessionBeginsWithIPCPOrWhenThatDoesNotCome) {
+  config_.ppp.ipv6_prefix = base::Prefix::parse("2001:db8:7::/63");
+  links_->reconfigure();
+  for (std::uint16_t id = 1; id <= 2; ++id) {
+    dial(id);
+    log_in(id, "alice");
+    ask(id, "V" + field("ppp" + std::to_string(id)) + field("\5\x76"));
+  }
+  heard_.clear();
+  up(1, "ppp1");
+  EXPECT_THAT(heard_, ElementsAre("ipv4 up ppp1: 10.99.1.1", "begun ppp1: 10.99.1.1"));
+  heard_.clear();
+  const auto start = base::Clock::now();
+  while (heard_.empty() && base::Clock::now() < start + 20s) loop_.run_once(10ms);
+  EXPECT_THAT(heard_, ElementsAre("begun ppp2: IPv6 alone"));
+  EXPECT_GT(base::Clock::now() - start, 4s) << "it may still come";
+  heard_.clear();
+  up(2, "ppp2");
+  EXPECT_THAT(heard_, ElementsAre("ipv4 up ppp2: 10.99.1.2")) << "it has begun before";
+}
+
+TEST_F(LinksTest, WhoNegotiatesIPCPAnewIsWatchedAgain) {
+  dial(1);
+  log_in(1, "alice");
+  up(1, "ppp7");
+  heard_.clear();
+  ask(1, "D" + field("ppp7") + field("\0"s));
+  up(1, "ppp7");
+  EXPECT_THAT(heard_, ElementsAre("ipv4 down ppp7", "down ppp7", "ipv4 up ppp7: 10.99.1.1", "up ppp7"));
+}
+
+TEST_F(LinksTest, WhomNobodyWouldWatchIsTurnedAwayAndNobodyElse) {
+  config_.ppp.ipv6_prefix = base::Prefix::parse("2001:db8:7::/62");
+  links_->reconfigure();
+  for (std::uint16_t id = 1; id <= 3; ++id) {
+    dial(id);
+    log_in(id, "alice");
+  }
+  up(1, "ppp1");
+  heard_.clear();
+  watched_ = base::fail("adding ppp2: the set is full");
+  EXPECT_EQ(up(2, "ppp2"), "Y"s + '\0') << "pppd waits for any answer";
+  ask(3, "V" + field("ppp3") + field("\5\x76"));
+  EXPECT_THAT(told_, ElementsAre(std::pair(std::uint16_t{2}, "insufficient resources"s),
+                                 std::pair(std::uint16_t{3}, "insufficient resources"s)));
+  wait_for_the_end_of(2);
+  wait_for_the_end_of(3);
+  EXPECT_THAT(refused_, ElementsAre("link_not_watched alice", "link_not_watched alice"));
+  EXPECT_THAT(heard_, ElementsAre("ipv4 up ppp2: 10.99.1.2", "ipv6 up ppp3: 2001:db8:7:2::/64 of alice"));
+  EXPECT_THAT(users_down_, ElementsAre());
+  EXPECT_EQ(links_->size(), 1u);
+}
+
 TEST_F(LinksTest, ALinkCarriesWhatFitsNowAndNeverMoreThanWasNegotiated) {
   for (std::uint16_t id = 1; id <= 2; ++id) dial(id);
   log_in(1, "alice");
@@ -218,6 +274,39 @@ TEST_F(LinksTest, ALinkCarriesWhatFitsNowAndNeverMoreThanWasNegotiated) {
   refit(0x100, 1406);
   EXPECT_THAT(heard_, ElementsAre("ppp7 1382", "ppp7 1398"));
   EXPECT_EQ(links_->status(l2tp::TunnelId(1), l2tp::SessionId(1))->mtu, 1398);
+}
+
+TEST_F(LinksTest, ASessionCostsTheSameHoweverManyOthersThereAre) {
+  config_.ppp.pool = *base::Prefix::parse("10.99.4.0/22");
+  config_.ppp.ipv6_prefix = base::Prefix::parse("2001:db8:7::/48");
+  links_->reconfigure();
+  config_.users[1].limits.sessions = 1;
+  config_.users[1].address = address("10.99.2.1");
+  auto peer = tunnel();
+  const auto cost = [&](std::uint16_t id) {
+    const auto before = links_->looked_at();
+    peer.id = l2tp::TunnelId(id);
+    peer.mark = base::Mark(id * 0x100u);
+    dial(peer, id);
+    log_in(id, "bob");
+    ask(id, "V" + field("ppp7") + field("\5\x76"));
+    up(id, "ppp7");
+    links_->refit(peer.mark,
+                  [](const l2tp::TunnelName&, const l2tp::SessionName&) { return std::uint16_t{1382}; });
+    kill(sessions_[id]);
+    wait_for_the_end_of(id);
+    return links_->looked_at() - before;
+  };
+  const auto alone = cost(1);
+  for (std::uint16_t id = 10; id < 60; ++id) {
+    peer.id = l2tp::TunnelId(id);
+    peer.mark = base::Mark(id * 0x100u);
+    dial(peer, id);
+    log_in(id, "alice");
+    up(id, "ppp" + std::to_string(id));
+  }
+  EXPECT_EQ(cost(2), alone);
+  EXPECT_LE(alone, 2u) << "itself";
 }
 
 /// Links in clear text that nobody speaks for: each of a tunnel of its own.
@@ -297,11 +386,12 @@ TEST_F(LinksTest, APppdThatIsKilledTakesItsInterfaceDownUnlessAnotherHasTheName)
   heard_.clear();
   kill(sessions_[1]);
   wait_for_the_end_of(1);
-  EXPECT_THAT(heard_, ElementsAre("down ppp7, now another's", "over ppp7: pppd was ended by signal 9"));
+  EXPECT_THAT(heard_, ElementsAre("ipv4 down ppp7, now another's", "down ppp7, now another's",
+                                  "over ppp7: pppd was ended by signal 9"));
+  heard_.clear();
   kill(sessions_[2]);
   wait_for_the_end_of(2);
-  EXPECT_THAT(heard_, ElementsAre("down ppp7, now another's", "over ppp7: pppd was ended by signal 9",
-                                  "down ppp7", "over ppp7: pppd was ended by signal 9"));
+  EXPECT_THAT(heard_, ElementsAre("ipv4 down ppp7", "down ppp7", "over ppp7: pppd was ended by signal 9"));
   EXPECT_EQ(links_->counters().ended.at("killed"), 2u);
 }
 

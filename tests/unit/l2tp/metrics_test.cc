@@ -64,6 +64,10 @@ TEST_F(MetricsTest, WhatLinksHaveCarriedNeverFallsWhoeverComesAndGoes) {
   metrics_.link_up("ppp0");
   metrics_.link_carries("ppp0", {.in = 7, .out = 0});
   EXPECT_EQ(in(), 167U) << "another link of the same name";
+  metrics_.link_down("ppp0");
+  metrics_.link_up("ppp0", {.in = 7, .out = 0});
+  metrics_.link_carries("ppp0", {.in = 9, .out = 0});
+  EXPECT_EQ(in(), 169U) << "the same one, up again";
 }
 
 TEST_F(MetricsTest, ManyLinksAreLookedAtAFewAtATime) {

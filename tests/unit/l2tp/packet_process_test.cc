@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "lac.h"
 #include "os/partner.h"
 
@@ -103,44 +104,54 @@ class PacketProcessTest : public ::testing::Test {
   template <class Wanted>
   std::optional<Wanted> until(base::Duration patience = 10s) {
     for (const auto end = base::Clock::now() + patience; base::Clock::now() < end;) {
-      while (const auto datagram = lac_.channel().next_datagram())
-        EXPECT_TRUE(client_->send(*datagram, client_end().address, gateway(), std::nullopt));
-      std::array<pollfd, 2> readable{pollfd{.fd = requests_.fd(), .events = POLLIN, .revents = 0},
-                                     pollfd{.fd = client_->fd(), .events = POLLIN, .revents = 0}};
-      ::poll(readable.data(), readable.size(), 10);
-      client_->receive(64, [this](const os::Datagram& datagram) {
-        ++heard_;
-        lac_.receive(datagram.bytes, base::Clock::now());
-      });
-      if (readable[0].revents == 0) continue;
+      if (!asks_while_the_client_goes_on(10)) continue;
       auto request = serve();
       if (!request) return std::nullopt;
       if (auto* wanted = std::get_if<Wanted>(&*request)) return std::move(*wanted);
     }
     return std::nullopt;
   }
+  bool asks_while_the_client_goes_on(int milliseconds) {
+    while (const auto datagram = lac_.channel().next_datagram())
+      EXPECT_TRUE(client_->send(*datagram, client_end().address, gateway(), std::nullopt));
+    std::array<pollfd, 2> readable{pollfd{.fd = requests_.fd(), .events = POLLIN, .revents = 0},
+                                   pollfd{.fd = client_->fd(), .events = POLLIN, .revents = 0}};
+    ::poll(readable.data(), readable.size(), milliseconds);
+    client_->receive(64, [this](const os::Datagram& datagram) {
+      ++heard_;
+      lac_.receive(datagram.bytes, base::Clock::now());
+    });
+    return readable[0].revents != 0;
+  }
   std::optional<Request> serve() {
+    auto request = hear();
+    if (request) answer(*request);
+    return request;
+  }
+  std::optional<Request> hear() {
     const auto message = requests_.receive();
     if (!message) return std::nullopt;
     auto request = decode_request(message->bytes.view());
     EXPECT_TRUE(request);
     if (!request) return std::nullopt;
     asked_.push_back(request->index());
-    Answer answer = Done{};
-    std::vector<int> descriptors;
-    if (std::holds_alternative<FetchOrders>(*request)) answer = Orders{std::exchange(orders_, {})};
-    if (const auto* wanted = std::get_if<DigestWithSecret>(&*request))
-      answer = Digests{secret_ ? secret_(wanted->around) : std::vector<l2tp::Digest>()};
-    if (const auto* open = std::get_if<l2tp::OpenTunnelSocket>(&*request)) {
-      tunnel_ = open->tunnel;
-      descriptors.push_back(tunnel_socket());
-    }
     if (const auto* send = std::get_if<l2tp::Send>(&*request)) {
       EXPECT_EQ(send->tunnel.remote, client_end());
       lac_.receive(send->bytes, base::Clock::now());
     }
-    EXPECT_TRUE(requests_.send(encode(answer).view(), descriptors));
     return request;
+  }
+  void answer(const Request& request) {
+    Answer answer = Done{};
+    std::vector<int> descriptors;
+    if (std::holds_alternative<FetchOrders>(request)) answer = Orders{std::exchange(orders_, {})};
+    if (const auto* wanted = std::get_if<DigestWithSecret>(&request))
+      answer = Digests{secret_ ? secret_(wanted->around) : std::vector<l2tp::Digest>()};
+    if (const auto* open = std::get_if<l2tp::OpenTunnelSocket>(&request)) {
+      tunnel_ = open->tunnel;
+      descriptors.push_back(tunnel_socket());
+    }
+    EXPECT_TRUE(requests_.send(encode(answer).view(), descriptors));
   }
   int tunnel_socket() {
     own_ = socket_at(gateway());
@@ -215,6 +226,42 @@ TEST_F(PacketProcessTest, SpeaksThroughTheSocketThatItIsGivenForATunnel) {
   EXPECT_EQ(lac_.seen[l2tp::MessageType::ICRP], 1);
   EXPECT_GT(heard_, 0);
   EXPECT_EQ(times(l2tp::Send{}), before) << "nothing is sent by anybody else any more";
+}
+
+TEST_F(PacketProcessTest, WaitsOnceForATunnelAndOnceForACall) {
+  start();
+  dial();
+  std::vector<Request> waits_for, unanswered;
+  for (int silent = 0; silent < 30 && waits_for.size() < 2;) {
+    if (!asks_while_the_client_goes_on(10)) {
+      if (++silent < 30 || unanswered.empty()) continue;
+      waits_for.push_back(unanswered.back());
+      for (const auto& request : std::exchange(unanswered, {})) answer(request);
+    } else {
+      auto request = hear();
+      ASSERT_TRUE(request);
+      unanswered.push_back(std::move(*request));
+    }
+    silent = 0;
+  }
+  ASSERT_EQ(waits_for.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<l2tp::OpenTunnelSocket>(waits_for[0])) << waits_for[0].index();
+  EXPECT_TRUE(std::holds_alternative<l2tp::StartSession>(waits_for[1])) << waits_for[1].index();
+}
+
+TEST_F(PacketProcessTest, NoNumberOfRequestsGoesUnanswered) {
+  start();
+  std::size_t unanswered = 0;
+  for (int i = 0; i < 40; ++i) {
+    auto sccrq = l2tp::testing::of_type(l2tp::MessageType::SCCRQ);
+    sccrq.assigned_tunnel_id = l2tp::TunnelId(static_cast<std::uint16_t>(10 + i));
+    const auto body = l2tp::encode(sccrq);
+    ASSERT_TRUE(client_->send(
+        l2tp::encode(l2tp::Header{.tunnel = {}, .session = {}, .ns = {}, .nr = {}, .body = body}),
+        client_end().address, gateway(), std::nullopt));
+    while (asks_while_the_client_goes_on(50) && hear()) ++unanswered;
+  }
+  EXPECT_EQ(unanswered, 15u) << "it has not looked at the answer to Ready yet";
 }
 
 TEST_F(PacketProcessTest, WhereNoSocketCanBeHadItAsksForEachDatagram) {
@@ -358,6 +405,24 @@ TEST_F(PacketProcessTest, DoesWhatElseItIsTold) {
   EXPECT_EQ(lac_.seen[l2tp::MessageType::CDN], 1);
   EXPECT_EQ(lac_.ending->message, "PPP has ended");
   orders_ = {CloseTunnel{tunnel_.id, l2tp::stop(l2tp::StopResult::general, "the operator ended it")}};
+  poke();
+  ASSERT_TRUE(until<l2tp::RemoveLatch>());
+  EXPECT_EQ(lac_.ending->message, "the operator ended it");
+}
+
+TEST_F(PacketProcessTest, AnIdleTunnelIsNoneInWhichACallHasBegunMeanwhile) {
+  start();
+  dial();
+  const auto started = until<l2tp::StartSession>();
+  ASSERT_TRUE(started);
+  const CloseIdleTunnel close{tunnel_.id, l2tp::stop(l2tp::StopResult::general, "the operator ended it")};
+  orders_ = {close};
+  poke();
+  EXPECT_FALSE(until<l2tp::StopSession>(300ms));
+  EXPECT_EQ(lac_.seen[l2tp::MessageType::StopCCN], 0);
+  orders_ = {l2tp::SessionEnded{tunnel_.id, started->session.id,
+                                l2tp::hang_up(l2tp::CallResult::administrative, "PPP has ended")},
+             close};
   poke();
   ASSERT_TRUE(until<l2tp::RemoveLatch>());
   EXPECT_EQ(lac_.ending->message, "the operator ended it");

@@ -58,9 +58,21 @@ class PretendPppd : public ::testing::Test {
                 [this](const l2tp::TunnelName&, Refusal refusal, std::string_view user, std::string_view) {
                   refused_.push_back(std::string(name_of(refusal)) + " " + std::string(user));
                 },
+            .ipv4_up =
+                [this](const SessionRecord& s) {
+                  heard_.push_back("ipv4 up " + s.ifname + ": " + s.address->to_string());
+                  return watched_;
+                },
+            .ipv4_down = [this](const SessionRecord& s,
+                                IfName name) { heard_.push_back("ipv4 down " + s.ifname + words_for(name)); },
             .up = [this](const SessionRecord& s) { heard_.push_back("up " + s.ifname); },
             .down = [this](SessionRecord& s,
                            IfName name) { heard_.push_back("down " + s.ifname + words_for(name)); },
+            .begun =
+                [this](const SessionRecord& s) {
+                  heard_.push_back("begun " + s.ifname + ": " +
+                                   (s.address ? s.address->to_string() : "IPv6 alone"));
+                },
             .over =
                 [this](const SessionRecord& s, std::string_view why) {
                   heard_.push_back("over " + s.ifname + ": " + std::string(why));
@@ -73,6 +85,7 @@ class PretendPppd : public ::testing::Test {
                 [this](const Ipv6Record& s) {
                   heard_.push_back("ipv6 up " + s.ifname + ": " + s.prefix.to_string() + " of " +
                                    s.account.name);
+                  return watched_;
                 },
             .ipv6_down = [this](
                              const Ipv6Record& s,
@@ -164,6 +177,7 @@ class PretendPppd : public ::testing::Test {
   std::string folder_;
   config::Config config_;
   config::Secrets secrets_;
+  base::Result<void> watched_;            ///< what becomes of a protocol that comes up
   std::optional<control::Peer> told_of_;  ///< what ikd says of whoever is asked for
   Bindings bindings_{loop_, config_, [this](base::Mark) { return told_of_ ? &*told_of_ : nullptr; }};
   Accounts accounts_{config_, secrets_, base::Secret::copy_of(base::as_bytes("nobody knows"))};

@@ -125,8 +125,10 @@ TEST_F(TunnelsTest, OrdersComeInTheirSequence) {
   told_.close_all();
   told_.abandon_all();
   told_.peers_gone(base::Time(std::chrono::nanoseconds(7)));
+  told_.close_idle(l2tp::TunnelId(7), l2tp::stop(l2tp::StopResult::general, "bye"));
   const auto orders = told_.take_orders();
-  ASSERT_EQ(orders.size(), 7u);
+  ASSERT_EQ(orders.size(), 8u);
+  EXPECT_EQ(std::get<CloseIdleTunnel>(orders[7]).tunnel, l2tp::TunnelId(7));
   EXPECT_EQ(std::get<PeersGone>(orders[6]).before, 7u);
   EXPECT_EQ(std::get<l2tp::TunnelFailed>(orders[0]).why, "no socket");
   EXPECT_EQ(std::get<l2tp::SessionEnded>(orders[1]).session, one);
