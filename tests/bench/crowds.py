@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import place as at
 from results import tell, warn
 
 WARMING, PACKETS, BYTES = 20, 200, 100
+PARTS = 5  # of a flow: what a daemon does beside it now and then is in the fewest
 CHANGES, BETWEEN = 10, 10  # peers that come and go, and the packets each way between them
 SETTLED = 0.5  # seconds after which a daemon is done with a peer that came or went
 STANDING, ANSWERED = 10, 5  # clients that are there when everybody comes; and seconds that a last answer may take
@@ -22,10 +24,15 @@ def behind_what(own_nats):
     return "their own NATs" if own_nats else "one NAT"
 
 
+def steady(flow):
+    """Instructions that a packet of a flow costs as a rule."""
+    return statistics.median(flow(PACKETS // PARTS) for _ in range(PARTS))
+
+
 def sender(place, crowd, client=0):
     """Instructions that a packet costs which is dropped at the gateway's door: the sender's own."""
     place.shut()
-    cost = crowd.flow(PACKETS, BYTES, client)
+    cost = steady(lambda packets: crowd.flow(packets, BYTES, client))
     place.open()
     return cost
 
@@ -35,7 +42,7 @@ def receive(place, crowd):
     own = sender(place, crowd)
     place.listen()
     crowd.flow(WARMING, BYTES)
-    taken = crowd.flow(PACKETS, BYTES)
+    taken = steady(lambda packets: crowd.flow(packets, BYTES))
     return taken - own, 100 * place.hush() / (WARMING + PACKETS)
 
 
@@ -43,23 +50,24 @@ def send(place, server, address, port):
     """Instructions of a packet that the gateway sends there, from the socket to the uplink, and how many of a hundred get so far."""
     place.cut(address, port)
     server.flow(WARMING)
-    cost = server.flow(PACKETS)
+    cost = steady(server.flow)
     return cost, 100 * place.mend() / (WARMING + PACKETS)
 
 
 def among_changes(place, crowd, server, own_nats):
     """Both while a peer comes and another goes before every few packets."""
-    own, inward, outward = sender(place, crowd), 0, 0
+    own, inward, outward = sender(place, crowd), [], []
     place.listen()
     place.cut(*crowd.place(0, own_nats))
     for _ in range(CHANGES):
         crowd.connect(1, own_nats=own_nats)
         crowd.leave(crowd.made - 2)
         time.sleep(SETTLED)
-        inward += crowd.flow(BETWEEN, BYTES)
-        outward += server.flow(BETWEEN)
+        inward.append(crowd.flow(BETWEEN, BYTES))
+        outward.append(server.flow(BETWEEN))
     share = 100 / (CHANGES * BETWEEN)
-    return {"receive": inward / CHANGES - own, "arrived": share * place.hush(), "send": outward / CHANGES, "left": share * place.mend()}
+    return {"receive": statistics.median(inward) - own, "arrived": share * place.hush(),
+            "send": statistics.median(outward), "left": share * place.mend()}
 
 
 def listing(place, gateway, size):
@@ -154,7 +162,7 @@ def tunnels(place, kind, sizes):
             crowd.flow(20, BYTES, size - 1)
         own = sender(place, crowd, size - 1)
         before = taken_by_sessions(place)
-        cost = crowd.flow(PACKETS, BYTES, size - 1)
+        cost = steady(lambda packets: crowd.flow(packets, BYTES, size - 1))
         tell("tunnel packet", kind.name, peers=size, failed=failed, receive=cost - own, arrived=100 * (taken_by_sessions(place) - before) / PACKETS)
     place.clear(crowd, gateway)
 
