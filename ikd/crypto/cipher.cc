@@ -1,7 +1,9 @@
 #include "crypto/cipher.h"
 
 #include <cstdlib>
+#include <map>
 #include <memory>
+#include <string_view>
 
 #include <openssl/evp.h>
 
@@ -13,9 +15,19 @@ namespace {
 using Context = std::unique_ptr<EVP_CIPHER_CTX, base::FreeWith<EVP_CIPHER_CTX_free>>;
 enum class Direction { decrypt = 0, encrypt = 1 };
 
+const char* name_of(Cipher cipher, std::size_t key_size) {
+  if (cipher == Cipher::des3_cbc) return "DES-EDE3-CBC";
+  return key_size == 16 ? "AES-128-CBC" : key_size == 24 ? "AES-192-CBC" : "AES-256-CBC";
+}
+
+/// Fetched once a thread: a fetch for each call would double its cost.
 const EVP_CIPHER* cipher_for(Cipher cipher, std::size_t key_size) {
-  if (cipher == Cipher::des3_cbc) return EVP_des_ede3_cbc();
-  return key_size == 16 ? EVP_aes_128_cbc() : key_size == 24 ? EVP_aes_192_cbc() : EVP_aes_256_cbc();
+  thread_local std::map<std::string_view, std::unique_ptr<EVP_CIPHER, base::FreeWith<EVP_CIPHER_free>>> made;
+  const auto* name = name_of(cipher, key_size);
+  auto& slot = made[name];
+  if (!slot) slot.reset(EVP_CIPHER_fetch(nullptr, name, nullptr));
+  if (!slot) std::abort();
+  return slot.get();
 }
 
 base::Bytes run(Direction direction, Cipher cipher, base::ByteView key, base::ByteView iv,

@@ -1,11 +1,11 @@
 #include "crypto/dh.h"
 
 #include <array>
+#include <map>
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/dh.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
@@ -54,69 +54,66 @@ base::Result<DhKey> no_key(const char* step) {
 
 const char* algorithm(Kind kind) { return kind == Kind::modp ? "DH" : kind == Kind::ecp ? "EC" : "X25519"; }
 
-Bignum prime_1024() { return Bignum(BN_get_rfc2409_prime_1024(nullptr)); }
-
-/// The group's parameters: by name, or by p and g where OpenSSL has no name (MODP1024), with the
-/// public value of a peer when one is given.
-Params group_params(const GroupFacts& group, const BIGNUM* p, ByteView public_value,
-                    const BIGNUM* public_number) {
+/// The parameters of a group of MODP or a curve: by name, or by p and g where OpenSSL has no name (MODP1024).
+Pkey make_parameters(const GroupFacts& group) {
   const ParamBuilder build(OSSL_PARAM_BLD_new());
-  const Bignum g(BN_new());
+  const Bignum p(BN_get_rfc2409_prime_1024(nullptr)), g(BN_new());
   BN_set_word(g.get(), 2);
-  bool ok = true;
-  if (group.name != nullptr) {
-    ok = OSSL_PARAM_BLD_push_utf8_string(build.get(), OSSL_PKEY_PARAM_GROUP_NAME, group.name, 0) == 1;
-  } else {
-    ok = OSSL_PARAM_BLD_push_BN(build.get(), OSSL_PKEY_PARAM_FFC_P, p) == 1 &&
-         OSSL_PARAM_BLD_push_BN(build.get(), OSSL_PKEY_PARAM_FFC_G, g.get()) == 1;
-  }
-  if (public_number != nullptr) {
-    ok = ok && OSSL_PARAM_BLD_push_BN(build.get(), OSSL_PKEY_PARAM_PUB_KEY, public_number) == 1;
-  } else if (!public_value.empty()) {
-    ok = ok && OSSL_PARAM_BLD_push_octet_string(build.get(), OSSL_PKEY_PARAM_PUB_KEY, public_value.data(),
-                                                public_value.size()) == 1;
-  }
-  return ok ? Params(OSSL_PARAM_BLD_to_param(build.get())) : nullptr;
-}
-
-Pkey key_from(const char* algorithm_name, int selection, OSSL_PARAM* params) {
+  const bool ok =
+      group.name != nullptr
+          ? OSSL_PARAM_BLD_push_utf8_string(build.get(), OSSL_PKEY_PARAM_GROUP_NAME, group.name, 0) == 1
+          : OSSL_PARAM_BLD_push_BN(build.get(), OSSL_PKEY_PARAM_FFC_P, p.get()) == 1 &&
+                OSSL_PARAM_BLD_push_BN(build.get(), OSSL_PKEY_PARAM_FFC_G, g.get()) == 1;
+  const Params params(ok ? OSSL_PARAM_BLD_to_param(build.get()) : nullptr);
+  const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, algorithm(group.kind), nullptr));
   EVP_PKEY* key = nullptr;
-  const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, algorithm_name, nullptr));
-  if (context && params != nullptr && EVP_PKEY_fromdata_init(context.get()) == 1)
-    EVP_PKEY_fromdata(context.get(), &key, selection, params);
+  if (context && params && EVP_PKEY_fromdata_init(context.get()) == 1)
+    EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEY_PARAMETERS, params.get());
   return Pkey(key);
 }
 
+/// Made once a thread and group: of a curve that costs as much as half of its arithmetic. Null where OpenSSL
+/// does not have them.
+EVP_PKEY* parameters_of(Group group) {
+  thread_local std::map<Group, Pkey> made;
+  auto& slot = made[group];
+  if (!slot) slot = make_parameters(facts(group));
+  return slot.get();
+}
+
 /// RFC 6989 §2.1 for safe primes: 1 < y < p-1.
-bool in_range(const BIGNUM* y, const BIGNUM* p) {
-  const Bignum top(BN_dup(p));
-  BN_sub_word(top.get(), 1);
-  return BN_is_one(y) == 0 && BN_is_zero(y) == 0 && BN_cmp(y, top.get()) < 0;
-}
-
-Pkey modp_peer(const GroupFacts& group, EVP_PKEY* ours, ByteView value) {
+bool in_range(ByteView value, const EVP_PKEY* parameters) {
   BIGNUM* raw = nullptr;
-  EVP_PKEY_get_bn_param(ours, OSSL_PKEY_PARAM_FFC_P, &raw);
-  const Bignum p(raw);
-  const Bignum y(BN_bin2bn(value.data(), static_cast<int>(value.size()), nullptr));
-  if (!p || !y || !in_range(y.get(), p.get())) return nullptr;
-  return key_from("DH", EVP_PKEY_PUBLIC_KEY, group_params(group, p.get(), {}, y.get()).get());
+  EVP_PKEY_get_bn_param(parameters, OSSL_PKEY_PARAM_FFC_P, &raw);
+  const Bignum p(raw), y(BN_bin2bn(value.data(), static_cast<int>(value.size()), nullptr));
+  if (!p || !y || BN_is_one(y.get()) != 0 || BN_is_zero(y.get()) != 0) return false;
+  BN_sub_word(p.get(), 1);
+  return BN_cmp(y.get(), p.get()) < 0;
 }
 
-Pkey ecp_peer(const GroupFacts& group, ByteView value) {
-  Bytes point{0x04};  // SEC 1: uncompressed
-  base::append(point, value);
-  return key_from("EC", EVP_PKEY_PUBLIC_KEY, group_params(group, nullptr, point, nullptr).get());
+/// RFC 6989 §2.3: on the curve, with both coordinates in range. All points of these curves have the same
+/// prime order, so nothing else is to be checked.
+bool on_curve(EVP_PKEY* point) {
+  const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, point, nullptr));
+  return context && EVP_PKEY_public_check_quick(context.get()) == 1;
 }
 
-Pkey peer_key(const GroupFacts& group, EVP_PKEY* ours, ByteView value) {
-  switch (group.kind) {
-    case Kind::modp: return modp_peer(group, ours, value);
-    case Kind::ecp: return ecp_peer(group, value);
-    case Kind::x25519:
-      return Pkey(EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, value.data(), value.size()));
-  }
-  return nullptr;
+/// Null for a value that is none of the group's.
+Pkey peer_key(Group group, ByteView value) {
+  const auto kind = facts(group).kind;
+  if (kind == Kind::x25519)
+    return Pkey(EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, value.data(), value.size()));
+  auto* const parameters = parameters_of(group);
+  if (parameters == nullptr || (kind == Kind::modp && !in_range(value, parameters))) return nullptr;
+  Bytes encoded;
+  encoded.reserve(1 + value.size());
+  if (kind == Kind::ecp) encoded.push_back(0x04);  // SEC 1: uncompressed
+  base::append(encoded, value);
+  Pkey key(EVP_PKEY_new());
+  const bool fits = EVP_PKEY_copy_parameters(key.get(), parameters) == 1 &&
+                    EVP_PKEY_set1_encoded_public_key(key.get(), encoded.data(), encoded.size()) == 1 &&
+                    (kind == Kind::modp || on_curve(key.get()));
+  return fits ? std::move(key) : nullptr;
 }
 
 }  // namespace
@@ -126,20 +123,13 @@ void free_key(evp_pkey_st* key) { EVP_PKEY_free(key); }
 std::size_t public_value_size(Group group) { return facts(group).public_size; }
 
 base::Result<DhKey> DhKey::generate(Group group) {
-  const auto group_facts = facts(group);
   KeyContext context;
-  if (group_facts.kind == Kind::modp) {
-    const auto p = prime_1024();
-    const auto parameters =
-        key_from("DH", EVP_PKEY_KEY_PARAMETERS, group_params(group_facts, p.get(), {}, nullptr).get());
-    if (!parameters) return no_key("group parameters");
-    context.reset(EVP_PKEY_CTX_new_from_pkey(nullptr, parameters.get(), nullptr));
-  } else {
-    context.reset(EVP_PKEY_CTX_new_from_name(nullptr, algorithm(group_facts.kind), nullptr));
+  if (const auto kind = facts(group).kind; kind == Kind::x25519) {
+    context.reset(EVP_PKEY_CTX_new_from_name(nullptr, algorithm(kind), nullptr));
+  } else if (auto* const parameters = parameters_of(group); parameters != nullptr) {
+    context.reset(EVP_PKEY_CTX_new_from_pkey(nullptr, parameters, nullptr));
   }
-  if (!context || EVP_PKEY_keygen_init(context.get()) != 1) return no_key("key generation");
-  if (group_facts.kind == Kind::ecp && EVP_PKEY_CTX_set_group_name(context.get(), group_facts.name) != 1)
-    return no_key("group name");
+  if (!context || EVP_PKEY_keygen_init(context.get()) != 1) return no_key("group parameters");
   EVP_PKEY* key = nullptr;
   if (EVP_PKEY_generate(context.get(), &key) != 1) return no_key("key generation");
   return DhKey(group, Key(key));
@@ -172,20 +162,20 @@ base::Result<base::Secret> DhKey::derive(ByteView peer_public_value) const {
   const auto group_facts = facts(group_);
   if (peer_public_value.size() != group_facts.public_size)
     return base::fail("Diffie-Hellman: the peer's public value has not the group's size");
-  const auto peer = peer_key(group_facts, key_.get(), peer_public_value);
+  const auto peer = peer_key(group_, peer_public_value);
   if (!peer) {
     ERR_clear_error();
     return base::fail("Diffie-Hellman: the peer's public value is not in the group");
   }
   const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
-  // The default peer check of MODP raises the value to q, eight times the work; in_range() is what
-  // RFC 6989 asks for these groups. Points of a curve stay checked.
-  const int check = group_facts.kind == Kind::modp ? 0 : 1;
   if (!context || EVP_PKEY_derive_init(context.get()) != 1) return base::fail("Diffie-Hellman: no context");
   if (group_facts.kind == Kind::modp) EVP_PKEY_CTX_set_dh_pad(context.get(), 1);
   std::size_t size = group_facts.shared_size;
   auto shared = base::Secret::of_size(size);
-  if (EVP_PKEY_derive_set_peer_ex(context.get(), peer.get(), check) != 1 ||
+  // OpenSSL would raise the value, or multiply the point, by the order of the group: as much work again or
+  // eight times as much, for what peer_key() has ruled out.
+  constexpr int no_check = 0;
+  if (EVP_PKEY_derive_set_peer_ex(context.get(), peer.get(), no_check) != 1 ||
       EVP_PKEY_derive(context.get(), shared.writable().data(), &size) != 1 ||
       size != group_facts.shared_size) {
     ERR_clear_error();

@@ -27,8 +27,8 @@ class DhKey {
   base::Result<base::Bytes> public_value() const;
 
   /// g^xy, padded to the group's full size; ECP the x coordinate only (RFC 5903 §9).
-  /// MODP: the peer's value must lie strictly between 1 and p-1 (RFC 6989 §2.1); for EC OpenSSL checks
-  /// that it is a point of the curve. Anything else is an error.
+  /// MODP: the peer's value must lie strictly between 1 and p-1 (RFC 6989 §2.1); ECP: it must be a point of
+  /// the curve (§2.3). Anything else is an error.
   base::Result<base::Secret> derive(base::ByteView peer_public_value) const;
 
  private:

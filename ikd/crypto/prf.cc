@@ -17,18 +17,26 @@ using Mac = std::unique_ptr<EVP_MAC, base::FreeWith<EVP_MAC_free>>;
 using MacContext = std::unique_ptr<EVP_MAC_CTX, base::FreeWith<EVP_MAC_CTX_free>>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, base::FreeWith<EVP_MD_CTX_free>>;
 
-const EVP_MD* message_digest(Hash hash) {
+const char* name_of(Hash hash) {
   switch (hash) {
-    case Hash::md5: return EVP_md5();
-    case Hash::sha1: return EVP_sha1();
-    case Hash::sha2_256: return EVP_sha256();
-    case Hash::sha2_384: return EVP_sha384();
-    case Hash::sha2_512: return EVP_sha512();
+    case Hash::md5: return "MD5";
+    case Hash::sha1: return "SHA1";
+    case Hash::sha2_256: return "SHA256";
+    case Hash::sha2_384: return "SHA384";
+    case Hash::sha2_512: return "SHA512";
   }
   std::abort();
 }
 
-/// Fetched once a thread and hash: a fetch for each call would double its cost.
+/// Fetched once a thread, as all of these are: a fetch for each call would double its cost.
+const EVP_MD* message_digest(Hash hash) {
+  thread_local std::unique_ptr<EVP_MD, base::FreeWith<EVP_MD_free>> made[7];
+  auto& slot = made[static_cast<std::size_t>(hash)];
+  if (!slot) slot.reset(EVP_MD_fetch(nullptr, name_of(hash), nullptr));
+  if (!slot) std::abort();
+  return slot.get();
+}
+
 EVP_MAC_CTX* hmac_template(Hash hash) {
   thread_local std::unique_ptr<EVP_MAC_CTX, base::FreeWith<EVP_MAC_CTX_free>> made[7];
   auto& slot = made[static_cast<std::size_t>(hash)];
@@ -36,8 +44,7 @@ EVP_MAC_CTX* hmac_template(Hash hash) {
     const Mac mac(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
     slot.reset(EVP_MAC_CTX_new(mac.get()));
     const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-                                         const_cast<char*>(EVP_MD_get0_name(message_digest(hash))), 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(name_of(hash)), 0),
         OSSL_PARAM_construct_end()};
     if (EVP_MAC_CTX_set_params(slot.get(), params) != 1) std::abort();
   }

@@ -190,4 +190,25 @@ TEST(Dh, PointsThatAreNotOnTheCurveAreRefused) {
   EXPECT_FALSE(key.derive(Bytes(32))) << "a point of small order gives the secret zero (RFC 7748 §6.1)";
 }
 
+TEST(Dh, CoordinatesThatAreNotReducedAreRefused) {  // RFC 6989 §2.3
+  const std::unique_ptr<EC_GROUP, FreeWith<EC_GROUP_free>> curve(
+      EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1));
+  const std::unique_ptr<EC_POINT, FreeWith<EC_POINT_free>> point(EC_POINT_new(curve.get()));
+  const Bignum p(BN_new()), x(BN_new()), y(BN_new());
+  EC_GROUP_get_curve(curve.get(), p.get(), nullptr, nullptr, nullptr);
+  BN_set_word(x.get(), 1);
+  while (EC_POINT_set_compressed_coordinates(curve.get(), point.get(), x.get(), 0, nullptr) != 1)
+    BN_add_word(x.get(), 1);
+  EC_POINT_get_affine_coordinates(curve.get(), point.get(), x.get(), y.get(), nullptr);
+  const auto key = DhKey::generate(Group::ecp256).value();
+  const auto value_of = [&] {
+    auto out = padded(x.get(), 32);
+    base::append(out, padded(y.get(), 32));
+    return out;
+  };
+  EXPECT_TRUE(key.derive(value_of()));
+  BN_add(x.get(), x.get(), p.get());
+  EXPECT_FALSE(key.derive(value_of()));
+}
+
 }  // namespace
