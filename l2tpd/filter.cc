@@ -115,14 +115,16 @@ Filter::Link Filter::link_of(const Record& session) const {
              : Link{.tunnel = session.tunnel, .session = session.session, .account = session.account};
 }
 
-/// Without IPv4 and IPv6 it goes.
-nl::Result<void> Filter::put(const std::string& ifname, Link link) {
+/// Without IPv4 and IPv6 it goes. `fails`: what is to be filled in later, the link as it was or as it is.
+nl::Result<void> Filter::put(const std::string& ifname, Link link, Kept fails) {
   const auto old = links_.find(ifname);
   if (old != links_.end()) link.stale = old->second.stale ? old->second.stale : old->second.far_end;
   if (link.far_end || link.ipv6) {
-    if (auto done = write(ifname, link); !done) return done;
-    links_.insert_or_assign(ifname, std::move(link));
-  } else if (old != links_.end()) {
+    auto done = write(ifname, link);
+    if (done || fails == Kept::as_it_is) links_.insert_or_assign(ifname, std::move(link));
+    return done;
+  }
+  if (old != links_.end()) {
     links_.erase(old);
     if (const auto done = table_.remove_link(ifname, link.stale); !done) return tl::unexpected(done.error());
   }
@@ -139,7 +141,8 @@ base::Result<void> Filter::ipv4_up(const SessionRecord& session) {
   auto link = link_of(session);
   link.far_end = session.address;
   link.mtu = session.mtu;
-  if (const auto done = put(session.ifname, std::move(link)); !done) return nl::as_base(done.error());
+  if (const auto done = put(session.ifname, std::move(link), Kept::as_it_was); !done)
+    return nl::as_base(done.error());
   put_into_sets(session.tunnel, session.account, base::host(*session.address));
   return {};
 }
@@ -149,14 +152,15 @@ void Filter::ipv4_down(const SessionRecord& session, IfName name) {
   if (name == IfName::anothers) return;
   auto link = link_of(session);
   link.far_end.reset();
-  complain(put(session.ifname, std::move(link)));
+  complain(put(session.ifname, std::move(link), Kept::as_it_is));
 }
 
 base::Result<void> Filter::ipv6_up(const Ipv6Record& session) {
   auto link = link_of(session);
   link.ipv6 = session.prefix;
   if (!link.far_end) link.mtu = session.mtu;
-  if (const auto done = put(session.ifname, std::move(link)); !done) return nl::as_base(done.error());
+  if (const auto done = put(session.ifname, std::move(link), Kept::as_it_was); !done)
+    return nl::as_base(done.error());
   put_into_sets(session.tunnel, session.account, session.prefix);
   return {};
 }
@@ -166,7 +170,7 @@ void Filter::ipv6_down(const Ipv6Record& session, IfName name) {
   if (name == IfName::anothers) return;
   auto link = link_of(session);
   link.ipv6.reset();
-  complain(put(session.ifname, std::move(link)));
+  complain(put(session.ifname, std::move(link), Kept::as_it_is));
 }
 
 void Filter::refit(const std::string& ifname, std::uint16_t mtu) {
@@ -174,7 +178,7 @@ void Filter::refit(const std::string& ifname, std::uint16_t mtu) {
   if (known == links_.end()) return;
   auto link = known->second;
   link.mtu = mtu;
-  complain(put(ifname, std::move(link)));
+  complain(put(ifname, std::move(link), Kept::as_it_is));
 }
 
 /// Into those of its user, and out of any other that the configuration names: an l2tpd that was killed may

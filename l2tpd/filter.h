@@ -67,7 +67,8 @@ class Filter {
   /// A pppd that was killed may have left another session there.
   template <class Record>
   Link link_of(const Record& session) const;
-  nl::Result<void> put(const std::string& ifname, Link link);
+  enum class Kept { as_it_was, as_it_is };
+  nl::Result<void> put(const std::string& ifname, Link link, Kept fails);
   nl::Result<void> write(const std::string& ifname, Link& link);
   void put_into_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);
   void take_out_of_sets(const l2tp::TunnelName& tunnel, const Account& account, const base::Prefix& prefix);

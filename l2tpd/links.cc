@@ -379,7 +379,15 @@ void Links::report_up(Link& link, const LinkUp& up) {
 }
 
 SessionRecord Links::record_of(const Link& link, const std::string& ifname, std::uint16_t mtu) {
-  if (link.record) return *link.record;
+  if (link.record) {
+    auto again = *link.record;
+    if (!link.ipv4_up && !link.ipv6_up) {  // LCP began anew, and may have ended otherwise
+      again.account = *link.account;
+      again.ipv6_prefix = link.status.ipv6_prefix;
+      again.mtu = mtu;
+    }
+    return again;
+  }
   return {.number = ++records_,
           .tunnel = link.tunnel,
           .session = link.session,

@@ -176,6 +176,25 @@ TEST_F(FilterOfLinks, WhatSomebodyElseTakesAwayIsPutThereAgain) {
   EXPECT_THAT(office_6(), ElementsAre("2001:db8:7:1::/64"));
 }
 
+TEST_F(FilterOfLinks, WhatEndsOrChangesWhileTheTableIsGoneIsNotPutThereAgainAsItWas) {
+  const auto gone = session(1, "10.99.1.7"), smaller = session(2, "10.99.1.8", "ppp1");
+  const auto with_prefix = ipv6(gone, "2001:db8:7:1::/64");
+  ASSERT_TRUE(filter_->ipv4_up(gone));
+  ASSERT_TRUE(filter_->ipv6_up(with_prefix));
+  ASSERT_TRUE(filter_->ipv4_up(smaller));
+  ASSERT_EQ(nft("flush ruleset"), 0);
+  filter_->ipv4_down(gone, IfName::still_its);
+  filter_->ipv6_down(with_prefix, IfName::still_its);
+  filter_->refit("ppp1", 1300);
+  make_office();
+  ASSERT_TRUE(load_ruleset());
+  settle();
+  EXPECT_THAT(links(), ElementsAre("\"ppp1\""));
+  EXPECT_THAT(segments(), ElementsAre("\"ppp1\" : 1260"));
+  EXPECT_THAT(office(), ElementsAre("10.99.1.8"));
+  EXPECT_THAT(office_6(), IsEmpty());
+}
+
 TEST_F(FilterOfLinks, AnAddressLeavesTheSetsThatItsNextUserIsNotIn) {
   config_.users.push_back({.name = "bob", .address = {}, .limits = {}, .nft_sets = {}});
   ASSERT_EQ(nft("add element ip office members { 10.99.1.7 }"), 0) << "an l2tpd that was killed has left it";
