@@ -67,7 +67,8 @@ class Admission {
   void end(SaNumber sa);
 
   /// Message 1 of Aggressive Mode, which costs us Diffie-Hellman before it has proved an address. Whoever
-  /// floods us with them keeps out strangers, and of the prefixes with peers that whose addresses it forges.
+  /// floods us with them keeps out strangers. Prefixes with peers share a rate of their own, of which a flood
+  /// that forges one's addresses gets a tenth.
   bool may_compute_unproven(const base::Address& from, base::Time now);
 
   /// Whether a message 1 that offers nothing we take is answered, or told of.

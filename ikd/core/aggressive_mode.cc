@@ -81,8 +81,8 @@ void Engine::aggressive_1(const v1::Header& header, ByteView datagram, const bas
   }
   const auto offer = v1::choose(*offered, transforms_for(settings_.ike_transforms, ke.size()));
   if (!offer) return refuse_offer(*offered, header, from, to, now);
-  if (!admission_.may_compute_unproven(from.address, now) ||
-      !admit(admission_.may_begin(from.address, now), now))
+  const auto decision = admission_.may_begin(from.address, now);
+  if (!decision.admitted || !admission_.may_compute_unproven(from.address, now) || !admit(decision, now))
     return drop(DropReason::half_open_limit);
   auto& sa = begin_half_open(header, from, to, *chain, *offered, *offer, now);
   answer(sa, sa.last, datagram, {});
@@ -163,6 +163,7 @@ void Engine::aggressive_2(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
                  .g_xr = state.g_xr,
                  .iv = {}};
   next.iv = v1::phase1_iv(sa.transform, next.g_xi, next.g_xr);
+  sa.asked_at = sa.remote;
   answer(sa, sa.last, {}, v1::encode_clear(reply_header(sa, Exchange::aggressive, MessageId(0)), payloads));
   sa.state = std::move(next);
 }

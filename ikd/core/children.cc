@@ -68,13 +68,17 @@ xfrm::Policy Engine::outbound_policy(const Peer& peer, const Service& service) c
   return policy;
 }
 
+bool Engine::crowded(const Peer& peer, const Service& service) {
+  return std::ranges::count(peer.children, service, &ChildSa::service) >= most_children;
+}
+
 void Engine::make_room(Peer& peer, const Service& service, base::Time now) {
   const auto first = [&](auto... states) {
     return std::ranges::find_if(peer.children, [&](const ChildSa& c) {
       return c.service == service && (sizeof...(states) == 0 || ((c.state == states) || ...));
     });
   };
-  while (std::ranges::count(peer.children, service, &ChildSa::service) >= most_children) {
+  while (crowded(peer, service)) {
     // The pair that carries what we send goes last, whatever its age.
     auto oldest = first(ChildState::superseded);
     if (oldest == peer.children.end()) oldest = first(ChildState::answering);
@@ -102,7 +106,7 @@ void Engine::outbound_installed(Peer& peer, xfrm::Spi in, DoneOrRefused result, 
   if (!result) {
     report(EventKind::kernel_refused, peer, result.error().message, result.error().refusal);
     // The peer believes in the pair since its message 3.
-    if (!peer.isakmp_sas.empty()) send_delete_esp(sas_.at(*peer.isakmp_sas.rbegin()), in);
+    if (auto* sa = newest_isakmp_sa(peer); sa != nullptr) send_delete_esp(*sa, in);
     effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
     return forget_child(peer, in, now);
   }
@@ -186,6 +190,7 @@ void Engine::peer_maybe_gone(PeerNumber number, base::Time now) {
   timers_.cancel({TimerKind::peer_lost, number.value});
   timers_.cancel({TimerKind::dpd, number.value});
   timers_.cancel({TimerKind::move, number.value});
+  timers_.cancel({TimerKind::place, number.value});
   timers_.cancel({TimerKind::keepalive, number.value});
   timers_.cancel({TimerKind::first_child, number.value});
   if (peer->reaching.value != 0) forget_sa(peer->reaching, now);

@@ -15,6 +15,7 @@ constexpr auto first_child_within = 60s;
 constexpr int looks_in_a_silence = 4;
 constexpr auto look_again = 1s;  ///< where the kernel has not told
 constexpr std::uint32_t most_of_a_leap = 1 << 20;
+constexpr std::uint8_t most_guesses = 8;  ///< of a sequence number that proves a place
 
 /// Seconds for people.
 std::string words(base::Duration d) {
@@ -56,10 +57,9 @@ void Engine::dpd_due(Peer& peer) {
 }
 
 IsakmpSa* Engine::askable(const Peer& peer) {
-  if (settings_.dpd.count() == 0) return nullptr;
   for (auto number = peer.isakmp_sas.rbegin(); number != peer.isakmp_sas.rend(); ++number) {
     auto* sa = find_sa(*number);
-    if (sa != nullptr && sa->dpd) return sa;
+    if (sa != nullptr && sa->dpd && !sa->claims_peer) return sa;
   }
   return nullptr;
 }
@@ -72,7 +72,7 @@ void Engine::inbound_counted(const InboundCounted& counted, base::Time now) {
   if (*counted.packets > peer->packets_seen) peer->last_heard = now;
   peer->packets_seen = *counted.packets;
   const auto silence = now - peer->last_heard;
-  auto* sa = askable(*peer);
+  auto* sa = settings_.dpd.count() == 0 ? nullptr : askable(*peer);
   const base::Duration limit = sa != nullptr ? settings_.dpd_timeout : settings_.silence_timeout;
   base::Duration next = watch_interval();
   if (limit.count() > 0 && silence >= limit) {
@@ -93,10 +93,11 @@ void Engine::ask_whether_it_is_there(IsakmpSa& sa, Peer& peer) {
   const auto spi = sa.spi();
   wire::Writer sequence;
   // RFC 3706 §5.4: by one. Not where the answer is to prove that the question has arrived.
-  peer.dpd_sequence += peer.known_to_be_there() ? 1 : 1 + random_number() % most_of_a_leap;
-  peer.dpd_sequence &= 0x7fffffff;  // RFC 3706 §5.4: the high bit stays clear
-  peer.dpd_asked = peer.dpd_sequence;
+  sa.dpd_sequence += peer.known_to_be_there() ? 1 : 1 + random_number() % most_of_a_leap;
+  sa.dpd_sequence &= 0x7fffffff;  // RFC 3706 §5.4: the high bit stays clear
+  peer.dpd_asked = sa.dpd_sequence;
   peer.dpd_asked_at = sa.remote;
+  peer.dpd_guesses = most_guesses;
   sequence.u32(*peer.dpd_asked);
   send_informational(sa, v1::PayloadType::notification,
                      v1::encode_notification({.protocol = v1::protocol_isakmp,
@@ -112,13 +113,15 @@ bool Engine::is_there(IsakmpSa& sa, std::uint32_t sequence) {
   return newer;
 }
 
-bool Engine::answers_our_question(const IsakmpSa& sa, std::uint32_t sequence) {
+bool Engine::answers_our_question(IsakmpSa& sa, std::uint32_t sequence) {
   auto* peer = peers_.find(std::get<Up>(sa.state).peer);
   if (peer == nullptr) return false;
-  const auto asked_at = std::exchange(peer->dpd_asked_at, {});  // one guess
-  if (peer->dpd_asked != sequence) return false;
+  if (peer->dpd_asked != sequence) {  // a late answer to an older question, or a guess
+    if (peer->dpd_guesses > 0) --peer->dpd_guesses;
+    return false;
+  }
   peer->dpd_asked.reset();
-  if (asked_at == sa.remote) peer->answered_from = asked_at;
+  if (peer->dpd_guesses > 0) was_answered(sa, *peer, peer->dpd_asked_at);
   return true;
 }
 

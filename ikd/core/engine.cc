@@ -34,6 +34,7 @@ constexpr std::string_view drop_names[] = {"malformed",
                                            "unexpected_payload",
                                            "unknown_cookies",
                                            "wrong_state",
+                                           "unproven_place",
                                            "not_encrypted",
                                            "undecryptable",
                                            "hash_mismatch",
@@ -78,10 +79,13 @@ void Engine::reconfigure(Settings settings, base::Time now) {
   settings_ = std::move(settings);
   admission_.resize(settings_.max_half_open);
   for (const auto& [number, peer] : peers_.all()) {
-    if (other_limits) peers_.find(number)->last_heard = now;  // the silence until now was allowed
-    if (const TimerKey watch{TimerKind::dpd, number.value};   // who was not watched may be watched now
-        watch_interval().count() > 0 && !timers_.is_set(watch))
-      timers_.set(watch, now + watch_interval());
+    if (watch_interval().count() == 0) break;
+    // Who was not watched may be watched now, and the silence until now was allowed. Not all at one time.
+    const auto spread = watch_interval() * (number.value % 16) / 32;
+    const TimerKey watch{TimerKind::dpd, number.value};
+    if (!other_limits && timers_.is_set(watch)) continue;
+    peers_.find(number)->last_heard = now - spread;
+    timers_.set(watch, now - spread + watch_interval());
   }
   std::vector<SaNumber> by_old_terms;
   struct Again {
@@ -286,6 +290,7 @@ void Engine::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
   if (!std::holds_alternative<Up>(sa.state)) return drop(DropReason::wrong_state);
   if (!header.encrypted()) return drop(DropReason::not_encrypted);
   if (header.message_id.value == 0) return drop(DropReason::malformed);
+  if (sa.claims_peer && from != sa.remote) return drop(DropReason::unproven_place);
   const auto number = sa.number;
   const auto old_local = sa.local, old_remote = sa.remote;
   // The answer goes where the request came from. Only an authentic message taken for the first time moves
@@ -396,6 +401,9 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
     case TimerKind::move:
       if (peer != nullptr) move_due(*peer, now);
       return;
+    case TimerKind::place:
+      if (peer != nullptr) ask_for_its_place(*peer, now);
+      return;
     case TimerKind::fragments: fragments_.timeout(now); return watch_fragments();
     case TimerKind::dpd:
       if (peer != nullptr) dpd_due(*peer);
@@ -438,7 +446,7 @@ bool Engine::terminate(PeerNumber number, std::string_view why, base::Time now) 
   auto* peer = peers_.find(number);
   if (peer == nullptr) return false;
   report(EventKind::sa_deleted, *peer, std::string(why));
-  if (!peer->isakmp_sas.empty()) send_deletes(sas_.at(*peer->isakmp_sas.rbegin()), *peer);
+  if (auto* sa = newest_isakmp_sa(*peer); sa != nullptr) send_deletes(*sa, *peer);
   bury(*peer, now);
   return true;
 }

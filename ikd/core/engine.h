@@ -28,6 +28,7 @@ enum class DropReason : std::uint8_t {
   unexpected_payload,
   unknown_cookies,
   wrong_state,
+  unproven_place,
   not_encrypted,
   undecryptable,
   hash_mismatch,
@@ -142,6 +143,7 @@ class Engine {
     dpd,             ///< time to see whether the peer has been heard
     keepalive,       ///< our NAT must not forget the way to the peer
     move,            ///< a peer that moves often may move again
+    place,           ///< a peer that has moved has not answered from there
     first_child,     ///< a peer that asked for no IPsec SA
   };
   struct TimerKey {
@@ -344,6 +346,7 @@ class Engine {
   xfrm::Sa inbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
   xfrm::Sa outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::EspTransform keys) const;
   xfrm::Policy outbound_policy(const Peer& peer, const Service& service) const;
+  static bool crowded(const Peer& peer, const Service& service);
   void make_room(Peer& peer, const Service& service, base::Time now);
   void installed(const Waiting& waiting, DoneOrRefused result, base::Time now);
   void outbound_installed(Peer& peer, xfrm::Spi in, DoneOrRefused result, base::Time now);
@@ -360,6 +363,10 @@ class Engine {
   void follow(const IsakmpSa& sa, base::Time now);
   void follow(Peer& peer, const base::Endpoint& to, base::Time now);
   void move_due(Peer& peer, base::Time now);
+  void proved_to_be_at(Peer& peer, const base::Endpoint& place);
+  /// What went there was answered.
+  void was_answered(IsakmpSa& sa, Peer& peer, const base::Endpoint& asked_at);
+  void ask_for_its_place(Peer& peer, base::Time now);
   void nat_found(Peer& peer, const v1::NatFinding& found, base::Time now);
   void keepalive_due(const Peer& peer, base::Time now);
 
@@ -371,7 +378,7 @@ class Engine {
   void first_child_due(Peer& peer, base::Time now);
   void ask_whether_it_is_there(IsakmpSa& sa, Peer& peer);
   static bool is_there(IsakmpSa& sa, std::uint32_t sequence);
-  bool answers_our_question(const IsakmpSa& sa, std::uint32_t sequence);
+  bool answers_our_question(IsakmpSa& sa, std::uint32_t sequence);
   void inbound_counted(const InboundCounted& counted, base::Time now);
   IsakmpSa* askable(const Peer& peer);
 

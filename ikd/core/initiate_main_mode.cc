@@ -227,6 +227,7 @@ void Engine::send_main_mode_5(IsakmpSa& sa, SentId next, std::vector<Payload> pa
   }
   auto message = v1::encode_encrypted(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads,
                                       sa.transform, next.keys.encryption_key, next.iv);
+  sa.asked_at = sa.remote;
   sa.state = std::move(next);
   request(sa, std::move(message), now);
 }

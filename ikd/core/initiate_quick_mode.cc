@@ -127,7 +127,7 @@ bool Engine::take_quick_mode_2(IsakmpSa& sa, QuickMode& quick, const v1::Header&
   if (peer == nullptr || peer->entry_presence == Presence::installing)
     return not_taken(DropReason::quick_mode_limit);
   heard(sa, now);
-  if (quick.asked_at == sa.remote) peer->answered_from = sa.remote;
+  was_answered(sa, *peer, quick.asked_at);
   answer(sa, quick.last, datagram, {});
   timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
   quick.iv = clear->next_iv;

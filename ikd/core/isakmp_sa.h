@@ -38,7 +38,9 @@ enum class Role : std::uint8_t { responder, initiator };
 // Main Mode, one struct a state with exactly what is known in it.
 
 /// Message 2 is out.
-struct AwaitKe {};
+struct AwaitKe {
+  bool put_off = false;  ///< message 3 came, and nobody had the time for it
+};
 /// Message 3 is in, the shared secret is being computed.
 struct AwaitDh {
   Ticket ticket;
@@ -216,6 +218,11 @@ struct IsakmpSa {
   /// Where message 1 came from: what a repeated message 1 is found by.
   base::Endpoint first_remote;
   base::Time began;  ///< when message 1 came, or went out
+  /// Where the last message of phase 1 went that needed an answer.
+  base::Endpoint asked_at = {};
+  /// It says that it is a peer we knew, and has not answered from that one's very place so far: its port may
+  /// be another's behind the same NAT.
+  bool claims_peer = false;
   IkeTransform transform;
   std::chrono::seconds lifetime{0};
   bool shorter_lifetime = false;
@@ -236,6 +243,7 @@ struct IsakmpSa {
   MessageIds used_ids;
   MessageIds informational_ids;            ///< the newest of its Informationals
   std::optional<std::uint32_t> dpd_heard;  ///< sequence number of its newest R-U-THERE
+  std::uint32_t dpd_sequence = 0;          ///< of ours
   // As initiator, until it is up.
   std::unique_ptr<Connection> connection;  ///< what it is for
   std::optional<Service> then_quick_mode = {};

@@ -121,6 +121,9 @@ void Engine::no_longer_half_open(const IsakmpSa& sa) {
 }
 
 void Engine::setup_timed_out(const IsakmpSa& sa) {
+  if (const auto* early = std::get_if<AwaitKe>(&sa.state); early != nullptr && early->put_off)
+    return report(EventKind::setup_abandoned, sa, "too many key exchanges were waiting",
+                  Refusal::key_exchange_failed);
   if (std::holds_alternative<AwaitKe>(sa.state))
     return report(EventKind::setup_abandoned, sa, "its message 3 never came", Refusal::no_third_message);
   if (sa.failures > 0) return;  // that has been told
@@ -187,11 +190,10 @@ void Engine::dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
   auto* state = std::get_if<AwaitDh>(&sa.state);
   if (state == nullptr || state->ticket != done.ticket) return;
   if (!done.result && done.put_off) {
-    report(EventKind::authentication_failed, sa, done.result.error().message, Refusal::key_exchange_failed);
     admission_.put_off(sa.number, now);
     sa.last.request_digest = {};
-    sa.state = AwaitKe{};
-    return;
+    sa.state = AwaitKe{.put_off = true};
+    return drop(DropReason::half_open_limit);
   }
   admission_.computed(sa.number, now);
   if (!done.result) {
@@ -227,6 +229,7 @@ void Engine::main_mode_4(IsakmpSa& sa, AwaitId next) {
   }
   const auto requests = certificate_requests(sa);
   for (const auto& body : requests) payloads.push_back({PayloadType::certificate_request, body});
+  sa.asked_at = sa.remote;
   answer(sa, sa.last, {}, v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads));
   sa.state = std::move(next);
 }
@@ -248,7 +251,7 @@ Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication prove
                            .identity = base::to_bytes(id_body),
                            .psk = proven.method == AuthMethod::psk ? proven.name : std::string(),
                            .certificate = proven.certificate},
-                          now);
+                          sa.asked_at.address, proven.device, now);
   if (!found) {
     report(EventKind::no_number_left, sa, found.error().message, Refusal::no_mark_left);
     forget_sa(sa.number, now);
@@ -256,6 +259,8 @@ Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication prove
   }
   auto* peer = *found;
   const auto id = v1::decode_identification(id_body);
+  const bool known = !peer->isakmp_sas.empty() || !peer->children.empty();
+  sa.claims_peer = known && !proven.device && sa.asked_at != sa.remote;
   peer->identity = !proven.certificate.empty() ? proven.certificate : id ? v1::describe(*id) : std::string();
   peers_.prove(*peer, std::move(proven));
   return peer;
@@ -281,9 +286,10 @@ void Engine::main_mode_6(IsakmpSa& sa, std::vector<Payload> payloads, const v1::
 
 void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, Peer& peer, base::Time now) {
   ++counters_.main_modes;
-  peer.answered_from = sa.remote;
+  const auto answered_from = sa.remote;
   if (sa.role == Role::responder) no_longer_half_open(sa);
-  if (sa.role == Role::responder || sa.rekeys.value == 0) {
+  const bool says_what_it_is = sa.role == Role::responder ? !sa.claims_peer : sa.rekeys.value == 0;
+  if (says_what_it_is) {
     peer.local = sa.local;
     peer.remote = sa.remote;
     nat_found(peer, sa.nat, now);
@@ -291,6 +297,8 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
   } else if (sa.local == peer.local) {
     sa.remote = peer.remote;  // it may have moved while we called it
   }
+  if (answered_from == peer.remote && (answered_from == sa.asked_at || peer.authentication.device))
+    proved_to_be_at(peer, answered_from);
   if (!peer.ike_terms) peer.ike_terms = sa.terms();
   const auto number = sa.number;
   sa.state = Up{.keys = std::move(keys), .last_block = std::move(last_block), .peer = peer.number};
@@ -311,8 +319,11 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
   // Each of them may still carry a rekey; more than a few are a peer that forgets its own.
   // This one stays, though it may have begun before the others.
   const auto& all = peer.isakmp_sas;
-  if (all.size() > most_isakmp_sas)
-    forget_sa(*all.begin() != number ? *all.begin() : *std::next(all.begin()), now);
+  if (all.size() <= most_isakmp_sas) return;
+  const auto is_other = [number](SaNumber n) { return n != number; };
+  const auto goes =
+      std::ranges::find_if(all, [&](SaNumber n) { return is_other(n) && sas_.at(n).claims_peer; });
+  forget_sa(goes != all.end() ? *goes : *std::ranges::find_if(all, is_other), now);
 }
 
 }  // namespace ike

@@ -46,7 +46,9 @@ void Engine::follow(Peer& peer, const base::Endpoint& to, base::Time now) {
   if (!to.address.is_v4() && to.address != peer.remote.address) return;
   if (to == peer.remote) {
     peer.next_remote.reset();
-    return timers_.cancel({TimerKind::move, peer.number.value});
+    timers_.cancel({TimerKind::move, peer.number.value});
+    if (peer.was_up && peer.place_asked == 0) ask_for_its_place(peer, now);
+    return;
   }
   const bool waits = peer.next_remote.has_value();
   peer.next_remote = to;
@@ -67,8 +69,8 @@ void Engine::move_due(Peer& peer, base::Time now) {
     auto* sa = find_sa(number);
     if (sa != nullptr && sa->local == base::Endpoint{peer.local.address, natt_port}) sa->remote = to;
   }
-  if (auto* sa = askable(peer); sa != nullptr && !peer.known_to_be_there())
-    ask_whether_it_is_there(*sa, peer);
+  peer.place_asked = 0;
+  ask_for_its_place(peer, now);
   if (peer.entry_presence != Presence::absent) {
     MovePeer effect{.mark = peer.mark,
                     .alias = peer.alias,
@@ -84,6 +86,32 @@ void Engine::move_due(Peer& peer, base::Time now) {
     effects_.emplace_back(std::move(effect));
   }
   report(EventKind::peer_moved, peer, "its NAT had it at " + from.to_string());
+}
+
+void Engine::proved_to_be_at(Peer& peer, const base::Endpoint& place) {
+  peer.answered_from = place;
+  peer.place_asked = 0;
+  timers_.cancel({TimerKind::place, peer.number.value});
+}
+
+void Engine::was_answered(IsakmpSa& sa, Peer& peer, const base::Endpoint& asked_at) {
+  if (asked_at != sa.remote) return;
+  sa.claims_peer = false;
+  proved_to_be_at(peer, asked_at);
+}
+
+// Until it answers from there it is not who comes from there (Peers::adopt_or_add), and its next Main Mode
+// would make it somebody else. One that understands no R-U-THERE (Windows) is given new keys instead, once.
+void Engine::ask_for_its_place(Peer& peer, base::Time now) {
+  if (peer.known_to_be_there() || peer.place_asked == most_sent) return;
+  timers_.set({TimerKind::place, peer.number.value}, now + first_resend * (1 << peer.place_asked));
+  ++peer.place_asked;
+  if (auto* sa = askable(peer); sa != nullptr) return ask_whether_it_is_there(*sa, peer);
+  timers_.cancel({TimerKind::place, peer.number.value});
+  auto* sa = newest_isakmp_sa(peer);
+  const auto* child = peer.active();
+  if (sa != nullptr && child != nullptr && !being_renewed(peer, child->service))
+    open_quick_mode(*sa, child->service, now);
 }
 
 void Engine::nat_found(Peer& peer, const v1::NatFinding& found, base::Time now) {

@@ -101,23 +101,28 @@ std::optional<PeerNumber> Peers::take_number(base::Time now) {
   return number;
 }
 
-bool Peers::crowded_endpoint(const PeerKey& key) const {
+bool Peers::crowded_endpoint(const PeerKey& key, const base::Address& proven) const {
+  const auto counts = [&](PeerNumber number) {
+    const auto& peer = peers_.at(number);
+    return peer.known_to_be_there() || peer.admitted_at == proven;
+  };
   std::size_t there = 0;
   for (auto it = by_key_.lower_bound({.local = key.local, .remote = key.remote, .identity = {}, .psk = {}});
        it != by_key_.end() && it->first.local == key.local && it->first.remote == key.remote; ++it)
-    there += static_cast<std::size_t>(std::ranges::count_if(
-        it->second, [this](PeerNumber number) { return peers_.at(number).known_to_be_there(); }));
+    there += static_cast<std::size_t>(std::ranges::count_if(it->second, counts));
   return there >= most_at_endpoint;
 }
 
-base::Result<Peer*> Peers::adopt_or_add(const PeerKey& key, base::Time now) {
-  if (const auto known = by_key_.find(key); known != by_key_.end()) {
+base::Result<Peer*> Peers::adopt_or_add(const PeerKey& key, const base::Address& proven, bool device,
+                                        base::Time now) {
+  const auto known = by_key_.find(key);
+  if (known != by_key_.end() && (device || proven == key.remote.address)) {
     for (const auto number : known->second) {
-      if (auto& peer = peers_.at(number); peer.known_to_be_there()) return &peer;
+      if (auto& peer = peers_.at(number); device || peer.known_to_be_there()) return &peer;
     }
   }
-  if (crowded_endpoint(key)) return base::fail("too many identities at this address and port");
-  const auto there = at_address_.find(key.remote.address);
+  if (crowded_endpoint(key, proven)) return base::fail("too many identities at this address and port");
+  const auto there = at_address_.find(proven);
   if (there != at_address_.end() &&
       there->second >= std::max<std::size_t>(numbering_.capacity / 4, least_at_address))
     return base::fail("its address has a quarter of all marks already");
@@ -131,7 +136,7 @@ base::Result<Peer*> Peers::adopt_or_add(const PeerKey& key, base::Time now) {
   peer.alias = numbering_.alias_of(*number, key.remote.address);
   peer.lookup_mark = numbering_.lookup_mark_of(*number);
   peer.authenticated = now;
-  peer.admitted_at = key.remote.address;
+  peer.admitted_at = proven;
   ++at_address_[peer.admitted_at];
   return &peer;
 }

@@ -117,20 +117,21 @@ struct Peer {
   base::Time moved;                           ///< the last time
   /// Where something of ours had gone that it answered, and did not only seem to send from.
   base::Endpoint answered_from = {};
+  std::uint8_t place_asked = 0;  ///< how often it was asked whether it is where it seems to have moved
   /// What our own rekeys offer: of its first ISAKMP SA and its first pair of each service.
   std::optional<IkeTerms> ike_terms;
   std::map<Service, EspTerms> esp_terms;
   SaNumber reaching;  ///< a Main Mode of ours that is under way to it
   // Dead peer detection (RFC 3706).
   base::Time last_heard;
-  std::uint64_t packets_seen = 0;  ///< of the inbound SAs, at the last count
-  std::uint32_t dpd_sequence = 0;
+  std::uint64_t packets_seen = 0;          ///< of the inbound SAs, at the last count
   std::optional<std::uint32_t> dpd_asked;  ///< the sequence number that it has not answered yet
-  base::Endpoint dpd_asked_at = {};        ///< and what it proves to answer it, once
+  base::Endpoint dpd_asked_at = {};        ///< where that went
+  std::uint8_t dpd_guesses = 0;  ///< how many wrong answers are left before the right one proves nothing
   // As Peers keeps it.
-  base::Address admitted_at;
-  bool number_used = false;  ///< the kernel has heard of it
-  TokenBucket quick_modes;   ///< those that it begins
+  base::Address admitted_at;  ///< where it had proved to be when it was new
+  bool number_used = false;   ///< the kernel has heard of it
+  TokenBucket quick_modes;    ///< those that it begins
 
   ChildSa* child_by_in(xfrm::Spi spi);
   ChildSa* child_by_out(xfrm::Spi spi);
@@ -154,10 +155,11 @@ class Peers {
       : numbering_(numbering), offset_(offset % numbering.capacity) {}
 
   /// The living peer of this key, or a new one, unless no number is free or its place has too many: whoever
-  /// holds a pre-shared key can invent identities. With one that many hold he could also forge addresses
-  /// until his peer seems to have moved to another's place: whoever has not answered from there is not who
-  /// comes.
-  base::Result<Peer*> adopt_or_add(const PeerKey& key, base::Time now);
+  /// holds a pre-shared key can invent identities. With one that many hold he could also forge addresses. So
+  /// who has not answered from its place is not who comes from there, and who comes is nobody known unless
+  /// it has answered from that address, `proven`; `device`: unless nobody else holds what it came with.
+  base::Result<Peer*> adopt_or_add(const PeerKey& key, const base::Address& proven, bool device,
+                                   base::Time now);
   Peer* find(PeerNumber number);
   /// It is found there from now on, and no longer at its old place, which may be another's soon. Somebody
   /// else of the same name who is believed there stays the one who is found.
@@ -179,7 +181,7 @@ class Peers {
   std::optional<PeerNumber> take_number(base::Time now);
   void forget_key(const Peer& peer);
   void forget_device(const Peer& peer);
-  bool crowded_endpoint(const PeerKey& key) const;
+  bool crowded_endpoint(const PeerKey& key, const base::Address& proven) const;
 
   Numbering numbering_;
   std::map<PeerNumber, Peer> peers_;

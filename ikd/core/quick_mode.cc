@@ -53,7 +53,7 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
     return not_taken(DropReason::malformed);
   const auto unfinished = std::ranges::count_if(
       sa.quick_modes, [](const auto& entry) { return entry.second.stage != QuickMode::Stage::done; });
-  if (static_cast<std::size_t>(unfinished) >= most_quick_modes)
+  if (static_cast<std::size_t>(unfinished) >= (sa.claims_peer ? 1 : most_quick_modes))
     return not_taken(DropReason::quick_mode_limit);
   auto* peer = peers_.find(up.peer);
   if (peer == nullptr || !peer->quick_modes.take(quick_modes_a_second, quick_modes_at_once, now))
@@ -174,8 +174,9 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
   const auto& up = std::get<Up>(sa.state);
   auto* peer = peers_.find(up.peer);
   if (peer == nullptr) return;
-  if (peer->entry_presence == Presence::installing) {
-    // Another Quick Mode is bringing the map elements, and may fail: the peer's repetition comes in time.
+  // Another Quick Mode is bringing the map elements, and may fail: the peer's repetition comes in time.
+  // Whose place is not proved makes nobody's pairs go.
+  if (peer->entry_presence == Presence::installing || (sa.claims_peer && crowded(*peer, quick.service))) {
     drop(DropReason::quick_mode_limit);
     if (quick.role == Role::responder) sa.used_ids.erase(id);
     sa.quick_modes.erase(id);
@@ -289,7 +290,7 @@ bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& head
   // Another Quick Mode is bringing the policy, and may fail: message 2 and 3 will be repeated.
   if (peer->policies[quick.service] == Presence::installing) return not_taken(DropReason::quick_mode_limit);
   timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
-  if (quick.asked_at == sa.remote) peer->answered_from = sa.remote;
+  was_answered(sa, *peer, quick.asked_at);
   peer->esp_terms.try_emplace(quick.service, quick.terms());
   install_outbound(sa, header.message_id, quick, *peer);
   sa.quick_modes.erase(header.message_id);  // a duplicate has a message ID that was used

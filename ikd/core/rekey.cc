@@ -87,7 +87,11 @@ void Engine::reach(Peer& peer, std::optional<Service> then_quick_mode, base::Tim
 }
 
 IsakmpSa* Engine::newest_isakmp_sa(const Peer& peer) {
-  return peer.isakmp_sas.empty() ? nullptr : find_sa(*peer.isakmp_sas.rbegin());
+  // One that only claims to be this peer's is nobody to talk to.
+  for (auto number = peer.isakmp_sas.rbegin(); number != peer.isakmp_sas.rend(); ++number) {
+    if (auto* sa = find_sa(*number); sa != nullptr && !sa->claims_peer) return sa;
+  }
+  return nullptr;
 }
 
 void Engine::became_active(Peer& peer, ChildSa& child, base::Time now) {

@@ -316,12 +316,37 @@ TEST(NatLife, WhetherItIsThereCannotBeGuessedByCounting) {
   p.expect_victim_to_be_somebody_else();
 }
 
-TEST(NatLife, OneGuessSpendsTheQuestion) {
+TEST(NatLife, FewGuessesSpendTheQuestion) {
   PlaceTakenBefore p;
   const auto asked = p.asked();
-  p.guess(asked + 1);
+  for (std::uint32_t n = 1; n < 10; ++n) p.guess(asked + n);
   p.guess(asked);
   p.expect_victim_to_be_somebody_else();
+}
+
+TEST(NatLife, IsAskedAgainWhetherItIsThereWhereAQuestionIsLost) {
+  Connected c;
+  const auto mark = c.world.peer_of(c.client)->mark;
+  c.world.network().conditions.loss = 1;
+  c.nat.rebind();
+  tell(c.world, mapping(c.world, c.client, c.nat.outward({c.client.settings().local.address, 4500})));
+  c.world.run(3s);
+  EXPECT_FALSE(c.world.peer_of(c.client)->known_to_be_there());
+  c.world.network().conditions.loss = 0;
+  c.world.run(10s);
+  EXPECT_TRUE(c.world.peer_of(c.client)->known_to_be_there());
+  c.client.rekey_ike(c.world.now());
+  c.world.run(2s);
+  ASSERT_EQ(c.client.isakmp_sas(), 2u);
+  EXPECT_THAT(c.world.engine().peers(), SizeIs(1));
+  EXPECT_EQ(c.world.peer_of(c.client)->mark, mark);
+}
+
+TEST(NatLife, IsAskedAFewTimesWhetherItIsThere) {
+  PlaceTakenBefore p;
+  const auto before = p.world.left().size();
+  p.world.run(29s);  // after which it has been silent for long enough to be asked anyhow
+  EXPECT_LE(p.world.left().size() - before, 4u);
 }
 
 TEST(NatLife, PeersThatOnlySeemToBeThereTakeNobodysRoom) {

@@ -182,6 +182,106 @@ TEST_F(Neighbour, MayWriteTheVictimsAddressOnItsOwnMessages) {
   EXPECT_EQ(world_.peer_of(victim_, 1)->mark, before_->mark);
 }
 
+/// Holds the pre-shared key that all hold, calls itself what the victim does, and writes any source address
+/// on what it sends. What the gateway answers it need not get where it can compute it: message 6.
+class Forger {
+ public:
+  Forger(World& world, InitiatorSettings settings) : world_(world), itself_(std::move(settings)) {}
+
+  /// Messages 1 to 4 from here, and message 5 from there.
+  void main_mode(const Endpoint& here, const Endpoint& there) {
+    itself_.main_mode(world_.now());
+    for (const auto& from : {here, here, there}) {
+      say(from);
+      hear();
+    }
+  }
+  Initiator& itself() { return itself_; }
+  void say(const Endpoint& from) {
+    while (auto send = itself_.next_send()) world_.inject(from, send->to, send->bytes);
+    world_.run(20ms);
+  }
+
+ private:
+  void hear() {
+    for (; read_ < world_.left().size(); ++read_) {
+      const auto& d = world_.left()[read_];
+      const auto bytes = base::ByteView(d.bytes).subspan(d.from.port == 4500 ? 4 : 0);
+      const auto header = ike::v1::decode_header(bytes);
+      if (header && header->initiator == itself_.cookies().first)
+        itself_.input(d.from, {itself_.settings().local.address, d.from.port}, d.bytes, world_.now());
+    }
+  }
+
+  World& world_;
+  Initiator itself_;
+  std::size_t read_ = world_.left().size();
+};
+
+TEST_F(Neighbour, ProvingItselfFromTheVictimsAddressMakesItNotTheVictim) {
+  auto settings = bad();
+  settings.seed = 99;
+  const auto victims_place = place_of(victim_);
+  Forger forger(world_, settings);
+  forger.main_mode({stranger, 500}, victims_place);
+  ASSERT_TRUE(forger.itself().ike_up());
+  EXPECT_THAT(world_.engine().peers(), SizeIs(3));
+  forger.itself().quick_mode(world_.now());
+  forger.say({stranger, 4500});
+  expect_untouched();
+}
+
+TEST_F(Neighbour, IdentitiesInventedAtTheVictimsPlaceDoNotKeepItOut) {
+  const auto victims_place = place_of(victim_);
+  for (std::uint8_t i = 0; i < 20; ++i) {
+    auto settings = host(9, 100 + i);
+    settings.identity = udp_id(Address::v4(0x0a000001u + i), 0, 0);
+    Forger(world_, settings).main_mode({stranger, 500}, victims_place);
+  }
+  auto settings = victim_.settings();
+  settings.seed = 77;
+  settings.identity = udp_id(Address::v4(0x0a00ff01u), 0, 0);
+  victim_ = Initiator(settings);  // its host has another name now
+  victim_.connect(world_.now());
+  world_.run(2s);
+  EXPECT_EQ(world_.disagreement(victim_), "");
+}
+
+TEST_F(Neighbour, WhoClaimsToBeTheVictimMayDoNothingBeforeItHasAnsweredFromThere) {
+  const auto victims_place = place_of(victim_);
+  const auto spis = spi_bytes(spis_of(victim_).in);
+  for (std::uint8_t i = 0; i < 6; ++i) {
+    SCOPED_TRACE(static_cast<int>(i));
+    auto settings = bad();
+    settings.seed = 200u + i;
+    Forger forger(world_, settings);
+    forger.main_mode({nat_a, 50000}, victims_place);
+    ASSERT_TRUE(forger.itself().ike_up());
+    EXPECT_THAT(world_.engine().peers(), SizeIs(2)) << "its address is proved, and its port is not";
+    forger.itself().quick_mode(world_.now());
+    forger.say({nat_a, 50001});
+    for (int quick_modes = 0; quick_modes < 20; ++quick_modes) {
+      forger.itself().quick_mode(world_.now());
+      forger.say(victims_place);
+    }
+    forger.itself().informational(
+        ike::v1::PayloadType::delete_,
+        ike::v1::encode_delete({.protocol = ike::v1::protocol_ipsec_esp, .spi_size = 4, .spis = spis}));
+    forger.say(victims_place);
+    EXPECT_EQ(world_.disagreement(victim_), "");
+  }
+  world_.run(60s);
+  const auto* peer = world_.peer_of(victim_);
+  ASSERT_NE(peer, nullptr);
+  EXPECT_THAT(peer->children, SizeIs(1));
+  EXPECT_TRUE(peer->nat && peer->peer_behind_nat);
+  victim_.r_u_there(7);
+  world_.run(1s);
+  ASSERT_FALSE(victim_.notified().empty());
+  EXPECT_EQ(victim_.notified().back().data, (Bytes{0, 0, 0, 7})) << "its ISAKMP SA is there";
+  EXPECT_EQ(world_.disagreement(victim_), "");
+}
+
 TEST_F(Neighbour, MayNameTheVictimsSpiInNotifications) {
   const auto [in, out] = spis_of(victim_);
   for (const auto& spi : {spi_bytes(in), spi_bytes(out)}) {

@@ -170,7 +170,7 @@ TEST(Reconfigure, SilenceThatWasAllowedIsNotHeldAgainstAnybody) {
   Changing c(ws);
   auto& client = c.world.add(host(), &c.nat);
   client.connect(c.world.now());
-  c.world.run(500s);
+  c.world.run(400s);
   c.told.engine.dpd = 30s;
   c.told.engine.dpd_timeout = 120s;
   c.reconfigure();
