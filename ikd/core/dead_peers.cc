@@ -93,10 +93,11 @@ void Engine::ask_whether_it_is_there(IsakmpSa& sa, Peer& peer) {
   const auto spi = sa.spi();
   wire::Writer sequence;
   // RFC 3706 §5.4: by one. Not where the answer is to prove that the question has arrived.
-  sa.dpd_sequence += peer.known_to_be_there() ? 1 : 1 + random_number() % most_of_a_leap;
+  sa.dpd_sequence += peer.known_to_be_there() && !sa.claims_peer ? 1 : 1 + random_number() % most_of_a_leap;
   sa.dpd_sequence &= 0x7fffffff;  // RFC 3706 §5.4: the high bit stays clear
   peer.dpd_asked = sa.dpd_sequence;
   peer.dpd_asked_at = sa.remote;
+  peer.dpd_asked_through = sa.number;
   peer.dpd_guesses = most_guesses;
   sequence.u32(*peer.dpd_asked);
   send_informational(sa, v1::PayloadType::notification,
@@ -116,7 +117,8 @@ bool Engine::is_there(IsakmpSa& sa, std::uint32_t sequence) {
 bool Engine::answers_our_question(IsakmpSa& sa, std::uint32_t sequence) {
   auto* peer = peers_.find(std::get<Up>(sa.state).peer);
   if (peer == nullptr) return false;
-  if (peer->dpd_asked != sequence) {  // a late answer to an older question, or a guess
+  if (peer->dpd_asked != sequence ||
+      peer->dpd_asked_through != sa.number) {  // a late answer to an older question, or a guess
     if (peer->dpd_guesses > 0) --peer->dpd_guesses;
     return false;
   }

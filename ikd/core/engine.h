@@ -366,6 +366,7 @@ class Engine {
   void proved_to_be_at(Peer& peer, const base::Endpoint& place);
   /// What went there was answered.
   void was_answered(IsakmpSa& sa, Peer& peer, const base::Endpoint& asked_at);
+  IsakmpSa* claimant_of(const Peer& peer);
   void ask_for_its_place(Peer& peer, base::Time now);
   void nat_found(Peer& peer, const v1::NatFinding& found, base::Time now);
   void keepalive_due(const Peer& peer, base::Time now);

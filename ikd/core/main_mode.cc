@@ -316,6 +316,10 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
     report_after({}, EventKind::rekeyed, peer, number, "IKE " + to_string(sa.transform));
     if (peer.authentication.secret > 0) report(EventKind::old_secret, peer, to_string(peer.authentication));
   }
+  if (sa.claims_peer) {
+    peer.place_asked = 0;
+    ask_for_its_place(peer, now);
+  }
   // Each of them may still carry a rekey; more than a few are a peer that forgets its own.
   // This one stays, though it may have begun before the others.
   const auto& all = peer.isakmp_sas;

@@ -100,13 +100,24 @@ void Engine::was_answered(IsakmpSa& sa, Peer& peer, const base::Endpoint& asked_
   proved_to_be_at(peer, asked_at);
 }
 
+/// The newest that understands R-U-THERE.
+IsakmpSa* Engine::claimant_of(const Peer& peer) {
+  for (auto number = peer.isakmp_sas.rbegin(); number != peer.isakmp_sas.rend(); ++number) {
+    if (auto* sa = find_sa(*number); sa != nullptr && sa->claims_peer && sa->dpd) return sa;
+  }
+  return nullptr;
+}
+
 // Until it answers from there it is not who comes from there (Peers::adopt_or_add), and its next Main Mode
 // would make it somebody else. One that understands no R-U-THERE (Windows) is given new keys instead, once.
+// And until one that claims to be the peer answers from there it may not speak for it.
 void Engine::ask_for_its_place(Peer& peer, base::Time now) {
-  if (peer.known_to_be_there() || peer.place_asked == most_sent) return;
+  auto* claimant = claimant_of(peer);
+  if ((peer.known_to_be_there() && claimant == nullptr) || peer.place_asked == most_sent) return;
   timers_.set({TimerKind::place, peer.number.value}, now + first_resend * (1 << peer.place_asked));
   ++peer.place_asked;
-  if (auto* sa = askable(peer); sa != nullptr) return ask_whether_it_is_there(*sa, peer);
+  if (auto* sa = claimant != nullptr ? claimant : askable(peer); sa != nullptr)
+    return ask_whether_it_is_there(*sa, peer);
   timers_.cancel({TimerKind::place, peer.number.value});
   auto* sa = newest_isakmp_sa(peer);
   const auto* child = peer.active();

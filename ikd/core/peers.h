@@ -127,6 +127,7 @@ struct Peer {
   std::uint64_t packets_seen = 0;          ///< of the inbound SAs, at the last count
   std::optional<std::uint32_t> dpd_asked;  ///< the sequence number that it has not answered yet
   base::Endpoint dpd_asked_at = {};        ///< where that went
+  SaNumber dpd_asked_through;
   std::uint8_t dpd_guesses = 0;  ///< how many wrong answers are left before the right one proves nothing
   // As Peers keeps it.
   base::Address admitted_at;  ///< where it had proved to be when it was new

@@ -218,6 +218,23 @@ class Forger {
   std::size_t read_ = world_.left().size();
 };
 
+/// What the victim was asked last, said through the forger's own ISAKMP SA, and the numbers after it.
+void answer_for_the_victim(Forger& forger, const Endpoint& victims_place) {
+  const auto [initiator, responder] = forger.itself().cookies();
+  Bytes spi(initiator.begin(), initiator.end());
+  base::append(spi, responder);
+  for (std::uint32_t sequence = 0; sequence < 40; ++sequence) {
+    wire::Writer data;
+    data.u32(sequence);
+    forger.itself().informational(ike::v1::PayloadType::notification,
+                                  ike::v1::encode_notification({.protocol = ike::v1::protocol_isakmp,
+                                                                .spi = spi,
+                                                                .type = ike::v1::notify::r_u_there_ack,
+                                                                .data = data.view()}));
+    forger.say(victims_place);
+  }
+}
+
 TEST_F(Neighbour, ProvingItselfFromTheVictimsAddressMakesItNotTheVictim) {
   auto settings = bad();
   settings.seed = 99;
@@ -264,6 +281,7 @@ TEST_F(Neighbour, WhoClaimsToBeTheVictimMayDoNothingBeforeItHasAnsweredFromThere
       forger.itself().quick_mode(world_.now());
       forger.say(victims_place);
     }
+    answer_for_the_victim(forger, victims_place);
     forger.itself().informational(
         ike::v1::PayloadType::delete_,
         ike::v1::encode_delete({.protocol = ike::v1::protocol_ipsec_esp, .spi_size = 4, .spis = spis}));
