@@ -259,9 +259,9 @@ TEST(Aggressive, TheOldestOfTooManyMayBeTheLastToFinish) {
   })) << "the one that has just been proven stays";
 }
 
-TEST(Aggressive, FloodForAKnownIdentityIsLimited) {
-  World w(branches());
-  Initiator sample(branch());
+/// A thousand messages 1 of its, from as many prefixes.
+void flood(World& w, const InitiatorSettings& settings) {
+  Initiator sample(settings);
   sample.main_mode(w.now());
   auto message = sample.next_send()->bytes;
   for (std::uint32_t i = 0; i < 1000; ++i) {
@@ -269,6 +269,11 @@ TEST(Aggressive, FloodForAKnownIdentityIsLimited) {
     message[1] = static_cast<std::uint8_t>(i);
     w.inject({Address::v4(0x0a000000 + i * 256), 500}, {gateway, 500}, message);
   }
+}
+
+TEST(Aggressive, FloodForAKnownIdentityIsLimited) {
+  World w(branches());
+  flood(w, branch());
   EXPECT_LE(w.kernel().computed_dh(), 101u);
   EXPECT_GT(w.dropped(DropReason::half_open_limit), 800u);
   w.run(40s);
@@ -281,14 +286,7 @@ TEST(Aggressive, FloodLeavesThoseWhoseNeighboursAreConnectedTheirRoom) {
   auto& first = w.add(branch(2), &nat);
   first.connect(w.now());
   w.run(2s);
-  Initiator sample(branch());
-  sample.main_mode(w.now());
-  auto message = sample.next_send()->bytes;
-  for (std::uint32_t i = 0; i < 1000; ++i) {
-    message[0] = static_cast<std::uint8_t>(i >> 8 | 0x80);
-    message[1] = static_cast<std::uint8_t>(i);
-    w.inject({Address::v4(0x0a000000 + i * 256), 500}, {gateway, 500}, message);
-  }
+  flood(w, branch());
   auto& second = w.add(branch(3), &nat);
   second.connect(w.now());
   w.run(1s);
@@ -299,14 +297,7 @@ TEST(Aggressive, FloodOfUnknownIdentitiesIsToldOfATimeOrTwo) {
   World w(branches());
   auto unknown = branch();
   unknown.identity = udp_id(Address::v4(0x0a0a0a0a), 0, 0);
-  Initiator sample(unknown);
-  sample.main_mode(w.now());
-  auto message = sample.next_send()->bytes;
-  for (std::uint32_t i = 0; i < 1000; ++i) {
-    message[0] = static_cast<std::uint8_t>(i >> 8 | 0x80);
-    message[1] = static_cast<std::uint8_t>(i);
-    w.inject({Address::v4(0x0a000000 + i * 256), 500}, {gateway, 500}, message);
-  }
+  flood(w, unknown);
   EXPECT_EQ(w.dropped(DropReason::unknown_identity), 1000u);
   EXPECT_EQ(w.kernel().events_of(EventKind::authentication_failed), 50u);
 }
