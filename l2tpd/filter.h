@@ -81,7 +81,7 @@ class Filter {
   nft::SetMembers sets_;
   nft::TableWatch watch_;
   os::Source readable_;
-  std::map<std::string, Link> links_;  ///< by interface, as they are in the table
+  std::map<std::string, Link> links_;  ///< by interface, as they are in the table once it takes them
 };
 
 }  // namespace l2tpd
