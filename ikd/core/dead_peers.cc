@@ -57,11 +57,7 @@ void Engine::dpd_due(Peer& peer) {
 }
 
 IsakmpSa* Engine::askable(const Peer& peer) {
-  for (auto number = peer.isakmp_sas.rbegin(); number != peer.isakmp_sas.rend(); ++number) {
-    auto* sa = find_sa(*number);
-    if (sa != nullptr && sa->dpd && !sa->claims_peer) return sa;
-  }
-  return nullptr;
+  return newest_that(peer, [](const auto& sa) { return sa.dpd && !sa.claims_peer; });
 }
 
 void Engine::inbound_counted(const InboundCounted& counted, base::Time now) {

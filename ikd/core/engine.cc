@@ -78,14 +78,15 @@ void Engine::reconfigure(Settings settings, base::Time now) {
       settings.dpd_timeout != settings_.dpd_timeout || settings.silence_timeout != settings_.silence_timeout;
   settings_ = std::move(settings);
   admission_.resize(settings_.max_half_open);
-  for (const auto& [number, peer] : peers_.all()) {
-    if (watch_interval().count() == 0) break;
-    // Who was not watched may be watched now, and the silence until now was allowed. Not all at one time.
-    const auto spread = watch_interval() * (number.value % 16) / 32;
-    const TimerKey watch{TimerKind::dpd, number.value};
-    if (!other_limits && timers_.is_set(watch)) continue;
-    peers_.find(number)->last_heard = now - spread;
-    timers_.set(watch, now - spread + watch_interval());
+  if (const auto interval = watch_interval(); interval.count() > 0) {
+    for (const auto& [number, peer] : peers_.all()) {
+      // Who was not watched may be watched now, and the silence until now was allowed. Not all at one time.
+      const auto spread = interval * (number.value % 16) / 32;
+      const TimerKey watch{TimerKind::dpd, number.value};
+      if (!other_limits && timers_.is_set(watch)) continue;
+      peers_.find(number)->last_heard = now - spread;
+      timers_.set(watch, now - spread + interval);
+    }
   }
   std::vector<SaNumber> by_old_terms;
   struct Again {

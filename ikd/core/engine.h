@@ -331,6 +331,7 @@ class Engine {
   void renew_child(Peer& peer, xfrm::Spi in, base::Time now);
   void renew_isakmp_sa(const IsakmpSa& sa, base::Time now);
   void reach(Peer& peer, std::optional<Service> then_quick_mode, base::Time now);
+  IsakmpSa* newest_that(const Peer& peer, bool (*fits)(const IsakmpSa&));
   IsakmpSa* newest_isakmp_sa(const Peer& peer);
   void became_active(Peer& peer, ChildSa& child, base::Time now);
   void supersede(Peer& peer, ChildSa& old);
@@ -366,6 +367,7 @@ class Engine {
   void proved_to_be_at(Peer& peer, const base::Endpoint& place);
   /// What went there was answered.
   void was_answered(IsakmpSa& sa, Peer& peer, const base::Endpoint& asked_at);
+  /// Of those that understand R-U-THERE.
   IsakmpSa* claimant_of(const Peer& peer);
   void ask_for_its_place(Peer& peer, base::Time now);
   void nat_found(Peer& peer, const v1::NatFinding& found, base::Time now);
@@ -381,6 +383,7 @@ class Engine {
   static bool is_there(IsakmpSa& sa, std::uint32_t sequence);
   bool answers_our_question(IsakmpSa& sa, std::uint32_t sequence);
   void inbound_counted(const InboundCounted& counted, base::Time now);
+  /// Of its own the newest that understands R-U-THERE.
   IsakmpSa* askable(const Peer& peer);
 
   // reconnect.cc

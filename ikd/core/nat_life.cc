@@ -100,12 +100,8 @@ void Engine::was_answered(IsakmpSa& sa, Peer& peer, const base::Endpoint& asked_
   proved_to_be_at(peer, asked_at);
 }
 
-/// The newest that understands R-U-THERE.
 IsakmpSa* Engine::claimant_of(const Peer& peer) {
-  for (auto number = peer.isakmp_sas.rbegin(); number != peer.isakmp_sas.rend(); ++number) {
-    if (auto* sa = find_sa(*number); sa != nullptr && sa->claims_peer && sa->dpd) return sa;
-  }
-  return nullptr;
+  return newest_that(peer, [](const auto& sa) { return sa.dpd && sa.claims_peer; });
 }
 
 // Until it answers from there it is not who comes from there (Peers::adopt_or_add), and its next Main Mode

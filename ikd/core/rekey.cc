@@ -86,12 +86,16 @@ void Engine::reach(Peer& peer, std::optional<Service> then_quick_mode, base::Tim
       peer.number, then_quick_mode, now);
 }
 
-IsakmpSa* Engine::newest_isakmp_sa(const Peer& peer) {
-  // One that only claims to be this peer's is nobody to talk to.
+IsakmpSa* Engine::newest_that(const Peer& peer, bool (*fits)(const IsakmpSa&)) {
   for (auto number = peer.isakmp_sas.rbegin(); number != peer.isakmp_sas.rend(); ++number) {
-    if (auto* sa = find_sa(*number); sa != nullptr && !sa->claims_peer) return sa;
+    if (auto* sa = find_sa(*number); sa != nullptr && fits(*sa)) return sa;
   }
   return nullptr;
+}
+
+// One that only claims to be this peer's is nobody to talk to.
+IsakmpSa* Engine::newest_isakmp_sa(const Peer& peer) {
+  return newest_that(peer, [](const auto& sa) { return !sa.claims_peer; });
 }
 
 void Engine::became_active(Peer& peer, ChildSa& child, base::Time now) {

@@ -1,6 +1,7 @@
 // The NAT gives a peer another port or address: it is followed there, alone, on authentic news only, and
 // nothing else of it changes.
 
+#include "pair_scene.h"
 #include "scene.h"
 
 namespace {
@@ -381,6 +382,37 @@ TEST(NatLife, QuickModeFromTheNewPlaceProvesItWhereNobodyCanBeAsked) {
     EXPECT_THAT(c.world.engine().peers(), SizeIs(quick_mode ? 1 : 2));
     EXPECT_EQ(c.world.peer_of(c.client)->mark, mark);
   }
+}
+
+TEST(NatLife, NewKeysByUsProveThePlaceOfOneThatCannotBeAsked) {
+  harness::Pair p(pair_scene::cheap_pair());
+  p.connect();
+  p.pump();
+  auto message_1 = p.network().pop_arrival(p.now() + 1s);
+  ASSERT_TRUE(message_1);
+  const auto& wanted = ike::v1::vendor_dpd;
+  auto& bytes = message_1->bytes;
+  const auto vendor = std::search(bytes.begin(), bytes.end(), wanted.begin(), wanted.end());
+  ASSERT_NE(vendor, bytes.end());
+  *vendor ^= 1;  // it no longer says that it understands R-U-THERE
+  p.network().send(*message_1, p.now());
+  p.run(2s);
+  const auto* peer = harness::Pair::peer_of(p.gateway());
+  ASSERT_NE(peer, nullptr);
+  p.nat().rebind();
+  const auto place = p.nat().outward({p.client().address, 4500});
+  const auto& old = peer->children.at(0);
+  p.gateway().engine.mapped({.sa = peer->inbound_id(old.in),
+                             .reqid = peer->reqid(),
+                             .old_source = peer->remote,
+                             .new_source = place},
+                            p.now());
+  EXPECT_FALSE(peer->known_to_be_there());
+  p.run(2s);
+  EXPECT_EQ(peer->remote, place);
+  EXPECT_TRUE(peer->known_to_be_there());
+  p.run(25s);
+  EXPECT_EQ(p.gateway().kernel.events_of(EventKind::rekeyed), 1u) << "once is enough";
 }
 
 TEST(NatLife, MoveWhileAPairIsInstalledReachesThatPairToo) {
