@@ -88,14 +88,22 @@ def ask(client, text, patience=10):
     raise Failure(f"{client.name}: the echo server does not answer")
 
 
+@contextlib.contextmanager
+def connected(client, port=SAME_PORT, patience=30):
+    """A connection from this port to the page server's; its end leaves nothing behind that would keep the port from the next."""
+    with client.host.socket() as connection:
+        connection.settimeout(patience)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.bind(("0.0.0.0", port))
+        connection.connect((GATEWAY, PAGE[1]))
+        yield connection
+
+
 def exchange(client, size, port=SAME_PORT, patience=30):
     """Sends `size` bytes to the page server from this port and gets them back; what it knew the client by."""
     content = bytes(range(256)) * (size // 256)
     try:
-        with client.host.socket() as connection:
-            connection.settimeout(patience)
-            connection.bind(("0.0.0.0", port))
-            connection.connect((GATEWAY, PAGE[1]))
+        with connected(client, port, patience) as connection:
             connection.sendall(len(content).to_bytes(8, "big") + content)
             report = json.loads(checks.receive(connection, int.from_bytes(checks.receive(connection, 8), "big")))
             returned = checks.receive(connection, len(content))
@@ -109,6 +117,38 @@ def exchange(client, size, port=SAME_PORT, patience=30):
 def known_as(gateway, client):
     peer = next(peer for peer in gateway.peers() if peer["user"] == client.user)
     return {"mark": peer["mark"], "alias": peer["alias"]}
+
+
+def forget_what_the_sa_is_for(client):
+    """The client's L2TP SA encrypts whatever goes to the gateway from now on."""
+    states = client.host.run("ip", "xfrm", "state")
+    sa = re.search(rf"src (\S+) dst {GATEWAY}\s+proto esp spi (\S+) .*?auth-trunc (\S+) (\S+) (\d+)\s+enc (\S+) (\S+)"
+                   r"\s+encap type espinudp sport (\d+) dport (\d+)", states, re.DOTALL)
+    source, spi, auth, auth_key, bits, cipher, key, sport, dport = sa.groups()
+    ends = ("src", source, "dst", GATEWAY)
+    client.host.run("sh", "-c", "ip xfrm policy flush; ip xfrm state flush")
+    client.host.run("ip", "xfrm", "state", "add", *ends, "proto", "esp", "spi", spi, "reqid", 1, "mode", "transport",
+                    "replay-oseq", 1000, "auth-trunc", auth, auth_key, bits, "enc", cipher, key, "encap", "espinudp", sport, dport, "0.0.0.0")
+    client.host.run("ip", "xfrm", "policy", "add", *ends, "dir", "out", "tmpl", *ends, "proto", "esp", "reqid", 1, "mode", "transport")
+
+
+@scenario(only="sameroof", kernels="one")
+def selector_is_kept(lab):
+    """What a peer sends through its SA for another port, by another protocol, or to another's service, goes nowhere: the SA that
+    it came through is for L2TP alone."""
+    client, gw, refused, datagrams, pings = lab.client("a1"), lab.world["gw"], "XfrmInStateMismatch", 10, 3
+    with lab.gateway(services=[ECHO]) as gateway, echo_server(gw):
+        client.start_ipsec()
+        before = checks.xfrm_errors(gw).get(refused, 0)
+        forget_what_the_sa_is_for(client)
+        with client.host.socket(kind=socket.SOCK_DGRAM) as out:
+            for _ in range(datagrams):
+                out.sendto(b"let me in", (GATEWAY, ECHO[1]))
+        client.host.run("ping", "-c", pings, "-i", "0.2", "-W", 1, GATEWAY, check=False)
+        checks.wait_until_equal(lambda: checks.xfrm_errors(gw).get(refused, 0) - before, datagrams + pings, 10, f"{refused} counts them")
+        if gateway.drops():  # an answer would have found no SA
+            raise Failure(f"the ruleset dropped {gateway.drops()}")
+        client.hang_up()
 
 
 @scenario(only="sameroof", places=("none", "one-to-one"))
@@ -210,10 +250,7 @@ def identities(client):
     else:
         raise Failure(f"{client.name}: udp_echo does not answer")
     try:
-        with client.host.socket() as connection:
-            connection.settimeout(30)
-            connection.bind(("0.0.0.0", SAME_PORT))
-            connection.connect((GATEWAY, PAGE[1]))
+        with connected(client) as connection:
             connection.sendall(said)
             connection.shutdown(socket.SHUT_WR)
             by_tcp, _, back_over_tcp = b"".join(iter(lambda: connection.recv(2048), b"")).partition(b"\n")
