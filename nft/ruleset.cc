@@ -28,12 +28,6 @@ std::string ruleset(const config::Config& config) {
   define(text, "alias_range", config.marks.alias.to_string());
   define(text, "near_range", config.marks.near_ends().to_string());
   define(text, "near_bit", base::Address::v4(config.marks.near_bit()).to_string());
-  std::string served = "udp . 1701";
-  for (const auto& s : config.services) {
-    const auto* protocol = s.protocol == config::Service::Protocol::tcp ? "tcp" : "udp";
-    served += fmt::format(", {} . {}", protocol, s.port);
-  }
-  define(text, "services", "{ " + served + " }");
   if (config.l2tp.external_lookup == config::ExternalLookup::conntrack) text += conntrack_text;
   return text;
 }

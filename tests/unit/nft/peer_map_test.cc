@@ -118,12 +118,6 @@ TEST(Ruleset, TakesOtherMarksAndAliases) {
   EXPECT_THAT(text, HasSubstr("\ndefine near_bit = 0.0.128.0\n"));
 }
 
-TEST(Ruleset, TakesServicesBesideL2tp) {
-  config::Config config;
-  config.services = {{config::Service::Protocol::tcp, 8080}, {config::Service::Protocol::udp, 53}};
-  EXPECT_THAT(nft::ruleset(config), HasSubstr("\ndefine services = { udp . 1701, tcp . 8080, udp . 53 }\n"));
-}
-
 TEST(Ruleset, LetsConnectionTrackingMarkWhatADaemonSends) {
   config::Config config;
   const auto without = nft::ruleset(config);
