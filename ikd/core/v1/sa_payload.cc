@@ -179,6 +179,9 @@ std::optional<EspSuite> as_esp_suite(const Transform& t) {
   return out;
 }
 
+/// RFC 4304 §2. Its integrity check covers the upper half of a number that an SA of ours does not have.
+bool counts_in_64_bits(const Transform& t) { return number_of(t, esp_attribute::esn).has_value(); }
+
 Proposal only(const Proposal& proposal, const Transform& transform) {
   return {.number = proposal.number,
           .protocol = proposal.protocol,
@@ -274,7 +277,7 @@ std::optional<EspOffer> choose(const SaPayload& offered, const std::vector<EspSu
           !stands_alone(offered, proposal))
         continue;
       for (const auto& t : proposal.transforms) {
-        if (as_esp_suite(t) != wanted ||
+        if (as_esp_suite(t) != wanted || counts_in_64_bits(t) ||
             number_of(t, attr::encapsulation) != static_cast<std::uint16_t>(mode))
           continue;
         const auto spi = wire::Reader(proposal.spi).u32();
@@ -373,6 +376,7 @@ std::string describe(const SaPayload& offered) {
       } else {
         const auto suite = as_esp_suite(t);
         out += suite ? to_string(*suite) : "ESP transform " + std::to_string(t.id);
+        if (counts_in_64_bits(t)) out += " with 64-bit sequence numbers";
       }
     }
   }

@@ -85,7 +85,7 @@ struct EspOffer {
   std::optional<crypto::Group> group;  ///< PFS
   Proposal proposal;                   ///< of the one transform
 };
-/// Only ESP in `mode`; AH, IPCOMP beside it, DES and NULL are passed over.
+/// Only ESP in `mode`; AH, IPCOMP beside it, DES, NULL and 64-bit sequence numbers are passed over.
 std::optional<EspOffer> choose(const SaPayload& offered, const std::vector<EspSuite>& acceptable,
                                EncapsulationMode mode);
 

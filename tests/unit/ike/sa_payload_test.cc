@@ -170,6 +170,25 @@ TEST(Choose, EspOnlyInTheModeThatTheNatCallsFor) {
   EXPECT_FALSE(v1::choose(v1::decode_sa(tunnel).value(), esp, Mode::transport));
 }
 
+TEST(Choose, SequenceNumbersOf64BitsArePassedOver) {
+  auto offer = [](std::string_view suite, std::uint16_t esn) {
+    const auto wanted = ike::parse_esp_suite(suite).value();
+    Offer out;
+    out.attributes = {v1::encode_attributes(wanted, Mode::transport, 3600s, {})};
+    base::append(out.attributes[0], Bytes{0x80, v1::esp_attribute::esn, 0, static_cast<std::uint8_t>(esn)});
+    const v1::Transform transform{.number = 1,
+                                  .id = v1::esp_transform_id(wanted),
+                                  .attributes = {},
+                                  .raw_attributes = out.attributes[0]};
+    out.sa.proposals = {{.number = 1, .protocol = 3, .spi = out.spi, .transforms = {transform}}};
+    return v1::encode_sa(out.sa);
+  };
+  const auto body = offer("aes256-sha1", 1);  // RFC 4304 §2
+  const auto offered = v1::decode_sa(body).value();
+  EXPECT_FALSE(v1::choose(offered, esp, Mode::transport)) << "whoever sends so computes another ICV";
+  EXPECT_THAT(v1::describe(offered), HasSubstr("aes256-sha1 with 64-bit sequence numbers"));
+}
+
 TEST(Choose, ProposalsOfOneNumberAreTakenTogetherOrNotAtAll) {
   // RFC 2408 §4.2: ESP and AH under one number is a demand for both
   const auto both = esp_body({{"aes256-sha1", 1, 2}, {"aes256-sha1", 1, 3}, {"aes128-sha1", 2, 3}});
