@@ -81,8 +81,9 @@ void Engine::aggressive_1(const v1::Header& header, ByteView datagram, const bas
   }
   const auto offer = v1::choose(*offered, transforms_for(settings_.ike_transforms, ke.size()));
   if (!offer) return refuse_offer(*offered, header, from, to, now);
-  const auto decision = admission_.may_begin(from.address, now);
-  if (!decision.admitted || !admission_.may_compute_unproven(from.address, now) || !admit(decision, now))
+  // In this order: what is not computed takes nothing from who else wants to begin.
+  if (!admission_.may_compute_unproven(from.address, now) ||
+      !admit(admission_.may_begin(from.address, now), now))
     return drop(DropReason::half_open_limit);
   auto& sa = begin_half_open(header, from, to, *chain, *offered, *offer, now);
   answer(sa, sa.last, datagram, {});

@@ -259,12 +259,12 @@ TEST(Aggressive, TheOldestOfTooManyMayBeTheLastToFinish) {
   })) << "the one that has just been proven stays";
 }
 
-/// A thousand messages 1 of its, from as many prefixes.
-void flood(World& w, const InitiatorSettings& settings) {
+/// So many messages 1 of its, from as many prefixes.
+void flood(World& w, const InitiatorSettings& settings, std::uint32_t count = 1000) {
   Initiator sample(settings);
   sample.main_mode(w.now());
   auto message = sample.next_send()->bytes;
-  for (std::uint32_t i = 0; i < 1000; ++i) {
+  for (std::uint32_t i = 0; i < count; ++i) {
     message[0] = static_cast<std::uint8_t>(i >> 8 | 0x80);
     message[1] = static_cast<std::uint8_t>(i);
     w.inject({Address::v4(0x0a000000 + i * 256), 500}, {gateway, 500}, message);
@@ -291,6 +291,19 @@ TEST(Aggressive, FloodLeavesThoseWhoseNeighboursAreConnectedTheirRoom) {
   second.connect(w.now());
   w.run(1s);
   EXPECT_EQ(w.disagreement(second), "");
+}
+
+TEST(Aggressive, FloodBeyondItsRateTakesNothingFromStrangersInMainMode) {
+  auto ws = branches();
+  ws.engine.max_half_open = 150;
+  World w(ws);
+  NatBox nat(nat_a);
+  flood(w, host(), 75);  // half of the table: rates count from here on
+  flood(w, branch());
+  auto& client = w.add(host(3), &nat);
+  client.connect(w.now());
+  w.run(1s);
+  EXPECT_EQ(w.disagreement(client), "");
 }
 
 TEST(Aggressive, FloodOfUnknownIdentitiesIsToldOfATimeOrTwo) {
