@@ -228,7 +228,8 @@ struct IsakmpSa {
   bool shorter_lifetime = false;
   Bytes sa_body;  ///< SAi_b, for HASH_I and HASH_R
   AuthMethod authentication = AuthMethod::psk;
-  std::vector<Bytes> requested = {};  ///< DER names of the authorities whose certificates the peer takes
+  /// DER names of the authorities whose certificates the peer takes: of those that ours are from.
+  std::set<Bytes> requested = {};
   v1::NatFlavour nat_flavour = v1::NatFlavour::none;
   Client client = Client::unknown;
   bool fragments = false;  ///< it can put a message together from fragments

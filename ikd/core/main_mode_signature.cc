@@ -12,7 +12,6 @@ using v1::Payload;
 using v1::PayloadType;
 
 constexpr std::size_t most_requests = 4;  // with more authorities message 4 would not fit a datagram
-constexpr std::size_t most_names = 32;    // of authorities that a peer asks for
 
 /// The body of a CERT or CERTREQ payload (RFC 2408 §3.9, §3.10).
 Bytes with_encoding(ByteView bytes) {
@@ -37,8 +36,12 @@ std::vector<EncodedCertificate> certificates_in(const v1::Chain& chain) {
 
 void Engine::note_requests(IsakmpSa& sa, const v1::Chain& chain) const {
   for (const auto& p : chain.payloads) {
-    if (p.type == PayloadType::certificate_request && p.body.size() > 1 && sa.requested.size() < most_names)
-      sa.requested.push_back(base::to_bytes(p.body.subspan(1)));
+    if (p.type != PayloadType::certificate_request || p.body.empty()) continue;
+    for (const auto& own : settings_.certificates) {
+      const auto name = std::ranges::find_if(
+          own.issuers, [&](const Bytes& issuer) { return base::equal(issuer, p.body.subspan(1)); });
+      if (name != own.issuers.end()) sa.requested.insert(*name);
+    }
   }
 }
 
@@ -67,9 +70,8 @@ std::optional<std::size_t> Engine::own_certificate_for(const IsakmpSa& sa) const
     const auto& own = settings_.certificates[i];
     if (own.method != sa.authentication) continue;
     if (!first) first = i;
-    const bool wanted = std::ranges::any_of(own.issuers, [&](const Bytes& issuer) {
-      return std::ranges::find(sa.requested, issuer) != sa.requested.end();
-    });
+    const bool wanted =
+        std::ranges::any_of(own.issuers, [&](const Bytes& issuer) { return sa.requested.contains(issuer); });
     if (wanted) return i;
   }
   return first;

@@ -158,6 +158,45 @@ TEST(Certificates, OursIsOneThatThePeerAsksFor) {
   EXPECT_THAT(c.world.complaints(), IsEmpty());
 }
 
+TEST(Certificates, OursIsAskedForAmongAllThatWindowsKnows) {
+  Company company({KeyKind::p256, KeyKind::p256});
+  const auto other_root = TestIdentity::self_signed({.subject = "CN=Other", .authority = true});
+  const auto second = other_root.issue({.subject = "CN=gateway of others"});
+  company.own[1] = identity_of(second);
+  const auto bob = company.person("bob");
+  auto s = company.client(bob);
+  s.certificates->requests.assign(60, Bytes(100, 4));
+  for (std::size_t i = 0; i < 60; ++i) s.certificates->requests[i].back() = static_cast<std::uint8_t>(i);
+  Bytes request{4};
+  base::append(request, other_root.subject_der());
+  s.certificates->requests.push_back(request);
+  s.certificates->expected_certificate = second.der();
+  Connected c(company.settings(), s);
+  EXPECT_EQ(c.world.disagreement(c.client), "");
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
+TEST(Certificates, AuthoritiesThatAreNoneOfOursAreNotRemembered) {
+  Company company({KeyKind::p256});
+  auto ws = company.settings();
+  ws.kernel.dh_delay = 10s;
+  const auto bob = company.person("bob");
+  auto s = company.client(bob);
+  s.certificates->requests = {Bytes(15000, 4)};
+  Bytes ours{4};
+  base::append(ours, company.root.subject_der());
+  for (int i = 0; i < 3; ++i) s.certificates->requests.push_back(ours);
+  World w(ws);
+  NatBox nat(nat_a);
+  auto& client = w.add(s, &nat);
+  client.connect(w.now());
+  w.run(1s);
+  const auto* sa = w.engine().isakmp_sa(ike::SaNumber(1));
+  ASSERT_NE(sa, nullptr);
+  ASSERT_TRUE(std::holds_alternative<ike::AwaitDh>(sa->state));
+  EXPECT_THAT(sa->requested, ElementsAre(company.root.subject_der()));
+}
+
 TEST(Certificates, ChainIsSentAndTaken) {
   Company company({KeyKind::p256});
   const auto branch = company.root.issue({.subject = "O=Example, CN=Branch", .authority = true});
