@@ -393,8 +393,7 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
       if (peer != nullptr) linger_over(*peer, xfrm::Spi(key.part), now);
       return;
     case TimerKind::peer_lost:
-      if (peer == nullptr || !peer->children.empty()) return;
-      peer->was_up = false;
+      if (peer == nullptr || !peer->children.empty() || !std::exchange(peer->was_up, false)) return;
       return report(EventKind::peer_lost, *peer, "no IPsec SA is left");
     case TimerKind::keepalive:
       if (peer != nullptr) keepalive_due(*peer, now);

@@ -22,6 +22,16 @@ TEST(KernelRefuses, InboundSaOfANewPeerLeavesNothingAndTheNextTryWorks) {
   EXPECT_THAT(w.complaints(), IsEmpty());
 }
 
+TEST(KernelRefuses, PeerThatNeverHadAnIpsecSaHasLostNone) {
+  World w(cheap());
+  NatBox nat(nat_a);
+  auto& client = w.add(host(), &nat);
+  w.kernel().refuse_inbound(1);
+  client.connect(w.now());
+  w.run(30s);
+  EXPECT_EQ(w.kernel().events_of(EventKind::peer_lost), 0u);
+}
+
 TEST(KernelRefuses, InboundSpiThatIsInUseDoesNotCostItsOwnerTheSa) {
   World w(cheap());
   NatBox nat(nat_a);
