@@ -172,7 +172,7 @@ void Engine::aggressive_2(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
 void Engine::aggressive(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                         const base::Endpoint& to, base::Time now) {
   if (answer_duplicate(sa, sa.last, datagram)) return;
-  if (header.message_id.value != 0 || datagram.size() > largest_message) return drop(DropReason::malformed);
+  if (header.message_id.value != 0) return drop(DropReason::malformed);
   auto* state = std::get_if<AwaitHash>(&sa.state);
   if (state == nullptr) return drop(DropReason::wrong_state);
   if (sa.failures == most_failures) return drop(DropReason::undecryptable);

@@ -274,6 +274,7 @@ void Engine::input(const base::Endpoint& from, const base::Endpoint& to, ByteVie
 void Engine::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                       const base::Endpoint& to, base::Time now) {
   using v1::Exchange;
+  if (datagram.size() > largest_message) return drop(DropReason::malformed);
   if (header.exchange == Exchange::main_mode) {
     if (sa.role == Role::initiator) return initiated_main_mode(sa, header, datagram, now);
     return main_mode(sa, header, datagram, from, to, now);

@@ -101,7 +101,7 @@ void Engine::give_up(const IsakmpSa& sa, std::string why, base::Time now) {
 }
 
 void Engine::initiated_main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
-  if (header.message_id.value != 0 || datagram.size() > largest_message) return drop(DropReason::malformed);
+  if (header.message_id.value != 0) return drop(DropReason::malformed);
   if (std::holds_alternative<SentId>(sa.state)) return take_main_mode_6(sa, header, datagram, now);
   if (header.encrypted()) return drop(DropReason::wrong_state);
   if (std::holds_alternative<SentSa>(sa.state)) return take_main_mode_2(sa, header, datagram);

@@ -139,7 +139,7 @@ void Engine::setup_timed_out(const IsakmpSa& sa) {
 void Engine::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, const base::Endpoint& from,
                        const base::Endpoint& to, base::Time now) {
   if (answer_duplicate(sa, sa.last, datagram)) return;
-  if (header.message_id.value != 0 || datagram.size() > largest_message) return drop(DropReason::malformed);
+  if (header.message_id.value != 0) return drop(DropReason::malformed);
   if (std::holds_alternative<AwaitKe>(sa.state)) return main_mode_3(sa, header, datagram, from, to, now);
   if (std::holds_alternative<AwaitId>(sa.state)) return main_mode_5(sa, header, datagram, from, to);
   if (const auto* trying = std::get_if<TryingPsks>(&sa.state);

@@ -110,6 +110,18 @@ TEST(Hostile, OnePeerMayNotRenewItsKeysAllTheTime) {
   EXPECT_EQ(c.world.disagreement(c.client, c.client.children().size() - 1), "");
 }
 
+TEST(Hostile, MonstrousQuickModeIsNotKept) {
+  Connected c;
+  const Bytes name(20000, 'a');
+  c.client.ask_for(ike::v1::encode_identification(
+                       {.type = ike::v1::IdType::fqdn, .protocol = 17, .port = 1701, .data = name}),
+                   {});
+  c.client.quick_mode(c.world.now());
+  c.world.run(1s);
+  EXPECT_THAT(c.client.children(), SizeIs(1));
+  EXPECT_EQ(c.world.dropped(DropReason::malformed), 1u);
+}
+
 TEST(Hostile, QuickModeWithAMessageIdThatWasUsedIsDropped) {
   Connected c;
   c.client.quick_mode_with(harness::MessageId(0x1234567), c.world.now());
