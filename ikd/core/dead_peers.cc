@@ -25,6 +25,7 @@ std::string words(base::Duration d) {
 }  // namespace
 
 void Engine::heard(const IsakmpSa& sa, base::Time now) {
+  if (sa.claims_peer) return;
   if (auto* peer = peers_.find(std::get<Up>(sa.state).peer); peer != nullptr) peer->last_heard = now;
 }
 
@@ -113,8 +114,8 @@ bool Engine::is_there(IsakmpSa& sa, std::uint32_t sequence) {
 bool Engine::answers_our_question(IsakmpSa& sa, std::uint32_t sequence) {
   auto* peer = peers_.find(std::get<Up>(sa.state).peer);
   if (peer == nullptr) return false;
-  if (peer->dpd_asked != sequence ||
-      peer->dpd_asked_through != sa.number) {  // a late answer to an older question, or a guess
+  if (peer->dpd_asked_through != sa.number) return false;
+  if (peer->dpd_asked != sequence) {  // a late answer to an older question, or a guess
     if (peer->dpd_guesses > 0) --peer->dpd_guesses;
     return false;
   }

@@ -302,7 +302,8 @@ class Engine {
   /// True when a message was taken that had not been seen before and is authentic.
   bool quick_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
   bool quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now);
-  bool quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram);
+  bool quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
+                    base::Time now);
   std::optional<v1::EspOffer> choose_offer(IsakmpSa& sa, const v1::Chain& chain, v1::EncapsulationMode mode);
   void install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);

@@ -16,6 +16,7 @@
 #include "ike/peers.h"
 #include "ike/profile.h"
 #include "ike/terms.h"
+#include "ike/token_bucket.h"
 #include "ike/v1/message.h"
 #include "ike/v1/nat.h"
 #include "ike/v1/sa_payload.h"
@@ -240,6 +241,7 @@ struct IsakmpSa {
   MainMode state;
   LastExchange last;
   std::map<MessageId, QuickMode> quick_modes;
+  TokenBucket may_begin;  ///< of Quick Modes, those that the peer begins
   /// M-IDs of phase 2 that were used: an old Quick Mode cannot be played back (RFC 2409 §5.5).
   MessageIds used_ids;
   MessageIds informational_ids;            ///< the newest of its Informationals

@@ -308,7 +308,7 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
   timers_.set({TimerKind::isakmp_end, number.value}, now + sa.lifetime);
   const bool fresh = peer.isakmp_sas.empty() && peer.children.empty();
   peer.isakmp_sas.insert(number);
-  watch_for_silence(peer, now);
+  if (!sa.claims_peer) watch_for_silence(peer, now);
   if (fresh) {
     report_after(now - sa.began, EventKind::peer_authenticated, peer, number,
                  to_string(sa.transform) + ", " + to_string(peer.authentication));

@@ -17,7 +17,6 @@
 #include "ike/proposal.h"
 #include "ike/service.h"
 #include "ike/terms.h"
-#include "ike/token_bucket.h"
 
 namespace ike {
 
@@ -132,7 +131,6 @@ struct Peer {
   // As Peers keeps it.
   base::Address admitted_at;  ///< where it had proved to be when it was new
   bool number_used = false;   ///< the kernel has heard of it
-  TokenBucket quick_modes;    ///< those that it begins
 
   ChildSa* child_by_in(xfrm::Spi spi);
   ChildSa* child_by_out(xfrm::Spi spi);

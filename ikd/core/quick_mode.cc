@@ -17,7 +17,8 @@ using v1::PayloadType;
 using v1::Step;
 
 constexpr std::size_t most_quick_modes = 4;
-/// Of one peer's: each costs the kernel two SAs, with PFS also Diffie-Hellman.
+/// Through one ISAKMP SA: each costs the kernel two SAs, with PFS also Diffie-Hellman. Not of a peer, whose
+/// share would be spent by who only claims to be it.
 constexpr double quick_modes_a_second = 10, quick_modes_at_once = 50;
 
 std::optional<xfrm::Spi> active_pair(const Peer* peer, const Service& service) {
@@ -34,7 +35,7 @@ bool Engine::quick_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagra
   if (answer_duplicate(sa, quick.last, datagram)) return false;
   if (quick.role == Role::initiator) return take_quick_mode_2(sa, quick, header, datagram, now);
   if (quick.stage != QuickMode::Stage::await_hash3) return not_taken(DropReason::wrong_state);
-  return quick_mode_3(sa, quick, header, datagram);
+  return quick_mode_3(sa, quick, header, datagram, now);
 }
 
 bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
@@ -55,8 +56,7 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
       sa.quick_modes, [](const auto& entry) { return entry.second.stage != QuickMode::Stage::done; });
   if (static_cast<std::size_t>(unfinished) >= (sa.claims_peer ? 1 : most_quick_modes))
     return not_taken(DropReason::quick_mode_limit);
-  auto* peer = peers_.find(up.peer);
-  if (peer == nullptr || !peer->quick_modes.take(quick_modes_a_second, quick_modes_at_once, now))
+  if (!sa.may_begin.take(quick_modes_a_second, quick_modes_at_once, now))
     return not_taken(DropReason::quick_mode_limit);
   sa.used_ids.insert(id);
   heard(sa, now);  // and not before: what is dropped above can be played back for ever
@@ -102,7 +102,7 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   quick.lifetime = std::min(offer->lifetime.value_or(settings_.esp_lifetime), settings_.esp_lifetime);
   quick.kilobytes = offer->kilobytes;
   quick.pfs = offer->group;
-  quick.replaces = active_pair(peer, quick.service);
+  quick.replaces = active_pair(peers_.find(up.peer), quick.service);
   quick.shorter_lifetime = offer->lifetime.value_or(0s) > quick.lifetime;
   if (mode != v1::EncapsulationMode::transport) quick.nat_oas = chain->count(v1::nat_oa_of(sa.nat_flavour));
   auto proposal = offer->proposal;
@@ -274,7 +274,8 @@ void Engine::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
   ++quick.sent;
 }
 
-bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram) {
+bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
+                          base::Time now) {
   const auto& up = std::get<Up>(sa.state);
   const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key, quick.iv);
   if (!clear) return not_taken(DropReason::undecryptable);
@@ -291,6 +292,7 @@ bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& head
   if (peer->policies[quick.service] == Presence::installing) return not_taken(DropReason::quick_mode_limit);
   timers_.cancel({TimerKind::quick_resend, sa.number.value, header.message_id.value});
   was_answered(sa, *peer, quick.asked_at);
+  heard(sa, now);
   peer->esp_terms.try_emplace(quick.service, quick.terms());
   install_outbound(sa, header.message_id, quick, *peer);
   sa.quick_modes.erase(header.message_id);  // a duplicate has a message ID that was used

@@ -46,17 +46,16 @@ void Engine::nearly_expired(const xfrm::SaId& id, base::Time now) {
 
 bool Engine::being_renewed(const Peer& peer, const Service& service) {
   const bool coming = std::ranges::any_of(peer.children, [&](const ChildSa& c) {
-    return c.service == service && (c.state == ChildState::answering || c.state == ChildState::confirming ||
-                                    c.state == ChildState::installing);
+    return c.service == service && (c.state == ChildState::confirming || c.state == ChildState::installing);
   });
   if (coming || peer.reaching.value != 0) return true;
+  const auto under_way = [&service](const auto& entry) {
+    return entry.second.service == service && entry.second.stage != QuickMode::Stage::done;
+  };
   return std::ranges::any_of(peer.isakmp_sas, [&](SaNumber number) {
     const auto* sa = find_sa(number);
-    return sa != nullptr && std::ranges::any_of(sa->quick_modes, [&](const auto& entry) {
-             const auto& quick = entry.second;
-             return quick.role == Role::initiator && quick.service == service &&
-                    quick.stage != QuickMode::Stage::done;
-           });
+    // What begins through one that only claims to be this peer's may never come to its end.
+    return sa != nullptr && !sa->claims_peer && std::ranges::any_of(sa->quick_modes, under_way);
   });
 }
 

@@ -300,6 +300,85 @@ TEST_F(Neighbour, WhoClaimsToBeTheVictimMayDoNothingBeforeItHasAnsweredFromThere
   EXPECT_EQ(world_.disagreement(victim_), "");
 }
 
+/// Behind the victim's NAT, and from its port wherever it says so: it claims to be the victim.
+class Claimant : public Neighbour {
+ protected:
+  Claimant() : forger_(world_, as_victim()), victims_place_(place_of(victim_)) {
+    forger_.main_mode({nat_a, 50000}, victims_place_);
+  }
+  static InitiatorSettings as_victim() {
+    auto s = bad();
+    s.seed = 300;
+    s.answers_dpd = false;  // what it is asked there it does not hear
+    return s;
+  }
+  const ike::Peer& victims_peer() { return *world_.peer_of(victim_); }
+
+  Forger forger_;
+  Endpoint victims_place_;
+};
+
+TEST_F(Claimant, DoesNotUseUpTheVictimsQuickModes) {
+  forger_.itself().ask_for({}, udp_id(gateway, 17, 53));  // which is refused, and so never under way
+  for (int i = 0; i < 100; ++i) forger_.itself().quick_mode(world_.now());
+  forger_.say(victims_place_);
+  EXPECT_GT(world_.dropped(DropReason::quick_mode_limit), 0u);
+  victim_.quick_mode(world_.now());
+  world_.run(1s);  // no message is repeated in this time
+  ASSERT_THAT(victim_.children(), SizeIs(2));
+  EXPECT_EQ(world_.disagreement(victim_, 1), "");
+}
+
+TEST_F(Claimant, DoesNotKeepUsFromRenewingTheVictimsKeys) {
+  forger_.itself().quick_mode(world_.now());
+  forger_.say(victims_place_);
+  ASSERT_THAT(victims_peer().children, SizeIs(2)) << "its Quick Mode waits for message 3";
+  world_.engine().nearly_expired(victims_peer().inbound_id(spis_of(victim_).out), world_.now());
+  world_.pump();
+  const auto header = ike::v1::decode_header(base::ByteView(world_.left().back().bytes).subspan(4));
+  ASSERT_TRUE(header);
+  EXPECT_EQ(header->exchange, ike::v1::Exchange::quick_mode);
+  EXPECT_EQ(std::pair(header->initiator, header->responder), victim_.cookies());
+}
+
+TEST_F(Claimant, IsNoSignOfTheVictimsLife) {
+  forger_.itself().quick_mode(world_.now());
+  forger_.say(victims_place_);
+  forger_.itself().r_u_there(1);
+  forger_.say(victims_place_);
+  EXPECT_EQ(victims_peer().last_heard, before_->last_heard);
+}
+
+TEST_F(Claimant, SpendsNoGuessOfWhatTheVictimWasAsked) {
+  world_.run(40s);  // it has been asked often enough itself
+  nat_.rebind();
+  const auto place = nat_.outward({victim_.settings().local.address, 4500});
+  const auto& peer = victims_peer();
+  world_.engine().mapped({.sa = peer.inbound_id(spis_of(victim_).out),
+                          .reqid = peer.reqid(),
+                          .old_source = peer.remote,
+                          .new_source = place},
+                         world_.now());
+  const auto victims_sa = *peer.isakmp_sas.begin();
+  while (!peer.dpd_asked || peer.dpd_asked_through != victims_sa) world_.run(5ms);
+  ASSERT_FALSE(peer.known_to_be_there());
+  for (std::uint32_t n = 1; n < 10; ++n) {
+    wire::Writer data;
+    data.u32(*peer.dpd_asked + n);
+    const auto [initiator, responder] = forger_.itself().cookies();
+    Bytes spi(initiator.begin(), initiator.end());
+    base::append(spi, responder);
+    forger_.itself().informational(ike::v1::PayloadType::notification,
+                                   ike::v1::encode_notification({.protocol = ike::v1::protocol_isakmp,
+                                                                 .spi = spi,
+                                                                 .type = ike::v1::notify::r_u_there_ack,
+                                                                 .data = data.view()}));
+  }
+  while (auto send = forger_.itself().next_send()) world_.inject(place, send->to, send->bytes);
+  world_.run(1s);
+  EXPECT_TRUE(peer.known_to_be_there());
+}
+
 TEST_F(Neighbour, MayNameTheVictimsSpiInNotifications) {
   const auto [in, out] = spis_of(victim_);
   for (const auto& spi : {spi_bytes(in), spi_bytes(out)}) {
