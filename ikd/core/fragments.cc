@@ -30,7 +30,9 @@ Fragments::Unfinished& Fragments::begin(const Key& key, const v1::Fragment& piec
   if (others >= limits_.of_sa) drop(Key(least->first));
   auto& message = unfinished_[key];
   message.id = piece.id;
-  sources_[key.second.address].messages.push_back(key);
+  auto& source = sources_[key.second.address];
+  source.messages.push_back(key);
+  weigh(key.second.address, source, source.bytes);
   deadlines_.set(key, now + limits_.patience);
   return message;
 }
@@ -52,13 +54,20 @@ Fragments::Taken Fragments::take(SaNumber sa, const base::Endpoint& from, const 
   make_room(key, size);
   message->pieces.emplace(piece.number, base::to_bytes(piece.data));
   message->bytes += size;
-  sources_.at(from.address).bytes += size;
+  auto& source = sources_.at(from.address);
+  weigh(from.address, source, source.bytes + size);
   bytes_ += size;
   if (piece.last) message->last = piece.number;
   if (message->last == 0 || message->pieces.size() != message->last) return std::nullopt;
   auto out = whole(*message);
   drop(key);
   return out;
+}
+
+void Fragments::weigh(const base::Address& address, Source& source, std::size_t bytes) {
+  by_weight_.erase({source.bytes, address});
+  source.bytes = bytes;
+  if (!source.messages.empty()) by_weight_.emplace(bytes, address);
 }
 
 /// Who holds most gives way, and of one address the oldest: a flood drowns its own messages.
@@ -73,10 +82,9 @@ void Fragments::make_room(const Key& key, std::size_t size) {
     drop(Key(*victim));
   }
   while (bytes_ + size > limits_.total) {
-    const auto heaviest =
-        std::ranges::max_element(sources_, {}, [](const auto& entry) { return entry.second.bytes; });
-    const auto victim = oldest_but_this(heaviest->second);
-    if (victim == heaviest->second.messages.end()) return;
+    const auto& heaviest = sources_.at(by_weight_.rbegin()->second);
+    const auto victim = oldest_but_this(heaviest);
+    if (victim == heaviest.messages.end()) return;
     drop(Key(*victim));
   }
 }
@@ -91,9 +99,9 @@ void Fragments::drop(const Key& key) {
   const auto it = unfinished_.find(key);
   if (it == unfinished_.end()) return;
   const auto source = sources_.find(key.second.address);
-  source->second.bytes -= it->second.bytes;
   bytes_ -= it->second.bytes;
   std::erase(source->second.messages, key);
+  weigh(source->first, source->second, source->second.bytes - it->second.bytes);
   if (source->second.messages.empty()) sources_.erase(source);
   deadlines_.cancel(key);
   unfinished_.erase(it);

@@ -6,6 +6,8 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "base/timer_queue.h"
 #include "ike/peers.h"
@@ -56,6 +58,7 @@ class Fragments {
 
   static bool contradicts(const Unfinished& held, const v1::Fragment& piece);
   Unfinished& begin(const Key& key, const v1::Fragment& piece, base::Time now);
+  void weigh(const base::Address& address, Source& source, std::size_t bytes);
   void drop(const Key& key);
   void make_room(const Key& key, std::size_t size);
   static base::Bytes whole(const Unfinished& message);
@@ -63,6 +66,7 @@ class Fragments {
   FragmentLimits limits_;
   std::map<Key, Unfinished> unfinished_;
   std::map<base::Address, Source> sources_;
+  std::set<std::pair<std::size_t, base::Address>> by_weight_;  ///< the same, by the bytes that are held
   base::TimerQueue<Key> deadlines_;
   std::size_t bytes_ = 0;
 };

@@ -2,6 +2,8 @@
 
 #include "ike/fragments.h"
 
+#include <ctime>
+
 #include <gmock/gmock.h>
 
 namespace {
@@ -241,6 +243,24 @@ TEST(Fragments, FloodFromManyAddressesLeavesRoomForSmallSenders) {
     }
   }
   EXPECT_EQ(*f.take(SaNumber(1), elsewhere, honest.piece(2, true), start), Bytes(2000, 1));
+}
+
+/// Of this thread's time, where so many addresses hold all the memory there is.
+double cost_of_a_piece(std::uint32_t addresses) {
+  Sender flood{Bytes(500, 2)};
+  Fragments f({.total = addresses * std::size_t{600}});
+  const auto send = [&](std::uint32_t who) {
+    ASSERT_TRUE(f.take(SaNumber(who), {Address::v4(0x0a000000 + who), 500}, flood.piece(1), start));
+  };
+  for (std::uint32_t i = 0; i < 2 * addresses; ++i) send(i);
+  constexpr std::uint32_t pieces = 1000;
+  const auto before = std::clock();
+  for (std::uint32_t i = 0; i < pieces; ++i) send(2 * addresses + i);
+  return static_cast<double>(std::clock() - before) / pieces;
+}
+
+TEST(Fragments, FloodIsNoDearerWhereManyAddressesTakePart) {
+  EXPECT_LT(cost_of_a_piece(6000), 5 * cost_of_a_piece(60));
 }
 
 }  // namespace
