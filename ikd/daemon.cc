@@ -168,7 +168,7 @@ void Daemon::compare_with_kernel() {
     for (const auto& child : peer.children) {
       ours.push_back(peer.inbound_id(child.in));
       if (child.state == ike::ChildState::active || child.state == ike::ChildState::standby)
-        ours.push_back(peer.outbound_id(child.out));
+        ours.push_back(peer.outbound_id(child));
     }
   }
   const auto found = broker_.compare(ours);

@@ -18,7 +18,7 @@ std::vector<xfrm::SaId> counted_sas_of(const ike::Peer& peer) {
   std::vector<xfrm::SaId> out;
   for (const auto& child : peer.children) {
     out.push_back(peer.inbound_id(child.in));
-    out.push_back(peer.outbound_id(child.out));
+    out.push_back(peer.outbound_id(child));
   }
   return out;
 }

@@ -19,7 +19,7 @@ bool plain(const xfrm::Sa& sa) {
          sa.transform.integrity_key.size() <= longest_key;
 }
 
-/// What is sent to an IPv6 address finds a peer's SA and policy by the mark alone.
+/// What is sent to an IPv6 address finds a peer's policy by the mark alone, and by that the SA.
 bool found_by(const std::optional<xfrm::MaskedMark>& mark, const base::Address& destination) {
   return mark || destination.is_v4();
 }
@@ -59,8 +59,10 @@ bool Range::may_be_alias(const base::Address& address) const {
 
 bool Range::holds(const xfrm::Sa& sa) const {
   if (sa.set_mark) return reqid_and_mark(sa.reqid, sa.set_mark) && may_be_alias(sa.selector.source.network);
-  return reqid_and_mark(sa.reqid, sa.mark) && may_be_alias(sa.destination) &&
-         found_by(sa.mark, sa.destination);
+  if (!reqid_and_mark(sa.reqid, sa.mark) || !may_be_alias(sa.destination)) return false;
+  // Without a mark an SA to an IPv6 address may be another daemon's that counts its reqids.
+  return found_by(sa.mark, sa.destination) ||
+         (!sa.encap && sa.selector.destination == base::host(sa.destination) && is_our_end(sa.selector));
 }
 
 bool Range::holds(const xfrm::Policy& policy) const {
@@ -94,7 +96,8 @@ bool Range::admits(const ike::InstallOutbound& request) const {
   const auto number = number_of(sa.reqid);
   if (!number || !plain(sa) || sa.set_mark) return false;
   if (sa.destination != numbering_.alias_of(*number, sa.destination) ||
-      sa.mark != numbering_.lookup_mark_of(*number) || !found_by(sa.mark, sa.destination))
+      sa.mark != numbering_.lookup_mark_of(*number, sa) ||
+      !found_by(numbering_.lookup_mark_of(*number), sa.destination))
     return false;
   if (sa.selector.source != base::host(sa.source) || sa.selector.destination != base::host(sa.destination) ||
       !is_our_end(sa.selector))

@@ -31,7 +31,10 @@ const control::Peer* Owners::at(std::string_view prefix, const std::optional<Ker
 // Inbound SAs give the mark, outbound ones ask for it, unless another daemon serves L2TP.
 Owned Owners::of(const KernelSa& sa) const {
   if (!asked_) return {};
-  const auto* peer = sa.output_mark ? at(sa.selector.source, sa.output_mark) : at(sa.destination, sa.mark);
+  // Its reqid is the peer's mark, too, which plain ESP over IPv6 asks for in its policy alone.
+  const bool unmarked = !sa.mark && sa.destination.find(':') != std::string::npos;
+  const auto asked = unmarked ? std::optional(KernelMark{.value = sa.reqid, .mask = 0}) : sa.mark;
+  const auto* peer = sa.output_mark ? at(sa.selector.source, sa.output_mark) : at(sa.destination, asked);
   if (peer != nullptr) return {Owner::peer, peer, sa.output_mark ? "in" : "out"};
   return {.owner = Owner::foreign};
 }

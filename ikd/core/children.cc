@@ -48,7 +48,7 @@ xfrm::Sa Engine::outbound_sa(const Peer& peer, const QuickMode& quick, xfrm::Esp
   sa.spi = quick.out;
   sa.selector = outbound_policy(peer, quick.service).selector;
   if (peer.nat) sa.encap = xfrm::Encap{.source_port = natt_port, .destination_port = peer.remote.port};
-  sa.mark = peer.lookup_mark;
+  sa.mark = settings_.numbering.lookup_mark_of(peer.number, sa);
   sa.set_mark = std::nullopt;
   sa.mapping_interval = std::nullopt;
   return sa;
@@ -125,7 +125,7 @@ void Engine::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
   effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
   if (child->state == ChildState::installing || child->state == ChildState::active ||
       child->state == ChildState::standby)
-    effects_.emplace_back(RemoveSa{peer.outbound_id(child->out)});
+    effects_.emplace_back(RemoveSa{peer.outbound_id(*child)});
   forget_child(peer, in, now);
 }
 

@@ -81,7 +81,7 @@ void Engine::move_due(Peer& peer, base::Time now) {
     if (to.address != from.address) effect.new_home = to.address;
     for (const auto& child : peer.children) {
       effect.inbound.push_back(peer.inbound_id(child.in));
-      effect.outbound.push_back(peer.outbound_id(child.out));
+      effect.outbound.push_back(peer.outbound_id(child));
     }
     effects_.emplace_back(std::move(effect));
   }

@@ -47,6 +47,13 @@ std::optional<xfrm::MaskedMark> Numbering::lookup_mark_of(PeerNumber number) con
   return xfrm::MaskedMark{mark_of(number).value, mask};
 }
 
+// A router that has no room for plain ESP over IPv6 names the SA, in a packet that bears no mark: the kernel
+// would not find it, and learn nothing. Of ESP in UDP ikd's socket hears.
+std::optional<xfrm::MaskedMark> Numbering::lookup_mark_of(PeerNumber number, const xfrm::Sa& outbound) const {
+  if (!outbound.destination.is_v4() && !outbound.encap) return std::nullopt;
+  return lookup_mark_of(number);
+}
+
 base::Address Numbering::our_end(const Service& service, const base::Address& alias_of_peer,
                                  const base::Address& dialled) const {
   if (near_bit == 0 || service != l2tp_service || !dialled.is_v4()) return dialled;
@@ -83,8 +90,8 @@ xfrm::SaId Peer::inbound_id(xfrm::Spi spi) const {
   return {.destination = local.address, .spi = spi, .mark = {}};
 }
 
-xfrm::SaId Peer::outbound_id(xfrm::Spi spi) const {
-  return {.destination = alias, .spi = spi, .mark = lookup_mark};
+xfrm::SaId Peer::outbound_id(const ChildSa& child) const {
+  return {.destination = alias, .spi = child.out, .mark = child.lookup_mark};
 }
 
 std::optional<PeerNumber> Peers::take_number(base::Time now) {
@@ -197,6 +204,14 @@ void Peers::disclaim(const Peer& peer, xfrm::Spi in) {
 Peer* Peers::by_inbound(const xfrm::SaId& sa) {
   const auto it = by_inbound_.find({sa.destination, sa.spi});
   return it == by_inbound_.end() ? nullptr : find(it->second);
+}
+
+Peer* Peers::by_outbound(const xfrm::SaId& sa) {
+  const auto it = std::ranges::find_if(peers_, [&](auto& entry) {
+    auto* child = entry.second.alias == sa.destination ? entry.second.child_by_out(sa.spi) : nullptr;
+    return child != nullptr && child->lookup_mark == sa.mark;
+  });
+  return it == peers_.end() ? nullptr : &it->second;
 }
 
 void Peers::remove(PeerNumber number, base::Time now) {

@@ -45,6 +45,8 @@ struct Numbering {
   /// None for an address that is no alias.
   std::optional<PeerNumber> number_at(const base::Address& address) const;
   std::optional<xfrm::MaskedMark> lookup_mark_of(PeerNumber number) const;
+  /// Of an outbound SA that is otherwise complete. The policy, whose reqid chooses it, has one in any case.
+  std::optional<xfrm::MaskedMark> lookup_mark_of(PeerNumber number, const xfrm::Sa& outbound) const;
   /// Where a service sends to an alias from, by the time that a policy is looked for.
   base::Address our_end(const Service& service, const base::Address& alias,
                         const base::Address& dialled) const;
@@ -74,6 +76,7 @@ struct ChildSa {
   bool ours = false;                       ///< we initiated its Quick Mode
   std::optional<xfrm::Spi> replaces = {};  ///< what was active when its Quick Mode began, by inbound SPI
   base::Bytes least_nonce = {};            ///< of its Quick Mode's two
+  std::optional<xfrm::MaskedMark> lookup_mark = {};  ///< of its outbound SA
 };
 
 /// Of a peer's map elements, which come with its first SAs, and of its policies, each with the first of a
@@ -99,7 +102,7 @@ struct Peer {
   Client client = Client::unknown;
   base::Mark mark;
   base::Address alias;
-  std::optional<xfrm::MaskedMark> lookup_mark;  ///< of its outbound SAs and policy
+  std::optional<xfrm::MaskedMark> lookup_mark;  ///< of its policies
   base::Endpoint local, remote;                 ///< of IKE and of ESP in UDP
   bool nat = false;                             ///< ESP goes in UDP
   bool peer_behind_nat = false;
@@ -143,7 +146,7 @@ struct Peer {
     return {.mark = mark, .alias = alias, .home = remote.address, .dialled = local.address};
   }
   xfrm::SaId inbound_id(xfrm::Spi spi) const;
-  xfrm::SaId outbound_id(xfrm::Spi spi) const;
+  xfrm::SaId outbound_id(const ChildSa& child) const;
 };
 
 /// The owner of all peers.
@@ -171,6 +174,8 @@ class Peers {
   void claim(Peer& peer, xfrm::Spi in);
   void disclaim(const Peer& peer, xfrm::Spi in);
   Peer* by_inbound(const xfrm::SaId& sa);
+  /// Over IPv6, of an SA that has no mark: looks at all.
+  Peer* by_outbound(const xfrm::SaId& sa);
   const std::map<PeerNumber, Peer>& all() const { return peers_; }
   const Numbering& numbering() const { return numbering_; }
   /// The number goes into quarantine, if it was used.

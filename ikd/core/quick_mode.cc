@@ -300,7 +300,8 @@ bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& head
 }
 
 void Engine::install_outbound(IsakmpSa& sa, MessageId id, QuickMode& quick, Peer& peer) {
-  peer.child_by_in(quick.in)->state = ChildState::installing;
+  auto& child = *peer.child_by_in(quick.in);
+  child.state = ChildState::installing;
   const auto ticket = new_ticket({.sa = sa.number,
                                   .exchange = id,
                                   .installs = xfrm::Direction::out,
@@ -310,6 +311,7 @@ void Engine::install_outbound(IsakmpSa& sa, MessageId id, QuickMode& quick, Peer
   InstallOutbound effect{.ticket = ticket,
                          .sa = outbound_sa(peer, quick, std::exchange(quick.outbound_keys, {})),
                          .new_policy = {}};
+  child.lookup_mark = effect.sa.mark;
   if (auto& policy = peer.policies[quick.service]; policy == Presence::absent) {
     effect.new_policy = outbound_policy(peer, quick.service);
     policy = Presence::installing;

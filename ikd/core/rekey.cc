@@ -34,9 +34,11 @@ std::pair<Peer*, ChildSa*> Engine::find_child(const xfrm::SaId& id) {
     if (peer == nullptr || peer->alias != id.destination || peer->lookup_mark != id.mark) return {};
     return {peer, peer->child_by_out(id.spi)};
   }
-  auto* owner = peers_.by_inbound(id);
+  if (auto* owner = peers_.by_inbound(id)) return {owner, owner->child_by_in(id.spi)};
+  if (id.destination.is_v4()) return {};
+  auto* owner = peers_.by_outbound(id);
   if (owner == nullptr) return {};
-  return {owner, owner->child_by_in(id.spi)};
+  return {owner, owner->child_by_out(id.spi)};
 }
 
 void Engine::nearly_expired(const xfrm::SaId& id, base::Time now) {
@@ -126,7 +128,7 @@ void Engine::became_active(Peer& peer, ChildSa& child, base::Time now) {
 void Engine::supersede(Peer& peer, ChildSa& old) {
   old.state = ChildState::superseded;
   timers_.cancel({TimerKind::child_renew, peer.number.value, old.in.value});
-  effects_.emplace_back(RemoveSa{peer.outbound_id(old.out)});
+  effects_.emplace_back(RemoveSa{peer.outbound_id(old)});
 }
 
 void Engine::promote(Peer& peer, const Service& service, base::Time now) {

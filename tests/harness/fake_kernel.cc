@@ -176,7 +176,9 @@ void FakeKernel::check_inbound(const xfrm::Sa& sa) {
 void FakeKernel::check_outbound(const xfrm::Sa& sa) {
   const auto what = name_of(xfrm::id_of(sa));
   if (sa.set_mark) complain("outbound " + what + " sets a mark");
-  if (sa.mark.has_value() != (settings_.lookup == ike::OutboundLookup::alias_and_mark))
+  const bool by_mark = settings_.lookup == ike::OutboundLookup::alias_and_mark;
+  const bool plain_ipv6 = !sa.encap && !sa.destination.is_v4();
+  if (sa.mark.has_value() != (by_mark && !plain_ipv6))
     return complain("outbound " + what + (sa.mark ? " has a mark" : " has no mark"));
   if (sa.mark && sa.reqid.value != sa.mark->value) complain("outbound " + what + ": reqid is not the mark");
   if (sa.encap && sa.encap->source_port != natt_port) complain("outbound " + what + ": encap not from 4500");
@@ -184,7 +186,7 @@ void FakeKernel::check_outbound(const xfrm::Sa& sa) {
   if (entry == entries_.end()) return complain("outbound " + what + " without map elements");
   if (sa.destination != entry->second.alias) complain("outbound " + what + " does not lead to the alias");
   const bool has_policy = std::ranges::any_of(policies_, [&](const auto& p) {
-    return p.second.mark == sa.mark && p.second.reqid == sa.reqid &&
+    return p.second.mark.has_value() == by_mark && p.second.reqid == sa.reqid &&
            p.second.selector.destination == base::host(sa.destination) && p.second.selector == sa.selector;
   });
   const auto ours = near_end(entry->second, served_by(sa.selector)).value_or(entry->second.dialled);

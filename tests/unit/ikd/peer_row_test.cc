@@ -103,12 +103,13 @@ TEST(PeerRow, SaysAllThatIsKnown) {
 }
 
 TEST(PeerRow, AsksForTheStatisticsInTheOrderInWhichItUsesThem) {
-  const auto asked = counted_sas_of(peer());
+  const auto of = peer();
+  const auto asked = counted_sas_of(of);
   ASSERT_EQ(asked.size(), 4U);
   EXPECT_EQ(asked[0], peer().inbound_id(xfrm::Spi(0x1001)));
-  EXPECT_EQ(asked[1], peer().outbound_id(xfrm::Spi(0x2001)));
+  EXPECT_EQ(asked[1], of.outbound_id(of.children[0]));
   EXPECT_EQ(asked[2], peer().inbound_id(xfrm::Spi(0x1002)));
-  EXPECT_EQ(asked[3], peer().outbound_id(xfrm::Spi(0x2002)));
+  EXPECT_EQ(asked[3], of.outbound_id(of.children[1]));
 }
 
 TEST(PeerRow, WhatIsNotThereIsNotMadeUp) {

@@ -217,6 +217,7 @@ TEST(Range, AnIpv6PeerIsNamedByItsMark) {
     auto made = outbound();
     made.sa.source = us;
     made.sa.destination = them;
+    made.sa.encap = xfrm::Encap{.source_port = 4500, .destination_port = 4500};
     made.sa.selector.source = made.new_policy->selector.source = base::host(us);
     made.sa.selector.destination = made.new_policy->selector.destination = base::host(them);
     return made;
@@ -226,6 +227,17 @@ TEST(Range, AnIpv6PeerIsNamedByItsMark) {
   EXPECT_TRUE(range().holds(*out().new_policy));
   EXPECT_FALSE(admitted(out(), [&](auto& r) { r.sa.destination = neighbour; }));
   EXPECT_FALSE(admitted(out(), [&](auto& r) { r.new_policy->selector.destination.length = 64; }));
+  EXPECT_FALSE(admitted(out(), [&](auto& r) { r.sa.mark.reset(); }));
+
+  // To whom plain ESP goes the policy alone asks for the mark.
+  auto plain = out();
+  plain.sa.encap.reset();
+  EXPECT_FALSE(range().admits(plain));
+  plain.sa.mark.reset();
+  EXPECT_TRUE(range().admits(plain));
+  EXPECT_TRUE(range().holds(plain.sa));
+  plain.sa.selector = {};
+  EXPECT_FALSE(range().holds(plain.sa)) << "the SA of another daemon that counts its reqids";
 
   ike::Numbering unmarked;
   unmarked.lookup = ike::OutboundLookup::alias;

@@ -39,6 +39,21 @@ TEST(Ipv6, APeerWithoutANatHasPlainEspAndItsOwnAddressForAnAlias) {
   EXPECT_THAT(w.complaints(), IsEmpty());
 }
 
+// The kernel looks for the SA that a router's Packet Too Big names without a mark.
+TEST(Ipv6, ARouterThatHasNoRoomForPlainEspNamesAnSaThatTheKernelFinds) {
+  World w(cheap());
+  NatBox nat(nat_66);
+  auto& plain = w.add(over_ipv6());
+  auto& in_udp = w.add(over_ipv6(*Address::parse("fd00::2"), 3), &nat);
+  for (auto* client : {&plain, &in_udp}) client->connect(w.now());
+  w.run(3s);
+  const auto mark_of_sa_to = [&](auto& client) {
+    return w.kernel().outbound(w.peer_of(client)->mark, client.children()[0].in)->mark;
+  };
+  EXPECT_EQ(mark_of_sa_to(plain), std::nullopt);
+  EXPECT_EQ(mark_of_sa_to(in_udp), w.peer_of(in_udp)->lookup_mark);
+}
+
 TEST(Ipv6, BesideAPeerOverIpv4BothAreServedAndLeaveNothing) {
   World w(cheap());
   NatBox nat(nat_a);
@@ -95,7 +110,7 @@ TEST(Ipv6, TheKernelsWordThatAnOutboundSaIsNearlySpentFindsItsPeer) {
   w.run(40s);
   const auto* peer = w.peer_of(client);
   ASSERT_NE(peer, nullptr);
-  auto id = peer->outbound_id(client.children()[0].in);
+  auto id = peer->outbound_id(*peer->active());
   const auto said_to = [&](const Address& destination) {
     const auto before = w.left().size();
     id.destination = destination;
@@ -103,7 +118,7 @@ TEST(Ipv6, TheKernelsWordThatAnOutboundSaIsNearlySpentFindsItsPeer) {
     w.pump();
     return w.left().size() - before;
   };
-  EXPECT_EQ(said_to(nat_66), 0U) << "of an SA with that mark to somebody else";
+  EXPECT_EQ(said_to(nat_66), 0U) << "of an SA with that SPI to somebody else";
   EXPECT_EQ(said_to(host_6), 1U) << "message 1 of a Quick Mode";
 }
 

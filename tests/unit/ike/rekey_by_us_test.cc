@@ -45,7 +45,7 @@ TEST(RekeyByUs, SoftLimitOfTheKernelStartsAQuickMode) {
 TEST(RekeyByUs, SoftLimitOfTheOutboundSaDoesTheSameAndRepeatsNothing) {
   TwoEngines p;
   const auto* peer = Pair::peer_of(p.gateway());
-  const auto id = peer->outbound_id(peer->active()->out);
+  const auto id = peer->outbound_id(*peer->active());
   for (int i = 0; i < 5; ++i) p.gateway().engine.nearly_expired(id, p.now());
   p.run(60s);
   EXPECT_EQ(p.rekeyed(p.gateway()), 1u);

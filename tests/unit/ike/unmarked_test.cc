@@ -71,7 +71,7 @@ TEST(Unmarked, RekeyReplacesTheOutboundSaAndMovesReachIt) {
 TEST(Unmarked, TheKernelsNewsOfAnOutboundSaReachItsPeerAndNobodyElse) {
   Connected c(unmarked());
   const auto* peer = c.world.peer_of(c.client);
-  const auto gone = peer->outbound_id(spis_of(c.client).in);
+  const auto gone = peer->outbound_id(*peer->active());
   auto elsewhere = gone;
   elsewhere.destination = Address::v4(peer->alias.v4_value() + 1);
   auto marked = gone;

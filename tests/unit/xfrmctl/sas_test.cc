@@ -87,6 +87,8 @@ TEST(Sas, PeersBehindOneIpv6AddressAreToldApartByTheirMarks) {
     out.destination = "2001:db8::7";
     EXPECT_EQ(owners.of(out).peer, &peers[number - 1]);
     out.mark.reset();
+    EXPECT_EQ(owners.of(out).peer, &peers[number - 1]) << "by the reqid: plain ESP";
+    out.reqid = 5;
     EXPECT_EQ(owners.of(out).owner, Owner::foreign) << "no alias, but an address that anybody may speak to";
   }
 }
