@@ -1,6 +1,7 @@
 """The client's side of RFC 2661, one tunnel with any number of calls, written here so that its AVPs are Windows' own, byte by byte."""
 
 import ctypes
+import queue
 import socket
 import struct
 import threading
@@ -59,6 +60,7 @@ class WindowsLac:
         self.ns = self.nr = 0
         self.unanswered = []  # (ns, datagram, when sent last), in order
         self.heard = {}       # message type → attributes
+        self.data = queue.SimpleQueue()  # messages of calls that no kernel_socket() has
         self.lock = threading.Lock()
         self.open = True
         self.thread = threading.Thread(target=self.listen, daemon=True)
@@ -75,6 +77,8 @@ class WindowsLac:
             with self.lock:
                 if len(datagram) >= 12 and datagram[:2] == b"\xc8\x02":
                     self.take(datagram)
+                elif datagram:
+                    self.data.put(datagram)
                 self.repeat()
 
     def take(self, datagram):

@@ -7,11 +7,14 @@ import socket
 import checks
 import intruder
 from catalogue import scenario
+from client import password_of
+from lac import WindowsLac
 from netns import Failure, wait_for
+from ppp import ADDRESS, DNS, IPCP, NBNS, SECOND_DNS, SECOND_NBNS, Ppp
 from scenarios import goodbye
 from scenarios_controls import must_fail, without
 from scenarios_settings import must_have
-from topology import INSIDE, NAT_A
+from topology import GATEWAY, INSIDE, NAT_A
 
 # No word of a packet that was too large reaches its sender: TCP has to know beforehand.
 SILENT_ROUTER = """
@@ -205,3 +208,30 @@ def limits_of_users(lab):
             raise Failure(f"the counters of endings: { {k: v for k, v in counters.items() if k.startswith('ended')} }")
         lab.prove(second)
         lab.hang_up(first, second, third, timed, idle)
+
+
+def told_of_servers(lac, session):
+    """What a login in this call is given of what Windows' asks for, by type of option, and what is rejected."""
+    ppp = Ppp(lac, session)
+    ppp.log_in(lac.name, password_of(lac.name))
+    given, rejected = ppp.negotiate(IPCP, dict.fromkeys((ADDRESS, DNS, NBNS, SECOND_DNS, SECOND_NBNS), bytes(4)))
+    return {kind: socket.inet_ntoa(value) for kind, value in given.items() if kind != ADDRESS}, rejected
+
+
+@scenario(only="sameroof", kernels="one")
+def name_servers(lab):
+    """A client that asks for servers of DNS and NBNS (WINS) as Windows does is given those of the configuration, one as the first
+    and the second, and none that /etc/ppp/options names; where there are none any longer, these options are rejected."""
+    dns, nbns = ["10.99.0.53"], ["10.99.0.54", "10.99.0.64"]
+    configured = {DNS: dns[0], SECOND_DNS: dns[0], NBNS: nbns[0], SECOND_NBNS: nbns[1]}
+    with lab.gateway(cleartext="only", settings={"ppp": {"auth": ["pap"], "dns": dns, "nbns": nbns}}) as gateway, \
+            contextlib.closing(WindowsLac(lab.world["pub"], GATEWAY)) as lac:
+        gateway.host.write("ppp/options", "ms-dns 192.0.2.53\nms-wins 192.0.2.54\n")
+        lac.dial()
+        told = told_of_servers(lac, lac.session)
+        gateway.rewrite(re.sub(r"(?m)^(dns|nbns) = .*\n", "", (gateway.host.etc / "sameroof.toml").read_text()))
+        lac.call(2)
+        told_then = told_of_servers(lac, 2)
+        if (told, told_then) != ((configured, set()), ({}, set(configured))):
+            raise Failure(f"the client was to be told of {configured}, and then of none: {told}, {told_then}")
+        lac.hang_up()
