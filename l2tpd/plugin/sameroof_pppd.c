@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ppp_defs.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -20,6 +21,7 @@ char pppd_version[] = PPPD_VERSION;
 
 static int l2tpd_fd = -1;
 static u_int32_t leased; /* network order; 0: the peer is not authenticated yet */
+static bool ipv6_was_up;
 
 /* Those of radius.so. */
 static bool radius_judges;
@@ -244,6 +246,7 @@ static void report_down(void* context, int argument) {
 static void report_ipv6_up(void* context, int argument) {
   struct message question, answer;
   const uint16_t mtu = htons((uint16_t)ppp_get_mtu(0));
+  ipv6_was_up = 1;
   (void)context;
   (void)argument;
   begin(&question, sameroof_ipv6_up);
@@ -259,6 +262,15 @@ static void report_ipv6_down(void* context, int argument) {
   begin(&question, sameroof_ipv6_down);
   put_field(&question, ppp_ifname(), strlen(ppp_ifname()));
   ask(&question, &answer);
+}
+
+/* How many seconds more a link may be idle. l2tpd's Router Advertisements are no traffic. */
+static int idle_for_another(struct ppp_idle* idle) {
+  const int limit = ppp_get_max_idle_time();
+  long silence;
+  if (idle == NULL) return limit;
+  silence = ipv6_was_up || idle->recv_idle < idle->xmit_idle ? idle->recv_idle : idle->xmit_idle;
+  return limit - (int)silence;
 }
 
 /* The scripts that pppd starts have no business with l2tpd. */
@@ -286,6 +298,7 @@ void plugin_init(void) {
   pap_auth_hook = verify_pap;
   allowed_address_hook = address_allowed;
   ip_choose_hook = choose_address;
+  idle_time_hook = idle_for_another;
   ppp_add_notify(NF_IP_UP, report_up, NULL);
   ppp_add_notify(NF_IP_DOWN, report_down, NULL);
   ppp_add_notify(NF_IPV6_UP, report_ipv6_up, NULL);

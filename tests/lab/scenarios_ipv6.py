@@ -12,7 +12,7 @@ from client import IP_UP
 from netns import Failure, stop, wait_for
 from scenarios import goodbye
 from scenarios_controls import must_fail, without
-from scenarios_ppp import SILENT_ROUTER
+from scenarios_ppp import SILENT_ROUTER, l2tpd_log
 
 PREFIX = "2001:db8:7:100::/56"
 DNS = "2001:db8:50::53"
@@ -205,6 +205,21 @@ def ipv6_alone(lab):
                 gw.nft("delete table ip6 firewall")
         finally:
             checks.close_server(server)
+
+
+@scenario(only="sameroof", kernels="one")
+def idle_over_ipv6(lab):
+    """A link is idle when its client says nothing, however often the gateway advertises itself."""
+    client = lab.client("a1", ppp_options=PPP_OPTIONS)
+    with ipv6_behind_the_gateway(lab, client), lab.gateway(settings={"ppp": {"ipv6_prefix": PREFIX, "idle_seconds": 20}}) as gateway:
+        lab.dial(client)
+        await_address(client)
+        ended = wait_for(lambda: re.search(r"is down after (\d+) s: the link was idle", l2tpd_log(lab)), 90, "the end of an idle link")
+        advertised = gateway.counters("l2tpd")["router_advertisements"]
+        # The first three are 16 s apart (RFC 4861 §10).
+        if advertised != 2 or int(ended[1]) > 48:
+            raise Failure(f"it was to end after the second advertisement: {ended[0]}, {advertised} were sent")
+        lab.hang_up(client)
 
 
 @scenario("long", "control", only="sameroof")

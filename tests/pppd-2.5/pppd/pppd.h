@@ -34,4 +34,6 @@ int ppp_get_mtu(int unit);
 const char* ppp_ifname(void);
 void ppp_add_notify(ppp_notify_t event, ppp_notify_fn* told, void* context);
 extern int (*allowed_address_hook)(uint32_t address);
+struct ppp_idle;
+extern int (*idle_time_hook)(struct ppp_idle* idle);
 #endif
