@@ -43,11 +43,6 @@ base::Result<base::Fd> open_icmp() {
   return fd;
 }
 
-/// With net.ipv6.conf.default.accept_ra = 2 a peer could tell this host where the internet is.
-void take_no_advertisements_from(const std::string& ifname) {
-  std::ofstream("/proc/sys/net/ipv6/conf/" + ifname + "/accept_ra") << 0;
-}
-
 /// What the kernel says of a message.
 struct Arrival {
   unsigned ifindex = 0;
@@ -87,7 +82,6 @@ base::Result<void> Ipv6Links::up(const std::string& ifname, const RouterAdvertis
   if (const auto opened = open(); !opened) return opened;
   const auto ifindex = ::if_nametoindex(ifname.c_str());
   if (ifindex == 0) return base::fail_errno(fmt::format("there is no interface {}", ifname), errno);
-  take_no_advertisements_from(ifname);
   const auto routed = change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, ifindex, advertisement.prefix);
   if (!routed) return nl::as_base(routed.error());
   forget_others_named(ifname, ifindex);

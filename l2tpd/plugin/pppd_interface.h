@@ -21,6 +21,7 @@
 #include <pppd/ipcp.h>
 
 #define PPPD_VERSION VERSION
+#define NF_AUTH_UP (&auth_up_notifier)
 #define NF_IP_UP (&ip_up_notifier)
 #define NF_IP_DOWN (&ip_down_notifier)
 #define NF_IPV6_UP (&ipv6_up_notifier)

@@ -230,6 +230,19 @@ static void report_up(void* context, int argument) {
   ask(&question, &answer);
 }
 
+/* Before the interface is up. With the kernel's default, or accept_ra = 2 where this host forwards IPv6, a
+ * peer could tell it where the internet is, whether or not the peer may have IPv6. */
+static void take_no_advertisements(void* context, int argument) {
+  char path[64];
+  FILE* file;
+  (void)context;
+  (void)argument;
+  snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra", ppp_ifname());
+  file = fopen(path, "w");
+  if (file == NULL && errno == ENOENT) return;
+  if (file == NULL || fputs("0", file) < 0 || fclose(file) != 0) error("Cannot write %s: %m", path);
+}
+
 /* While the interface still is there, and its counters with it. When all is over pppd finds its channel
  * closed, and takes that for the reason. */
 static void report_down(void* context, int argument) {
@@ -299,6 +312,7 @@ void plugin_init(void) {
   allowed_address_hook = address_allowed;
   ip_choose_hook = choose_address;
   idle_time_hook = idle_for_another;
+  ppp_add_notify(NF_AUTH_UP, take_no_advertisements, NULL);
   ppp_add_notify(NF_IP_UP, report_up, NULL);
   ppp_add_notify(NF_IP_DOWN, report_down, NULL);
   ppp_add_notify(NF_IPV6_UP, report_ipv6_up, NULL);

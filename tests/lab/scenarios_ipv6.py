@@ -5,14 +5,20 @@ import json
 import os
 import re
 import signal
+import threading
+import time
 
 import checks
+import intruder
 from catalogue import scenario
-from client import IP_UP
+from client import IP_UP, password_of
+from lac import WindowsLac
 from netns import Failure, stop, wait_for
+from ppp import ADDRESS, IPCP, IPV6, Ppp
 from scenarios import goodbye
 from scenarios_controls import must_fail, without
 from scenarios_ppp import SILENT_ROUTER, l2tpd_log
+from topology import GATEWAY
 
 PREFIX = "2001:db8:7:100::/56"
 DNS = "2001:db8:50::53"
@@ -220,6 +226,37 @@ def idle_over_ipv6(lab):
         if advertised != 2 or int(ended[1]) > 48:
             raise Failure(f"it was to end after the second advertisement: {ended[0]}, {advertised} were sent")
         lab.hang_up(client)
+
+
+def advertise(ppp, until):
+    while not until.is_set():
+        ppp.send(IPV6, intruder.router_advertisement(GATEWAY_INSIDE))
+        time.sleep(0.0005)
+
+
+@scenario(only="sameroof", kernels="one")
+def advertised_by_a_client(lab):
+    """A client that advertises itself as a router, before its link is up and afterwards, gets no packet of the gateway's own, whose
+    kernel believes Router Advertisements (its default where it does not forward IPv6)."""
+    gw, pub = lab.world["gw"], lab.world["pub"]
+    with ipv6_behind_the_gateway(lab):
+        switch(gw, "forwarding", 0)
+        with lab.gateway(cleartext="only", settings={"ppp": {"auth": ["pap"]}}), contextlib.closing(WindowsLac(pub, GATEWAY)) as lac:
+            lac.dial()
+            ppp = Ppp(lac, lac.session)
+            ppp.log_in(pub.name, password_of(pub.name))
+            enough = threading.Event()
+            advertiser = threading.Thread(target=advertise, args=(ppp, enough))
+            advertiser.start()
+            ppp.negotiate(IPCP, {ADDRESS: bytes(4)})
+            wait_for(lambda: "is up" in l2tpd_log(lab), 20, "the link up")
+            time.sleep(2)
+            enough.set()
+            advertiser.join()
+            taken = gw.run("ip", "-6", "route", "show", "default")
+            if taken:
+                raise Failure(f"the gateway was to take no route from its client: {taken}")
+            lac.hang_up()
 
 
 @scenario("long", "control", only="sameroof")

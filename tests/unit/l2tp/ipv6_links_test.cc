@@ -141,11 +141,5 @@ TEST_F(OnALink, AnInterfaceIsNotTakenForOneThatHadItsNameBefore) {
   EXPECT_FALSE(routed());
 }
 
-TEST_F(OnALink, APeerCannotPlayTheRouterToUs) {
-  ASSERT_EQ(shell("echo 2 > /proc/sys/net/ipv6/conf/ours/accept_ra"), 0);
-  ASSERT_TRUE(links_.up("ours", advertisement_));
-  EXPECT_EQ(shell("grep -qx 0 /proc/sys/net/ipv6/conf/ours/accept_ra"), 0);
-}
-
 }  // namespace
 }  // namespace l2tpd
