@@ -238,12 +238,13 @@ std::optional<std::string> Links::unusable(const std::optional<base::Address>& g
 }
 
 void Links::log_in(Link& link, const Account& account) {
-  if (link.status.address && link.status.user == account.name) {
-    // CHAP may ask again during a link's life.
-    send(link, encode_lease({*link.status.address, link.account->limits.session, link.account->limits.idle}));
-    return;
-  }
-  check_binding(link, account);
+  if (!link.status.address) return check_binding(link, account);
+  // CHAP may ask again during a link's life, and LCP begin anew. Whose session it is has been told to others.
+  if (link.status.user == account.name)
+    return send(
+        link, encode_lease({*link.status.address, link.account->limits.session, link.account->limits.idle}));
+  send(link, encode_no("Access denied"));
+  if (!link.stopped) end(link, "another user logged in over it");
 }
 
 void Links::check_binding(Link& link, const Account& account) {
@@ -320,12 +321,6 @@ std::vector<l2tp::TunnelName> Links::end_sessions_of(std::string_view user, cons
 }
 
 void Links::grant(Link& link, const Account& account) {
-  if (link.status.address) {  // it logs in as somebody else
-    pool_.release(*link.status.address);
-    by_address_.erase(*link.status.address);
-    by_user_.erase({*link.status.user, link.serial});
-    link.status.address.reset();
-  }
   const auto address = pool_.lease(account.address);
   if (!address) {
     refuse(link, account.name, account.address ? Refusal::address_in_use : Refusal::pool_exhausted,
@@ -381,11 +376,7 @@ void Links::report_up(Link& link, const LinkUp& up) {
 SessionRecord Links::record_of(const Link& link, const std::string& ifname, std::uint16_t mtu) {
   if (link.record) {
     auto again = *link.record;
-    if (!link.ipv4_up && !link.ipv6_up) {  // LCP began anew, and may have ended otherwise
-      again.account = *link.account;
-      again.ipv6_prefix = link.status.ipv6_prefix;
-      again.mtu = mtu;
-    }
+    if (!link.ipv4_up && !link.ipv6_up) again.mtu = mtu;  // LCP began anew, and may have ended otherwise
     return again;
   }
   return {.number = ++records_,
@@ -480,7 +471,7 @@ void Links::await_IPCP(Link& link) {
 
 IfName Links::whose(const std::string& ifname, const Link& link) const {
   auto it = by_ifname_.lower_bound({ifname, 0});
-  while (it != by_ifname_.end() && *it == std::pair(ifname, link.serial)) ++it;
+  if (it != by_ifname_.end() && *it == std::pair(ifname, link.serial)) ++it;
   return it != by_ifname_.end() && it->first == ifname ? IfName::anothers : IfName::still_its;
 }
 

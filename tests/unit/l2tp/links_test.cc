@@ -234,6 +234,22 @@ TEST_F(LinksTest, WhoNegotiatesIPCPAnewIsWatchedAgain) {
   EXPECT_THAT(heard_, ElementsAre("ipv4 down ppp7", "down ppp7", "ipv4 up ppp7: 10.99.1.1", "up ppp7"));
 }
 
+TEST_F(LinksTest, WhoLogsInAnewAsAnotherUserIsTurnedAway) {
+  dial(1);
+  log_in(1, "alice");
+  up(1, "ppp7");
+  ask(1, "D" + field("ppp7") + field("\0"s));
+  EXPECT_EQ(log_in(1, "alice"), lease("10.99.1.1"));
+  up(1, "ppp7");
+  ask(1, "D" + field("ppp7") + field("\0"s));
+  heard_.clear();
+  EXPECT_EQ(log_in(1, "bob"), refusal("Access denied"));
+  wait_for_the_end_of(1);
+  EXPECT_EQ(told_[1], "another user logged in over it");
+  EXPECT_THAT(heard_, ElementsAre("over ppp7: another user logged in over it"));
+  EXPECT_THAT(users_down_, ElementsAre("alice")) << "whose session it was to everybody who was told of it";
+}
+
 TEST_F(LinksTest, WhomNobodyWouldWatchIsTurnedAwayAndNobodyElse) {
   config_.ppp.ipv6_prefix = base::Prefix::parse("2001:db8:7::/62");
   links_->reconfigure();
