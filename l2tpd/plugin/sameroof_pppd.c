@@ -298,10 +298,11 @@ void plugin_init(void) {
    * interface would keep an address that the next l2tpd gives to somebody else. */
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   ppp_add_options(options);
-  /* Name servers that /etc/ppp/options has, which is other people's. What l2tpd says comes after the plugin.
-   */
+  /* What /etc/ppp/options says of these is for other people's links. What l2tpd says comes after this. */
   memset(ipcp_allowoptions[0].dnsaddr, 0, sizeof ipcp_allowoptions[0].dnsaddr);
   memset(ipcp_allowoptions[0].winsaddr, 0, sizeof ipcp_allowoptions[0].winsaddr);
+  ppp_set_max_connect_time(0);
+  ppp_set_max_idle_time(0);
   radius_verify_chap = chap_verify_hook;
   radius_verify_pap = pap_auth_hook;
   radius_choose_address = ip_choose_hook;

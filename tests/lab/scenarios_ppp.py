@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socket
+import time
 
 import checks
 import intruder
@@ -221,12 +222,13 @@ def told_of_servers(lac, session):
 @scenario(only="sameroof", kernels="one")
 def name_servers(lab):
     """A client that asks for servers of DNS and NBNS (WINS) as Windows does is given those of the configuration, one as the first
-    and the second, and none that /etc/ppp/options names; where there are none any longer, these options are rejected."""
+    and the second; where there are none any longer, these options are rejected. What /etc/ppp/options says of servers and of idle
+    links is for others."""
     dns, nbns = ["10.99.0.53"], ["10.99.0.54", "10.99.0.64"]
     configured = {DNS: dns[0], SECOND_DNS: dns[0], NBNS: nbns[0], SECOND_NBNS: nbns[1]}
     with lab.gateway(cleartext="only", settings={"ppp": {"auth": ["pap"], "dns": dns, "nbns": nbns}}) as gateway, \
             contextlib.closing(WindowsLac(lab.world["pub"], GATEWAY)) as lac:
-        gateway.host.write("ppp/options", "ms-dns 192.0.2.53\nms-wins 192.0.2.54\n")
+        gateway.host.write("ppp/options", "ms-dns 192.0.2.53\nms-wins 192.0.2.54\nidle 2\n")
         lac.dial()
         told = told_of_servers(lac, lac.session)
         gateway.rewrite(re.sub(r"(?m)^(dns|nbns) = .*\n", "", (gateway.host.etc / "sameroof.toml").read_text()))
@@ -234,4 +236,7 @@ def name_servers(lab):
         told_then = told_of_servers(lac, 2)
         if (told, told_then) != ((configured, set()), ({}, set(configured))):
             raise Failure(f"the client was to be told of {configured}, and then of none: {told}, {told_then}")
+        time.sleep(4)
+        if len(gateway.listed("sessions")) != 2:
+            raise Failure("both sessions were to go on, as nothing in the configuration ends idle ones")
         lac.hang_up()
