@@ -145,7 +145,11 @@ base::Result<Traffic> Broker::remove(const ike::RemoveSa& request) {
 DoneOrRefused Broker::remove(const ike::RemovePeer& request) {
   if (!range_.admits(request.entry)) return by_xfrm(outside_our_range());
   const xfrm::Reqid peer(request.entry.mark.value);
-  forget_dropped(peer);
+  // An SA that could not be removed in its time would stamp this mark when it is somebody else's.
+  if (const auto left = installed_.find(peer); left != installed_.end()) {
+    for (const auto& id : std::vector(left->second)) (void)remove(ike::RemoveSa{id});
+    forget_dropped(peer);
+  }
   const auto extracted = policies_.extract(peer);
   const auto policies = extracted ? extracted.mapped() : std::vector<xfrm::PolicyId>{};
   const auto unmapped = remove_from_maps(request.entry);

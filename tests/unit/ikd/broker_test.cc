@@ -225,6 +225,19 @@ TEST_F(BrokerAndSas, InstallsAndRemovesWhatIsOurs) {
   EXPECT_TRUE(broker_->remove(ike::RemoveSa{id})) << "what is not there is as good as removed";
 }
 
+TEST_F(BrokerAndSas, PeerThatGoesTakesAlongWhatWasNotRemovedBefore) {
+  for (const auto& peer : {first, second}) {
+    ASSERT_TRUE(broker_->install(ike::InstallInbound{
+        .ticket = {}, .sa = inbound_of(peer, 0x4000 + peer.mark.value), .new_entry = peer}));
+  }
+  const auto id_of = [](const ike::PeerEntry& peer) {
+    return xfrm::id_of(inbound_of(peer, 0x4000 + peer.mark.value));
+  };
+  EXPECT_TRUE(broker_->remove(ike::RemovePeer{first}));
+  EXPECT_FALSE(kernel_->get(id_of(first)));
+  EXPECT_TRUE(kernel_->get(id_of(second)));
+}
+
 TEST_F(BrokerAndSas, LeavesTheSasOfOthersAlone) {
   auto foreign = inbound_of(first, 0x2000);
   foreign.reqid = xfrm::Reqid(77);
