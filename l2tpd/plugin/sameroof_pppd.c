@@ -303,6 +303,7 @@ void plugin_init(void) {
   memset(ipcp_allowoptions[0].winsaddr, 0, sizeof ipcp_allowoptions[0].winsaddr);
   ppp_set_max_connect_time(0);
   ppp_set_max_idle_time(0);
+  ipcp_wantoptions[0].accept_local = 0;
   radius_verify_chap = chap_verify_hook;
   radius_verify_pap = pap_auth_hook;
   radius_choose_address = ip_choose_hook;

@@ -24,9 +24,14 @@ def options_in(body):
     return found
 
 
+def body_of(options):
+    return b"".join(bytes([kind, 2 + len(value)]) + value for kind, value in options.items())
+
+
 class Ppp:
     def __init__(self, lac, session):
         self.lac, self.session, self.identifier = lac, session, 0
+        self.granted = {}  # protocol → options of the gateway's
 
     def send(self, protocol, packet):
         self.lac.send(struct.pack(">HHHHH", NO_FIELDS, self.lac.peer_tunnel, self.lac.calls[self.session], 0xFF03, protocol) + packet)
@@ -36,8 +41,7 @@ class Ppp:
 
     def ask(self, protocol, options):
         self.identifier += 1
-        body = b"".join(bytes([kind, 2 + len(value)]) + value for kind, value in options.items())
-        self.say(protocol, REQUEST, self.identifier, body)
+        self.say(protocol, REQUEST, self.identifier, body_of(options))
         return self.identifier
 
     def hear(self, protocol, seconds=30):
@@ -51,16 +55,22 @@ class Ppp:
             if (flags, session, heard) == (NO_FIELDS, self.session, protocol):
                 return code, identifier, frame[14:10 + length]
 
-    def negotiate(self, protocol, wanted):
-        """Until both sides agree: our options as the gateway would have them, and which of them it rejected."""
-        options, rejected, asked = dict(wanted), set(), None
-        while True:
+    def negotiate(self, protocol, wanted, imposed=None):
+        """Until both sides agree: our options as the gateway would have them, and which of them it rejected. `imposed` are options
+        that it is told once to ask for."""
+        options, rejected, asked, agreed = dict(wanted), set(), None, False
+        while not (agreed and protocol in self.granted):
             code, identifier, body = self.hear(protocol)
             if code == REQUEST:  # the gateway is the first to ask: it hears us
-                self.say(protocol, ACK, identifier, body)
+                if imposed:
+                    self.say(protocol, NAK, identifier, body_of(imposed))
+                    imposed = None
+                else:
+                    self.say(protocol, ACK, identifier, body)
+                    self.granted[protocol] = options_in(body)
                 asked = asked or self.ask(protocol, options)
             elif (code, identifier) == (ACK, asked):
-                return options, rejected
+                agreed = True
             elif identifier == asked:
                 for kind, value in options_in(body).items():
                     if code == REJECT:
@@ -69,6 +79,7 @@ class Ppp:
                     else:
                         options[kind] = value
                 asked = self.ask(protocol, options)
+        return options, rejected
 
     def log_in(self, user, password):
         """LCP and PAP."""

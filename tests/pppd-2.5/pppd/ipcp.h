@@ -1,9 +1,10 @@
 typedef struct ipcp_options {
-  bool neg_addr;
+  bool neg_addr, accept_local;
   uint32_t ouraddr, hisaddr; /* network order */
   uint32_t dnsaddr[2], winsaddr[2];
 } ipcp_options;
 extern ipcp_options ipcp_gotoptions[];
+extern ipcp_options ipcp_wantoptions[];
 extern ipcp_options ipcp_allowoptions[];
 extern ipcp_options ipcp_hisoptions[];
 extern void (*ip_choose_hook)(uint32_t* address);
