@@ -222,9 +222,9 @@ def idle_over_ipv6(lab):
         await_address(client)
         ended = wait_for(lambda: re.search(r"is down after (\d+) s: the link was idle", l2tpd_log(lab)), 90, "the end of an idle link")
         advertised = gateway.counters("l2tpd")["router_advertisements"]
-        # The first three are 16 s apart (RFC 4861 §10).
-        if advertised != 2 or int(ended[1]) > 48:
-            raise Failure(f"it was to end after the second advertisement: {ended[0]}, {advertised} were sent")
+        # The first three are 16 s apart (RFC 4861 §10), beside what the client's kernel asks for at once.
+        if advertised < 2 or int(ended[1]) > 48:
+            raise Failure(f"it was to end before the third advertisement made it younger: {ended[0]}, {advertised} were sent")
         lab.hang_up(client)
 
 
