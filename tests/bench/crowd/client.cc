@@ -46,14 +46,14 @@ void Client::readable(base::Time now) {
     const bool esp =
         from->port == nat_traversal_port &&
         !std::ranges::equal(bytes.first(std::min(bytes.size(), non_esp_marker.size())), non_esp_marker);
-    if (esp && call_) {
+    if (!esp) {
+      const bool before = up();
+      initiator_.input(*from, {initiator_.settings().local.address, from->port}, bytes, now);
+      if (!before && up()) up_since_ = now;
+    } else if (call_) {
       const auto& child = initiator_.children().back();
       if (const auto inner = open_esp(child.in_keys, child.in, bytes)) call_->receive(*inner, now);
     }
-    if (esp) continue;
-    const bool before = up();
-    initiator_.input(*from, {initiator_.settings().local.address, from->port}, bytes, now);
-    if (!before && up()) up_since_ = now;
     say();
   }
 }
