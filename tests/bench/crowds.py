@@ -130,10 +130,13 @@ def silent(wanted, up):
     return wanted - up
 
 
+def sessions(place):
+    return place.gw.run("cat", "/proc/net/pppol2tp")
+
+
 def taken_by_sessions(place):
     """Packets that the kernel has handed to PPP."""
-    sessions = place.gw.run("cat", "/proc/net/pppol2tp")
-    return sum(map(int, re.findall(r"/\d+ (\d+)/\d+/\d+\n +interface ppp", sessions)))
+    return sum(map(int, re.findall(r"/\d+ (\d+)/\d+/\d+\n +interface ppp", sessions(place))))
 
 
 def resident(place, kind):
@@ -154,7 +157,8 @@ def tunnels(place, kind, sizes):
         failed += silent(count, crowd.call(first, count, "tunnel"))
         if count >= FEWEST_TO_WEIGH and not failed:
             tell("tunnel memory", kind.name, tunnels=count, peer=(known - held) / count, tunnel=(resident(place, kind) - known) / count)
-        # Its pppd hears no answer, and ends after half a minute.
+        # Its pppd hears no answer, and ends after half a minute: first the one of fewer tunnels.
+        at.wait_for(lambda: " interface ppp" not in sessions(place), 120, "no session left")
         if silent(1, crowd.call(size - 1, 1, "session")):
             sys.exit("there is no session to measure")
         before = taken_by_sessions(place)
