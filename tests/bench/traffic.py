@@ -18,11 +18,11 @@ from topology import GATEWAY, INSIDE, MORE_HOMES, MORE_SITES, World  # noqa: E40
 
 from results import tell, warn  # noqa: E402
 
-TRANSFER, ROUNDS = 1_000_000, 5  # bytes, there and back, so many times
+TRANSFER, TRANSFERS = 1_000_000, 40  # bytes, there and back, so many times in all
 PUBLIC = ("pub", *(name for name, *_ in MORE_SITES))  # the stock gateway can serve these at once
 BEHIND_ONE_NAT = tuple(f"a{n}" for n in range(1, 9))
 STOCK = "strongSwan and xl2tpd"
-OF_AN_ADDRESS = 40  # tunnels
+OF_AN_ADDRESS, AT_ONCE = 40, 5  # tunnels
 
 
 def processes(host, name):
@@ -81,7 +81,7 @@ def whole_clients(world, name, make, hosts, behind):
     each(lambda client: client.up(300), clients)
     for count in sorted({1, len(clients)}):
         each(lambda client: checks.check_client(client, patience=60), clients[:count])
-        seconds = statistics.median(transfers(clients[:count]) for _ in range(ROUNDS))
+        seconds = statistics.median(transfers(clients[:count]) for _ in range(TRANSFERS // count))
         tell("transfer", name, behind=behind, clients=count, bytes=2 * TRANSFER * count, seconds=seconds)
     tell("small packets", name, behind=behind, seconds=small_packets(clients[0]))
     end(world, gateway, clients)
@@ -99,23 +99,26 @@ def new_keys(world, name, make):
 
 
 def tunnels(world, name, daemon, start, end_daemon, count, program):
-    """Scripted clients in clear text, one after the other, up to ICCN; each session gets this program for a pppd. (How long that takes
-    is the clients' affair: they look for answers ten times a second.) They have more addresses than one: of one l2tpd takes 50
-    that have not logged in."""
+    """Scripted clients in clear text, five at a time, up to ICCN; each session gets this program for a pppd, which ends after half a
+    minute without an answer: before that all have to be there. (They look for answers ten times a second.) They have more addresses
+    than one: of one l2tpd takes 50 that have not logged in."""
     gw, host = world["gw"], world["pub"]
     start()
     pids = processes(gw, daemon)  # Sameroof's is two
     lacs = []
 
-    def dial(count):
-        for _ in range(count):
-            number = len(lacs)
-            source = f"192.0.2.{100 + number // OF_AN_ADDRESS}"
-            host.ip(f"addr replace {source}/24 dev eth0\n")
-            lacs.append(WindowsLac(host, GATEWAY, tunnel=number + 1, port=20000 + number, source=source))
-            lacs[-1].dial(60)
+    def new_lac():
+        number = len(lacs)
+        source = f"192.0.2.{100 + number // OF_AN_ADDRESS}"
+        host.ip(f"addr replace {source}/24 dev eth0\n")
+        lacs.append(WindowsLac(host, GATEWAY, tunnel=number + 1, port=20000 + number, source=source))
+        return lacs[-1]
 
-    dial(5)  # what is loaded once does not count
+    def dial(count):
+        for _ in range(count // AT_ONCE):
+            each(lambda lac: lac.dial(60), [new_lac() for _ in range(AT_ONCE)])
+
+    dial(AT_ONCE)  # what is loaded once does not count
     before, held = sum(map(ran, pids)), sum(map(resident, pids))
     dial(count)
     pppds = processes(gw, program)
