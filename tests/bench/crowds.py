@@ -130,13 +130,11 @@ def silent(wanted, up):
     return wanted - up
 
 
-def sessions(place):
-    return place.gw.run("cat", "/proc/net/pppol2tp")
-
-
 def taken_by_sessions(place):
-    """Packets that the kernel has handed to PPP."""
-    return sum(map(int, re.findall(r"/\d+ (\d+)/\d+/\d+\n +interface ppp", sessions(place))))
+    """Packets that the kernel has handed to PPP, by session."""
+    sessions = place.gw.run("cat", "/proc/net/pppol2tp")
+    taken = re.findall(r"(\w{4}/\w{4}) -> .*\n.*\n.*/\d+ (\d+)/\d+/\d+\n +interface ppp", sessions)
+    return {session: int(packets) for session, packets in taken}
 
 
 def resident(place, kind):
@@ -157,17 +155,20 @@ def tunnels(place, kind, sizes):
         failed += silent(count, crowd.call(first, count, "tunnel"))
         if count >= FEWEST_TO_WEIGH and not failed:
             tell("tunnel memory", kind.name, tunnels=count, peer=(known - held) / count, tunnel=(resident(place, kind) - known) / count)
-        # Its pppd hears no answer, and ends after half a minute: first the one of fewer tunnels.
-        at.wait_for(lambda: " interface ppp" not in sessions(place), 120, "no session left")
+        # Its pppd hears no answer, and l2tpd's ends after half a minute: the one of fewer tunnels may end meanwhile.
+        others = taken_by_sessions(place)
+
+        def taken():
+            return sum(packets for session, packets in taken_by_sessions(place).items() if session not in others)
+
         if silent(1, crowd.call(size - 1, 1, "session")):
             sys.exit("there is no session to measure")
-        before = taken_by_sessions(place)
-        while taken_by_sessions(place) == before:  # its pppd is only just beginning
+        while not taken():  # its pppd is only just beginning
             crowd.flow(20, BYTES, size - 1)
         own = sender(place, crowd, size - 1)
-        before = taken_by_sessions(place)
+        before = taken()
         cost = steady(lambda packets: crowd.flow(packets, BYTES, size - 1))
-        tell("tunnel packet", kind.name, peers=size, failed=failed, receive=cost - own, arrived=100 * (taken_by_sessions(place) - before) / PACKETS)
+        tell("tunnel packet", kind.name, peers=size, failed=failed, receive=cost - own, arrived=100 * (taken() - before) / PACKETS)
     place.clear(crowd, gateway)
 
 
