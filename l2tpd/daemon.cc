@@ -29,7 +29,8 @@ constexpr std::uint16_t l2tp_port = 1701;
 constexpr base::Duration farewell_time = 2s;  ///< for acknowledgements of our StopCCNs
 constexpr base::Duration longest_stop = 8s;   ///< then for the last pppd and hook, too
 constexpr base::Duration stop_check = 50ms;
-constexpr base::Duration last_breath = 1s;  ///< of a process that has hung up
+constexpr base::Duration last_breath = 1s;       ///< of a process that has hung up
+constexpr base::Duration kernels_own_time = 1s;  ///< to take a tunnel apart
 
 /// What the other process is to know.
 Hello hello_from(const config::Config& config, const config::Secrets& secrets, Severity log_level) {
@@ -120,6 +121,7 @@ base::Result<void> Daemon::start() {
   stop_timer_ = loop_.on_time([this] { stop_when_quiet(); });
   terminate_ = loop_.on_signal(SIGTERM, [this] { stop(); });
   interrupt_ = loop_.on_signal(SIGINT, [this] { stop(); });
+  remains_timer_ = loop_.on_time([this] { close_remains(); });
   hangup_ = loop_.on_signal(SIGHUP, [this] {
     os::Loop::notify("RELOADING=1");
     [[maybe_unused]] const auto told = reload();
@@ -292,10 +294,25 @@ void Daemon::perform(const l2tp::OpenTunnelSocket& open) {
     fail(open.tunnel, socket.error());
     return;
   }
-  sockets_.insert_or_assign(open.tunnel.id, Socket{std::move(*socket), base::Fd()});
+  sockets_.insert_or_assign(open.tunnel.id, Socket{base::Fd(), std::move(*socket)});
 }
 
-void Daemon::perform(const l2tp::CloseTunnelSocket& close) { sockets_.erase(close.tunnel.id); }
+/// With the UDP socket the kernel takes the tunnel apart, in a worker of its own. Who closes the management
+/// socket before that is done waits for an RCU grace period himself (Linux 6.1), and every peer with him.
+void Daemon::perform(const l2tp::CloseTunnelSocket& close) {
+  const auto it = sockets_.find(close.tunnel.id);
+  if (it == sockets_.end()) return;
+  const auto when = base::Clock::now() + kernels_own_time;
+  if (remains_.empty()) remains_timer_.set_time(when);
+  remains_.emplace_back(when, std::move(it->second.management));
+  sockets_.erase(it);
+}
+
+void Daemon::close_remains() {
+  const auto now = base::Clock::now();
+  while (!remains_.empty() && remains_.front().first <= now) remains_.pop_front();
+  if (!remains_.empty()) remains_timer_.set_time(remains_.front().first);
+}
 
 void Daemon::perform(const l2tp::AddLatch& add) {
   if (const auto done = filter_->add_tunnel(add.tunnel); !done)

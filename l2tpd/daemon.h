@@ -2,6 +2,7 @@
 // The privileged process of l2tpd: opens the sockets, starts the process that reads packets, and carries out
 // what the core there asks for. What comes from the network it never reads.
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -78,8 +79,8 @@ class Daemon {
 
  private:
   struct Socket {
-    os::UdpSocket udp;    ///< that the other process reads
     base::Fd management;  ///< the kernel's tunnel, from SCCCN on
+    os::UdpSocket udp;    ///< that the other process reads; closed first
   };
   struct MainSocket {
     base::Address local;
@@ -98,6 +99,7 @@ class Daemon {
   void perform(const l2tp::Send& send);
   void perform(const l2tp::OpenTunnelSocket& open);
   void perform(const l2tp::CloseTunnelSocket& close);
+  void close_remains();
   void perform(const l2tp::AddLatch& add);
   void perform(const l2tp::RemoveLatch& remove);
   void perform(const l2tp::KernelTunnelUp& up);
@@ -153,6 +155,8 @@ class Daemon {
   Farewells farewells_;
   std::vector<MainSocket> main_sockets_;
   std::map<l2tp::TunnelId, Socket> sockets_;
+  /// Management sockets of tunnels that are gone, and when to close them.
+  std::deque<std::pair<base::Time, base::Fd>> remains_;
   os::Channel requests_, pokes_;
   pid_t child_ = -1;  ///< unless a launcher has started it
   bool lost_ = false;
@@ -169,6 +173,7 @@ class Daemon {
   os::Source interrupt_;
   os::Source hangup_;
   os::Source stop_timer_;
+  os::Source remains_timer_;
   base::Time started_;
   std::optional<base::Time> stop_by_;
 };
