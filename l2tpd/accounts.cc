@@ -1,6 +1,13 @@
 #include "l2tpd/accounts.h"
 
 namespace l2tpd {
+namespace {
+
+Account account_of(const config::User& user) {
+  return {.name = user.name, .address = user.address, .limits = user.limits, .nft_sets = user.nft_sets};
+}
+
+}  // namespace
 
 Accounts::Accounts(const config::Config& config, const config::Secrets& secrets, base::Secret unguessable)
     : config_(config), secrets_(secrets), unguessable_(std::move(unguessable)) {}
@@ -13,14 +20,13 @@ const config::User* Accounts::user(std::string_view name) const {
 
 std::optional<Account> Accounts::find(std::string_view name) const {
   const auto* known = user(name);
-  if (known == nullptr) return std::nullopt;
-  return Account{
-      .name = known->name, .address = known->address, .limits = known->limits, .nft_sets = known->nft_sets};
+  return known ? std::optional(account_of(*known)) : std::nullopt;
 }
 
 Account Accounts::admitted(std::string_view name, const std::optional<base::Address>& given) const {
-  auto out =
-      find(name).value_or(Account{.name = std::string(name), .address = {}, .limits = config_.ppp.limits});
+  const auto* known = config_.user(name);
+  auto out = known ? account_of(*known)
+                   : Account{.name = std::string(name), .address = {}, .limits = config_.ppp.limits};
   if (given) out.address = given;
   return out;
 }

@@ -28,7 +28,8 @@ class Accounts {
 
   /// Windows may send DOMAIN\name: the whole is looked up first, then what follows the last backslash.
   std::optional<Account> find(std::string_view name) const;
-  /// For whom RADIUS lets in: an unknown user gets what [ppp] says.
+  /// For whom RADIUS lets in: an unknown user gets what [ppp] says. The name is taken as a whole, since the
+  /// alice of one domain is not that of another.
   Account admitted(std::string_view name, const std::optional<base::Address>& given) const;
   /// For an unknown user one that nobody knows: a stranger learns from timing nothing about names.
   const base::Secret& secret_of(std::string_view name) const;

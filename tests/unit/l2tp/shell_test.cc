@@ -172,6 +172,9 @@ TEST(Accounts, WhomRadiusLetsInGetsWhatTheConfigurationSays) {
   EXPECT_EQ(stranger.address, address("10.99.8.1"));
   EXPECT_EQ(stranger.limits.sessions, 3u);
   EXPECT_EQ(accounts.admitted("bob", {}).address, address("10.99.1.3"));
+  const auto guest = accounts.admitted("GUEST\\bob", {});
+  EXPECT_EQ(guest.name, "GUEST\\bob");
+  EXPECT_FALSE(guest.address) << "another domain's bob is another user";
 }
 
 base::Bytes packet(std::string_view text) { return base::to_bytes(base::as_bytes(text)); }
