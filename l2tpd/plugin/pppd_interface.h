@@ -13,12 +13,14 @@
 #include <pppd/chap.h>
 #include <pppd/fsm.h>
 #include <pppd/ipcp.h>
+#include <pppd/lcp.h>
 #include <pppd/options.h>
 #include <pppd/upap.h>
 #else
 #include <pppd/chap-new.h>
 #include <pppd/fsm.h>
 #include <pppd/ipcp.h>
+#include <pppd/lcp.h>
 
 #define PPPD_VERSION VERSION
 #define NF_AUTH_UP (&auth_up_notifier)

@@ -215,7 +215,22 @@ static int verify_pap(char* name, char* password, char** reason, struct wordlist
 
 static int can_verify(void) { return 1; }
 static int address_allowed(u_int32_t address) { return leased != 0 && address == leased; }
-static void choose_address(u_int32_t* address) { *address = leased; }
+
+/* As IPCP begins, when pppd has made up its mind about what to ask for: never which servers the peer knows,
+ * which Debian's ip-up would make this host's own. */
+static void choose_address(u_int32_t* address) {
+  ipcp_gotoptions[0].req_dns1 = ipcp_gotoptions[0].req_dns2 = 0;
+  *address = leased;
+}
+
+static void report_interface(enum sameroof_request kind) {
+  struct message question, answer;
+  const uint16_t mtu = htons((uint16_t)ppp_get_mtu(0));
+  begin(&question, kind);
+  put_field(&question, ppp_ifname(), strlen(ppp_ifname()));
+  put_field(&question, &mtu, sizeof mtu);
+  ask(&question, &answer);
+}
 
 static void report_up(void* context, int argument) {
   struct message question, answer;
@@ -305,6 +320,8 @@ void plugin_init(void) {
   ppp_set_max_idle_time(0);
   ipcp_wantoptions[0].accept_local = 0;
   radius_verify_chap = chap_verify_hook;
+  lcp_wantoptions[0].neg_upap = lcp_wantoptions[0].neg_chap = lcp_wantoptions[0].neg_eap = 0;
+  lcp_wantoptions[0].chap_mdtype = MDTYPE_NONE;
   radius_verify_pap = pap_auth_hook;
   radius_choose_address = ip_choose_hook;
   chap_check_hook = can_verify;

@@ -217,8 +217,9 @@ def told_of_servers(lac, session):
     ppp.log_in(lac.name, password_of(lac.name))
     given, rejected = ppp.negotiate(IPCP, dict.fromkeys((ADDRESS, DNS, NBNS, SECOND_DNS, SECOND_NBNS), bytes(4)),
                                     imposed={ADDRESS: socket.inet_aton("192.0.2.1")})
-    if ppp.granted[IPCP][ADDRESS] != socket.inet_aton("10.99.0.1"):
-        raise Failure(f"the gateway was to keep its own address: {ppp.granted[IPCP]}")
+    gateways = ppp.granted[IPCP]
+    if gateways[ADDRESS] != socket.inet_aton("10.99.0.1") or gateways.keys() & {DNS, SECOND_DNS}:
+        raise Failure(f"the gateway was to keep its own address, and to ask for no servers: {gateways}")
     return {kind: socket.inet_ntoa(value) for kind, value in given.items() if kind != ADDRESS}, rejected
 
 
@@ -226,12 +227,14 @@ def told_of_servers(lac, session):
 def name_servers(lab):
     """A client that asks for servers of DNS and NBNS (WINS) as Windows does is given those of the configuration, one as the first
     and the second; where there are none any longer, these options are rejected. What /etc/ppp/options says of servers, of idle
-    links and of whom to believe is for others: no client tells the gateway which address it has itself."""
+    links, of how to log in and of whom to believe is for others: no client tells the gateway which address it has itself, or
+    where to ask for names."""
     dns, nbns = ["10.99.0.53"], ["10.99.0.54", "10.99.0.64"]
     configured = {DNS: dns[0], SECOND_DNS: dns[0], NBNS: nbns[0], SECOND_NBNS: nbns[1]}
     with lab.gateway(cleartext="only", settings={"ppp": {"auth": ["pap"], "dns": dns, "nbns": nbns}}) as gateway, \
             contextlib.closing(WindowsLac(lab.world["pub"], GATEWAY)) as lac:
-        gateway.host.write("ppp/options", "ms-dns 192.0.2.53\nms-wins 192.0.2.54\nidle 2\nipcp-accept-local\n")
+        gateway.host.write("ppp/options", "ms-dns 192.0.2.53\nms-wins 192.0.2.54\nidle 2\nipcp-accept-local\n"
+                           "usepeerdns\nrequire-chap\n")
         lac.dial()
         told = told_of_servers(lac, lac.session)
         gateway.rewrite(re.sub(r"(?m)^(dns|nbns) = .*\n", "", (gateway.host.etc / "sameroof.toml").read_text()))

@@ -1,4 +1,5 @@
 #define CHAP_MICROSOFT_V2 0x81
+#define MDTYPE_NONE 0
 
 struct chap_digest_type {
   int code;

@@ -1,5 +1,5 @@
 typedef struct ipcp_options {
-  bool neg_addr, accept_local;
+  bool neg_addr, accept_local, req_dns1, req_dns2;
   uint32_t ouraddr, hisaddr; /* network order */
   uint32_t dnsaddr[2], winsaddr[2];
 } ipcp_options;
