@@ -403,7 +403,11 @@ PppdTerms Daemon::terms_for(const l2tp::TunnelName& tunnel, const l2tp::SessionN
   };
   // While keys change, either may carry a packet.
   if (peer && !peer->sas.empty()) largest = through(*std::ranges::min_element(peer->sas, {}, through));
-  PppdTerms terms{.mtu = std::min(largest, config_.ppp.mtu.value_or(largest)), .radius_file = radius_file_};
+  // An Echo-Request wakes a phone as a HELLO does.
+  PppdTerms terms{.mtu = std::min(largest, config_.ppp.mtu.value_or(largest)),
+                  .radius_file = radius_file_,
+                  .echo_interval = config_.l2tp.hello,
+                  .echo_patience = config_.l2tp.hello_timeout};
   terms.ipv6 = config_.ppp.ipv6_prefix && terms.mtu >= least_ipv6_mtu && forwards_ipv6();
   terms.calling_station = base::Endpoint{home, peer ? peer->port : tunnel.remote.port}.to_string();
   if (tunnel.mark.value != 0) terms.calling_station += fmt::format("/{:#x}", tunnel.mark.value);

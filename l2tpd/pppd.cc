@@ -1,5 +1,6 @@
 #include "l2tpd/pppd.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -98,7 +99,10 @@ std::vector<std::string> pppd_arguments(const config::Ppp& ppp, const PppdTerms&
   for (const auto& nbns : ppp.nbns) put("ms-wins", nbns.to_string());
   // Compression and MPPE: the clients' pppds need to hear a clear no (clients.md §2, §3).
   put("noccp", "mtu", terms.mtu, "mru", terms.mtu);
-  put("lcp-echo-interval", 30, "lcp-echo-failure", 10);
+  const auto interval = terms.echo_interval.count();
+  put("lcp-echo-interval", interval);
+  if (interval > 0)
+    put("lcp-echo-failure", std::max<std::int64_t>(terms.echo_patience.count() / interval, 1));
   // One Terminate-Request, and no waiting for an answer: the peer that hung up gives none.
   put("lcp-max-terminate", 0, "lcp-restart", 2, "lcp-max-configure", 15);
   if (program.log == PppdLog::verbose) put("debug");

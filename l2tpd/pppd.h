@@ -1,6 +1,7 @@
 #pragma once
 // Starting pppd on a kernel session, and what its end means.
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -28,10 +29,12 @@ struct PppdProgram {
 
 /// What is particular to one session.
 struct PppdTerms {
-  std::uint16_t mtu = 0;          ///< also the MRU: what both sides send is wrapped alike
-  bool ipv6 = false;              ///< IPV6CP beside IPCP
-  std::string calling_station{};  ///< for RADIUS: tells the peer from others behind its NAT
-  std::string radius_file{};      ///< configures pppd's RADIUS plugin; empty: RADIUS is not asked
+  std::uint16_t mtu = 0;                  ///< also the MRU: what both sides send is wrapped alike
+  bool ipv6 = false;                      ///< IPV6CP beside IPCP
+  std::string calling_station{};          ///< for RADIUS: tells the peer from others behind its NAT
+  std::string radius_file{};              ///< configures pppd's RADIUS plugin; empty: RADIUS is not asked
+  std::chrono::seconds echo_interval{0};  ///< between LCP Echo-Requests (RFC 1661 §5.8); zero: none
+  std::chrono::seconds echo_patience{0};  ///< without an Echo-Reply, before the link ends
 };
 
 /// pppd's arguments; `session_fd` and `plugin_fd` are the numbers it inherits.

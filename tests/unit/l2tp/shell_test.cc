@@ -286,6 +286,22 @@ TEST(Pppd, SpeaksIpv6WhereTheSessionHasIt) {
   const auto config = small_config();
   const l2tp::TunnelName tunnel{.id = l2tp::TunnelId(7), .peer = {}, .mark = {}, .local = {}, .remote = {}};
   const auto words = pppd_arguments(config.ppp, {.mtu = 1398, .ipv6 = true}, tunnel, {}, 3, 4, {});
+  EXPECT_EQ(after("lcp-echo-interval"), "0");
+}
+
+TEST(Pppd, AsksAsOftenAsHelloDoes) {
+  using namespace std::chrono_literals;
+  const auto config = small_config();
+  const l2tp::TunnelName tunnel{.id = l2tp::TunnelId(7), .peer = {}, .mark = {}, .local = {}, .remote = {}};
+  const auto echo = [&](std::chrono::seconds interval, std::chrono::seconds patience) {
+    const auto words =
+        pppd_arguments(config.ppp, {.mtu = 1398, .echo_interval = interval, .echo_patience = patience},
+                       tunnel, {}, 3, 4, {});
+    const auto after = [&words](const char* word) { return *(std::ranges::find(words, word) + 1); };
+    return after("lcp-echo-interval") + " " + after("lcp-echo-failure");
+  };
+  EXPECT_EQ(echo(60s, 300s), "60 5");
+  EXPECT_EQ(echo(60s, 31s), "60 1") << "with 0 pppd never gives up";
   EXPECT_THAT(words, Not(Contains("noipv6")));
   EXPECT_THAT(words, Contains("+ipv6"));
   EXPECT_EQ(*(std::ranges::find(words, "ipv6") + 1), "::1");
