@@ -12,6 +12,7 @@
 #include "base/event_log.h"
 #include "l2tpd/plugin/protocol.h"
 #include "l2tpd/radius.h"
+#include "l2tpd/router_advertisement.h"
 
 namespace l2tpd {
 namespace {
@@ -429,7 +430,9 @@ void Links::refit(
   for (auto* each : those_of(by_peer_, l2tp::peer_of(peer, {}))) {
     auto& link = *each;
     if (!link.up || link.stopped) continue;
-    const auto mtu = std::min(largest(link.tunnel, link.session), link.record->mtu);
+    auto mtu = std::min(largest(link.tunnel, link.session), link.record->mtu);
+    // With less the kernel takes IPv6 from the interface; larger packets go as fragments of ESP's.
+    if (link.ipv6_up) mtu = std::max(mtu, std::min(least_ipv6_mtu, link.record->mtu));
     if (mtu == link.status.mtu) continue;
     link.status.mtu = mtu;
     base::log(Severity::info,

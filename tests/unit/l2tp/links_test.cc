@@ -209,6 +209,9 @@ TEST_F(LinksTest, ASessionBeginsWithIPCPOrWhenThatDoesNotCome) {
   for (std::uint16_t id = 1; id <= 2; ++id) {
     dial(id);
     log_in(id, "alice");
+  links_->refit(base::Mark(0x100),
+                [](const l2tp::TunnelName&, const l2tp::SessionName&) { return std::uint16_t{1250}; });
+  EXPECT_EQ(heard_.back(), "ppp7 1280") << "what IPv6 needs";
     ask(id, "V" + field("ppp" + std::to_string(id)) + field("\5\x76"));
   }
   heard_.clear();
