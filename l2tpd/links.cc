@@ -150,6 +150,8 @@ void Links::forget_session(const Link& link) {
 
 void Links::terminate(Link& link) {
   forget_session(link);
+  // It sees no signal while it waits for an answer.
+  if (std::exchange(link.waiting, std::nullopt)) send(link, encode_no("Access denied"));
   ::kill(link.pid, SIGTERM);
   link.kill_timer = loop_.on_time([pid = link.pid] { ::kill(pid, SIGKILL); });
   link.kill_timer.set_time(base::Clock::now() + patience());

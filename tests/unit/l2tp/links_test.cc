@@ -103,6 +103,20 @@ TEST_F(LinksTest, AnAddressOfTheUsersOwnPassesOnWhenTheOldSessionHasGone) {
   EXPECT_EQ(answer(2), lease("10.99.1.77"));
 }
 
+TEST_F(LinksTest, APppdThatWaitsIsAnsweredWhenItIsToEnd) {
+  config_.users[0].address = address("10.99.1.77");
+  config_.users[0].limits.sessions = 1;
+  dial(100);
+  log_in(100, "alice");
+  dial(2);
+  EXPECT_EQ(log_in(2, "alice"), "nothing");
+  links_->stop(tunnel(), name(2), "the peer hung up");
+  EXPECT_EQ(answer(2), refusal("Access denied"));
+  kill(sessions_[100]);
+  wait_for_the_end_of(100);
+  EXPECT_EQ(answer(2), "nothing") << "the address is not for who has gone";
+}
+
 TEST_F(LinksTest, WhomRadiusLetsInGetsItsAddressOrOneOfThePool) {
   const auto judged = [this](std::uint16_t id, const std::string& user, char verdict,
                              const std::string& given) {
