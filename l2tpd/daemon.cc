@@ -87,6 +87,8 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
                },
            .refused = [this](const l2tp::TunnelName& tunnel, Refusal refusal, std::string_view user,
                              std::string_view why) { refusals_.tell(tunnel, refusal, user, why); },
+           .made = [this](const InterfaceRecord& interface) { return filter_->made(interface); },
+           .gone = [this](const InterfaceRecord& interface, IfName name) { filter_->gone(interface, name); },
            .ipv4_up = [this](const SessionRecord& session) { return ipv4_up(session); },
            .ipv4_down = [this](const SessionRecord& session,
                                IfName name) { filter_->ipv4_down(session, name); },
@@ -119,9 +121,9 @@ base::Result<void> Daemon::start() {
     if (!able) base::log(Severity::warning, fmt::format("No session can come up: {}.", able.error().message));
   }
   stop_timer_ = loop_.on_time([this] { stop_when_quiet(); });
+  remains_timer_ = loop_.on_time([this] { close_remains(); });
   terminate_ = loop_.on_signal(SIGTERM, [this] { stop(); });
   interrupt_ = loop_.on_signal(SIGINT, [this] { stop(); });
-  remains_timer_ = loop_.on_time([this] { close_remains(); });
   hangup_ = loop_.on_signal(SIGHUP, [this] {
     os::Loop::notify("RELOADING=1");
     [[maybe_unused]] const auto told = reload();

@@ -115,11 +115,11 @@ Filter::Link Filter::link_of(const Record& session) const {
              : Link{.tunnel = session.tunnel, .session = session.session, .account = session.account};
 }
 
-/// Without IPv4 and IPv6 it goes. `fails`: what is to be filled in later, the link as it was or as it is.
+/// `fails`: what is to be filled in later, the link as it was or as it is.
 nl::Result<void> Filter::put(const std::string& ifname, Link link, Kept fails) {
   const auto old = links_.find(ifname);
   if (old != links_.end()) link.stale = old->second.stale ? old->second.stale : old->second.far_end;
-  if (link.far_end || link.ipv6) {
+  if (link.made || link.far_end || link.ipv6) {
     auto done = write(ifname, link);
     if (done || fails == Kept::as_it_is) links_.insert_or_assign(ifname, std::move(link));
     return done;
@@ -135,6 +135,22 @@ nl::Result<void> Filter::write(const std::string& ifname, Link& link) {
   auto done = table_.put_link(ifname, link.far_end, link.mtu, link.stale);
   if (done) link.stale.reset();
   return done;
+}
+
+base::Result<void> Filter::made(const InterfaceRecord& interface) {
+  auto link = link_of(interface);
+  link.made = true;
+  if (!link.far_end && !link.ipv6) link.mtu = interface.mtu;
+  if (const auto done = put(interface.ifname, std::move(link), Kept::as_it_was); !done)
+    return nl::as_base(done.error());
+  return {};
+}
+
+void Filter::gone(const InterfaceRecord& interface, IfName name) {
+  if (name == IfName::anothers) return;
+  auto link = link_of(interface);
+  link.made = false;
+  complain(put(interface.ifname, std::move(link), Kept::as_it_is));
 }
 
 base::Result<void> Filter::ipv4_up(const SessionRecord& session) {

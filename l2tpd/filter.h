@@ -38,9 +38,11 @@ class Filter {
   nl::Result<void> add_tunnel(const l2tp::TunnelName& tunnel);
   nl::Result<void> remove_tunnel(const l2tp::TunnelName& tunnel);
 
-  // A link is known while IPv4, IPv6 or both are up. Where `up` fails it is as it was before; what else
-  // cannot be done is logged.
+  // Where `made` or `up` fails the link is as it was before; what else cannot be done is logged.
 
+  /// Nothing comes in from the interface but what it is told of next.
+  base::Result<void> made(const InterfaceRecord& interface);
+  void gone(const InterfaceRecord& interface, IfName name);
   base::Result<void> ipv4_up(const SessionRecord& session);
   void ipv4_down(const SessionRecord& session, IfName name);
   base::Result<void> ipv6_up(const Ipv6Record& session);
@@ -56,6 +58,7 @@ class Filter {
     l2tp::SessionName session;
     Account account;
     std::uint16_t mtu = 0;
+    bool made = false;  ///< and not gone
     std::optional<base::Address> far_end = {};
     std::optional<base::Prefix> ipv6 = {};
     std::optional<base::Address> stale = {};  ///< a far end of before, which may still be in the table

@@ -35,11 +35,12 @@ std::optional<LinkRequest> decode_down(wire::Reader& in) {
   return LinkDown{text(ifname), status[0]};
 }
 
-std::optional<LinkRequest> decode_ipv6_up(wire::Reader& in) {
+template <class Interface>
+std::optional<LinkRequest> decode_interface(wire::Reader& in) {
   const auto ifname = field(in);
   wire::Reader mtu(field(in));
   if (!is_ifname(ifname) || mtu.left() != 2) return std::nullopt;
-  return Ipv6Up{text(ifname), mtu.u16()};
+  return Interface{text(ifname), mtu.u16()};
 }
 
 std::optional<LinkRequest> decode_ipv6_down(wire::Reader& in) {
@@ -59,12 +60,14 @@ std::optional<LinkRequest> decode_link_request(base::ByteView packet) {
   wire::Reader in(packet);
   std::optional<LinkRequest> out;
   const auto kind = in.u8();
-  if (kind == sameroof_up) {
+  if (kind == sameroof_link) {
+    out = decode_interface<LinkMade>(in);
+  } else if (kind == sameroof_up) {
     out = decode_up(in);
   } else if (kind == sameroof_down) {
     out = decode_down(in);
   } else if (kind == sameroof_ipv6_up) {
-    out = decode_ipv6_up(in);
+    out = decode_interface<Ipv6Up>(in);
   } else if (kind == sameroof_ipv6_down) {
     out = decode_ipv6_down(in);
   } else {

@@ -30,6 +30,11 @@ struct Judged {
   bool right = false;
   std::optional<base::Address> given;  ///< by RADIUS
 };
+/// Somebody has logged in; the interface is there, and not up.
+struct LinkMade {
+  std::string ifname;
+  std::uint16_t mtu = 0;
+};
 struct LinkUp {
   std::string ifname;
   base::Address ours;
@@ -50,7 +55,7 @@ struct Ipv6Down {
   std::string ifname;
 };
 using LinkRequest =
-    std::variant<SecretWanted, ChapChecked, PapLogin, Judged, LinkUp, LinkDown, Ipv6Up, Ipv6Down>;
+    std::variant<SecretWanted, ChapChecked, PapLogin, Judged, LinkMade, LinkUp, LinkDown, Ipv6Up, Ipv6Down>;
 
 /// Nothing for what is no request: names are 1 to 255 octets, an interface name 1 to 15.
 std::optional<LinkRequest> decode_link_request(base::ByteView packet);

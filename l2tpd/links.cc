@@ -217,6 +217,7 @@ void Links::answer(Link& link, LinkRequest request) {
                             log_in(link, accounts_.admitted(judged.name, judged.given));
                           }
                         },
+                        [&](const LinkMade& made) { report_made(link, made); },
                         [&](const LinkUp& up) { report_up(link, up); },
                         [&](const LinkDown& down) {
                           link.reason = down.status;
@@ -357,6 +358,23 @@ void Links::refuse(Link& link, std::string_view name, Refusal refusal, std::stri
   calls_.refused(link.tunnel, refusal, name, reason);
 }
 
+void Links::report_made(Link& link, const LinkMade& made) {
+  if (link.account) {
+    InterfaceRecord record{.tunnel = link.tunnel,
+                           .session = link.session,
+                           .account = *link.account,
+                           .ifname = made.ifname,
+                           .mtu = made.mtu};
+    if (const auto watched = calls_.made(record)) {
+      link.made = std::move(record);
+      by_ifname_.emplace(made.ifname, link.serial);
+    } else {
+      turn_away(link, watched.error().message);
+    }
+  }
+  send(link, encode_yes());
+}
+
 void Links::report_up(Link& link, const LinkUp& up) {
   if (link.account && link.status.address && !link.ipv4_up) {
     auto record = record_of(link, up.ifname, up.mtu);
@@ -405,13 +423,11 @@ void Links::protocol_up(Link& link, SessionRecord record) {
   if (std::exchange(link.up, true)) return;
   link.status.ifname = link.record->ifname;
   link.status.mtu = link.record->mtu;
-  by_ifname_.emplace(link.record->ifname, link.serial);
   calls_.up(*link.record);
 }
 
 void Links::protocol_down(Link& link) {
   if (link.ipv4_up || link.ipv6_up || !std::exchange(link.up, false)) return;
-  by_ifname_.erase({link.record->ifname, link.serial});
   calls_.down(*link.record, whose(link.record->ifname, link));
 }
 
@@ -505,6 +521,10 @@ void Links::ended(Link& link, int status) {
   const auto why = gone.stopped ? *gone.stopped : gone.refused ? *gone.refused : end.ending.message;
   ++counters_.ended[std::string(gone.stopped ? "by_us" : end.name)];
   report_down(gone);
+  if (gone.made) {
+    by_ifname_.erase({gone.made->ifname, gone.serial});
+    calls_.gone(*gone.made, whose(gone.made->ifname, gone));
+  }
   if (gone.record) calls_.over(*gone.record, why);
   if (gone.status.ifname) {
     calls_.user_down(gone.tunnel, gone.account->name, why);

@@ -46,6 +46,15 @@ struct SessionRecord {
   std::uint64_t bytes_in = 0, bytes_out = 0;  ///< from and to the peer, once it is down
 };
 
+/// The interface of a session, from its login to the end of its pppd.
+struct InterfaceRecord {
+  l2tp::TunnelName tunnel;
+  l2tp::SessionName session;
+  Account account;
+  std::string ifname;
+  std::uint16_t mtu = 0;
+};
+
 /// IPv6 of a session, from IPV6CP up to its end: before IPCP, after it or without it.
 struct Ipv6Record {
   l2tp::TunnelName tunnel;
@@ -76,7 +85,14 @@ class Links {
     /// A login was refused, or PPP did not come up; in words.
     std::function<void(const l2tp::TunnelName&, Refusal, std::string_view user, std::string_view why)>
         refused = [](const l2tp::TunnelName&, Refusal, std::string_view, std::string_view) {};
-    /// IPCP is up, and pppd waits until this returns. Where it fails the link ends.
+    /// Somebody has logged in; again where they do so anew. pppd waits until this returns; where it fails the
+    /// link ends.
+    std::function<base::Result<void>(const InterfaceRecord&)> made = [](const InterfaceRecord&) {
+      return base::Result<void>();
+    };
+    /// Once for each link with a `made` that did not fail, last of all.
+    std::function<void(const InterfaceRecord&, IfName)> gone = [](const InterfaceRecord&, IfName) {};
+    /// IPCP is up: the same.
     std::function<base::Result<void>(const SessionRecord&)> ipv4_up = [](const SessionRecord&) {
       return base::Result<void>();
     };
@@ -98,7 +114,7 @@ class Links {
     /// refit() has found that this interface has to carry less, or may carry more again.
     std::function<void(const std::string& ifname, std::uint16_t mtu)> refitted = [](const std::string&,
                                                                                     std::uint16_t) {};
-    /// The same for IPV6CP.
+    /// IPV6CP is up: the same.
     std::function<base::Result<void>(const Ipv6Record&)> ipv6_up = [](const Ipv6Record&) {
       return base::Result<void>();
     };
@@ -154,6 +170,7 @@ class Links {
     std::optional<Account> account;       ///< once an address was granted
     std::optional<Account> waiting;       ///< until an older link has ended, which has its address
     std::set<std::uint64_t> awaited_by;   ///< those that wait for this one's, by serial
+    std::optional<InterfaceRecord> made;  ///< from Calls::made to Calls::gone
     std::optional<SessionRecord> record;  ///< from the first Calls::up on
     bool up = false;                      ///< between Calls::up and Calls::down
     bool begun = false;                   ///< after Calls::begun
@@ -181,6 +198,7 @@ class Links {
   void grant(Link& link, const Account& account);
   void refuse(Link& link, std::string_view name, Refusal refusal, std::string_view reason,
               std::string_view told);
+  void report_made(Link& link, const LinkMade& made);
   void report_up(Link& link, const LinkUp& up);
   /// Nothing would watch what comes out of it.
   void turn_away(Link& link, const std::string& why);
@@ -217,7 +235,7 @@ class Links {
   std::map<std::uint64_t, Link> links_;
   Index<l2tp::Peer> by_peer_;
   std::map<base::Address, Link*> by_address_;                               ///< that they have been granted
-  Index<std::string> by_ifname_;                                            ///< those that are up
+  Index<std::string> by_ifname_;                                            ///< those that have one
   std::map<std::pair<l2tp::TunnelId, l2tp::SessionId>, Link*> by_session_;  ///< those that are not ending
   Index<std::string> by_user_;                                              ///< the same
   // With nobody logged in, by serial:

@@ -18,6 +18,8 @@ enum sameroof_request {
   sameroof_pap = 'P',     /* name, password */
   sameroof_judged =
       'R', /* name, "1" or "0": RADIUS lets the peer in, or not; the address it gives, 4 octets, or 0 */
+  sameroof_link = 'L', /* interface, the MTU (2 octets): the login is over, no protocol is up yet, and nothing
+                          may be let in from the interface that a protocol has not allowed */
   sameroof_up = 'U',   /* interface, our address, the peer's address (4 octets each), the MTU (2 octets) */
   sameroof_down = 'D', /* interface, which goes once this is answered; pppd's exit status so far (1 octet) */
   sameroof_ipv6_up = 'V',  /* interface, the MTU (2 octets): IPV6CP is up */

@@ -245,17 +245,23 @@ static void report_up(void* context, int argument) {
   ask(&question, &answer);
 }
 
-/* Before the interface is up. With the kernel's default, or accept_ra = 2 where this host forwards IPv6, a
- * peer could tell it where the internet is, whether or not the peer may have IPv6. */
-static void take_no_advertisements(void* context, int argument) {
+/* With the kernel's default, or accept_ra = 2 where this host forwards IPv6, a peer could tell it where the
+ * internet is, whether or not the peer may have IPv6. */
+static void take_no_advertisements(void) {
   char path[64];
   FILE* file;
-  (void)context;
-  (void)argument;
   snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra", ppp_ifname());
   file = fopen(path, "w");
   if (file == NULL && errno == ENOENT) return;
   if (file == NULL || fputs("0", file) < 0 || fclose(file) != 0) error("Cannot write %s: %m", path);
+}
+
+/* The interface is there, and not up before a protocol is. */
+static void report_link(void* context, int argument) {
+  (void)context;
+  (void)argument;
+  take_no_advertisements();
+  report_interface(sameroof_link);
 }
 
 /* While the interface still is there, and its counters with it. When all is over pppd finds its channel
@@ -272,15 +278,10 @@ static void report_down(void* context, int argument) {
 }
 
 static void report_ipv6_up(void* context, int argument) {
-  struct message question, answer;
-  const uint16_t mtu = htons((uint16_t)ppp_get_mtu(0));
-  ipv6_was_up = 1;
   (void)context;
   (void)argument;
-  begin(&question, sameroof_ipv6_up);
-  put_field(&question, ppp_ifname(), strlen(ppp_ifname()));
-  put_field(&question, &mtu, sizeof mtu);
-  ask(&question, &answer);
+  ipv6_was_up = 1;
+  report_interface(sameroof_ipv6_up);
 }
 
 static void report_ipv6_down(void* context, int argument) {
@@ -319,9 +320,9 @@ void plugin_init(void) {
   ppp_set_max_connect_time(0);
   ppp_set_max_idle_time(0);
   ipcp_wantoptions[0].accept_local = 0;
-  radius_verify_chap = chap_verify_hook;
   lcp_wantoptions[0].neg_upap = lcp_wantoptions[0].neg_chap = lcp_wantoptions[0].neg_eap = 0;
   lcp_wantoptions[0].chap_mdtype = MDTYPE_NONE;
+  radius_verify_chap = chap_verify_hook;
   radius_verify_pap = pap_auth_hook;
   radius_choose_address = ip_choose_hook;
   chap_check_hook = can_verify;
@@ -331,7 +332,7 @@ void plugin_init(void) {
   allowed_address_hook = address_allowed;
   ip_choose_hook = choose_address;
   idle_time_hook = idle_for_another;
-  ppp_add_notify(NF_AUTH_UP, take_no_advertisements, NULL);
+  ppp_add_notify(NF_AUTH_UP, report_link, NULL);
   ppp_add_notify(NF_IP_UP, report_up, NULL);
   ppp_add_notify(NF_IP_DOWN, report_down, NULL);
   ppp_add_notify(NF_IPV6_UP, report_ipv6_up, NULL);

@@ -5,7 +5,7 @@ import struct
 
 from netns import Failure
 
-LCP, PAP, IPCP, IPV6 = 0xC021, 0xC023, 0x8021, 0x0057
+LCP, PAP, IPCP, IPV4, IPV6 = 0xC021, 0xC023, 0x8021, 0x0021, 0x0057
 REQUEST, ACK, NAK, REJECT = 1, 2, 3, 4  # RFC 1661 §5; RFC 1334 §2.2 has the first two
 ADDRESS, DNS, NBNS, SECOND_DNS, SECOND_NBNS = 3, 129, 130, 131, 132  # RFC 1332 §3.3, RFC 1877
 NO_FIELDS = 0x0002  # RFC 2661 §3.1: the header that the gateway's kernel sends

@@ -1,7 +1,9 @@
 """PPP: how large packets may be, who may log in how often, and when a session ends."""
 
 import contextlib
+import os
 import re
+import signal
 import socket
 import time
 
@@ -11,7 +13,7 @@ from catalogue import scenario
 from client import password_of
 from lac import WindowsLac
 from netns import Failure, wait_for
-from ppp import ADDRESS, DNS, IPCP, NBNS, SECOND_DNS, SECOND_NBNS, Ppp
+from ppp import ADDRESS, DNS, IPCP, IPV4, NBNS, SECOND_DNS, SECOND_NBNS, Ppp
 from scenarios import goodbye
 from scenarios_controls import must_fail, without
 from scenarios_settings import must_have
@@ -147,6 +149,41 @@ def in_anothers_name(lab):
         finally:
             gw.nft("delete table ip hide")
         goodbye(lab, *clients)
+
+
+@scenario(only="sameroof", kernels="one")
+def in_anothers_name_from_the_first_packet(lab):
+    """While l2tpd is busy and has not yet heard that a link is up, the client sends in another's name already: what it sends in its
+    own comes out inside, and nothing else."""
+    gw, pub = lab.world["gw"], lab.world["pub"]
+    with lab.gateway(cleartext="only", settings={"ppp": {"auth": ["pap"]}}), \
+            contextlib.closing(intruder.Listener(lab.world["inside"])) as inside, \
+            contextlib.closing(WindowsLac(pub, GATEWAY)) as lac:
+        lac.dial()
+        ppp = Ppp(lac, lac.session)
+        ppp.log_in(pub.name, password_of(pub.name))
+        ppp.hear(IPCP)  # l2tpd has let pppd go on
+        daemons = [pid for pid, name in gw.processes().items() if name == "l2tpd"]
+        for pid in daemons:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            own = socket.inet_ntoa(ppp.negotiate(IPCP, {ADDRESS: bytes(4)})[0][ADDRESS])
+            heard = set()
+
+            def own_is_heard():
+                for source in ("10.99.0.77", own):
+                    ppp.send(IPV4, intruder.ip_packet(source, INSIDE, intruder.udp_datagram(1, intruder.PORT, b"it was him")))
+                heard.update(source for _, source in inside.heard())
+                return own in heard
+
+            wait_for(own_is_heard, 20, "what the client sends in its own name")
+        finally:
+            for pid in daemons:
+                os.kill(pid, signal.SIGCONT)
+        if heard != {own}:
+            raise Failure(f"the client is {own}, and was heard as {heard - {own}}, too")
+        wait_for(lambda: "is up" in l2tpd_log(lab), 20, "the link up")
+        lac.hang_up()
 
 
 @scenario(only="sameroof", kernels="one")

@@ -27,6 +27,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!judged->given || (judged->given->is_v4() && !judged->given->is_unspecified()));
   } else if (const auto* down = std::get_if<LinkDown>(&*request)) {
     require(!down->ifname.empty() && down->ifname.size() <= 15);
+  } else if (const auto* made = std::get_if<LinkMade>(&*request)) {
+    require(!made->ifname.empty() && made->ifname.size() <= 15);
   } else if (const auto* ipv6_up = std::get_if<Ipv6Up>(&*request)) {
     require(!ipv6_up->ifname.empty() && ipv6_up->ifname.size() <= 15);
   } else if (const auto* ipv6_down = std::get_if<Ipv6Down>(&*request)) {

@@ -121,6 +121,25 @@ TEST_F(FilterOfLinks, ALinkIsKnownFromItsFirstProtocolToItsLast) {
   EXPECT_THAT(office(), IsEmpty());
 }
 
+TEST_F(FilterOfLinks, ALinkIsWatchedFromItsLoginToItsEnd) {
+  const auto of_alice = session(1, "10.99.1.7");
+  const InterfaceRecord interface {
+    .tunnel = of_alice.tunnel, .session = of_alice.session, .account = of_alice.account, .ifname = "ppp0",
+    .mtu = 1400
+  };
+  ASSERT_TRUE(filter_->made(interface));
+  EXPECT_THAT(links(), ElementsAre("\"ppp0\""));
+  EXPECT_THAT(far_ends(), IsEmpty());
+  ASSERT_TRUE(filter_->ipv4_up(of_alice));
+  filter_->ipv4_down(of_alice, IfName::still_its);
+  EXPECT_THAT(links(), ElementsAre("\"ppp0\"")) << "IPCP may come up again";
+  EXPECT_THAT(far_ends(), IsEmpty());
+  filter_->gone(interface, IfName::anothers);
+  EXPECT_THAT(links(), ElementsAre("\"ppp0\""));
+  filter_->gone(interface, IfName::still_its);
+  EXPECT_THAT(links(), IsEmpty());
+}
+
 TEST_F(FilterOfLinks, AnotherSessionMayHaveTakenTheNameOfOneThatSaidNothing) {
   const auto killed = session(1, "10.99.1.7"), next = session(2, "10.99.1.8");
   filter_->ipv4_up(killed);

@@ -188,7 +188,7 @@ TEST_F(LinksTest, ASessionHasAPrefixOfItsOwnUntilItsPppdHasGone) {
   dial(4);
   log_in(4, "bob");
   EXPECT_EQ(prefix_of(4), "2001:db8:7::/64");
-  ipv6_up(4, "ppp8");  // where the second one's pppd was killed and has not been missed yet
+  made(4, "ppp8");  // where the second one's pppd was killed and has not been missed yet
   heard_.clear();
   kill(sessions_[2]);
   wait_for_the_end_of(2);
@@ -209,6 +209,9 @@ TEST_F(LinksTest, ASessionWithIpv6AloneWasUp) {
   links_->refit(base::Mark(0x100),
                 [](const l2tp::TunnelName&, const l2tp::SessionName&) { return std::uint16_t{1382}; });
   EXPECT_EQ(heard_.back(), "ppp7 1382");
+  links_->refit(base::Mark(0x100),
+                [](const l2tp::TunnelName&, const l2tp::SessionName&) { return std::uint16_t{1250}; });
+  EXPECT_EQ(heard_.back(), "ppp7 1280") << "what IPv6 needs";
   kill(sessions_[1]);
   wait_for_the_end_of(1);
   for (int turns = 0; turns < 100 && told_.empty(); ++turns) loop_.run_once(5ms);
@@ -223,9 +226,6 @@ TEST_F(LinksTest, ASessionBeginsWithIPCPOrWhenThatDoesNotCome) {
   for (std::uint16_t id = 1; id <= 2; ++id) {
     dial(id);
     log_in(id, "alice");
-  links_->refit(base::Mark(0x100),
-                [](const l2tp::TunnelName&, const l2tp::SessionName&) { return std::uint16_t{1250}; });
-  EXPECT_EQ(heard_.back(), "ppp7 1280") << "what IPv6 needs";
     ask(id, "V" + field("ppp" + std::to_string(id)) + field("\5\x76"));
   }
   heard_.clear();
@@ -270,7 +270,7 @@ TEST_F(LinksTest, WhoLogsInAnewAsAnotherUserIsTurnedAway) {
 TEST_F(LinksTest, WhomNobodyWouldWatchIsTurnedAwayAndNobodyElse) {
   config_.ppp.ipv6_prefix = base::Prefix::parse("2001:db8:7::/62");
   links_->reconfigure();
-  for (std::uint16_t id = 1; id <= 3; ++id) {
+  for (std::uint16_t id = 1; id <= 4; ++id) {
     dial(id);
     log_in(id, "alice");
   }
@@ -279,12 +279,15 @@ TEST_F(LinksTest, WhomNobodyWouldWatchIsTurnedAwayAndNobodyElse) {
   watched_ = base::fail("adding ppp2: the set is full");
   EXPECT_EQ(up(2, "ppp2"), "Y"s + '\0') << "pppd waits for any answer";
   ask(3, "V" + field("ppp3") + field("\5\x76"));
+  EXPECT_EQ(made(4, "ppp4"), "Y"s + '\0');
   EXPECT_THAT(told_, ElementsAre(std::pair(std::uint16_t{2}, "insufficient resources"s),
-                                 std::pair(std::uint16_t{3}, "insufficient resources"s)));
-  wait_for_the_end_of(2);
-  wait_for_the_end_of(3);
-  EXPECT_THAT(refused_, ElementsAre("link_not_watched alice", "link_not_watched alice"));
-  EXPECT_THAT(heard_, ElementsAre("ipv4 up ppp2: 10.99.1.2", "ipv6 up ppp3: 2001:db8:7:2::/64 of alice"));
+                                 std::pair(std::uint16_t{3}, "insufficient resources"s),
+                                 std::pair(std::uint16_t{4}, "insufficient resources"s)));
+  for (std::uint16_t id = 2; id <= 4; ++id) wait_for_the_end_of(id);
+  EXPECT_THAT(refused_,
+              ElementsAre("link_not_watched alice", "link_not_watched alice", "link_not_watched alice"));
+  EXPECT_THAT(heard_, ElementsAre("ipv4 up ppp2: 10.99.1.2", "ipv6 up ppp3: 2001:db8:7:2::/64 of alice",
+                                  "made ppp4"));
   EXPECT_THAT(users_down_, ElementsAre());
   EXPECT_EQ(links_->size(), 1u);
 }
@@ -412,19 +415,27 @@ TEST_F(StrangersTest, NoAddressHasAllThePlacesAndOverIPv6NoNetwork) {
 TEST_F(LinksTest, APppdThatIsKilledTakesItsInterfaceDownUnlessAnotherHasTheName) {
   dial(1);
   log_in(1, "alice");
+  EXPECT_EQ(made(1, "ppp7"), "Y"s + '\0');
   up(1, "ppp7");
   dial(2);
+  EXPECT_EQ(made(2, "ppp7"), "Y"s + '\0');
+  EXPECT_THAT(heard_, ElementsAre("made ppp7", "ipv4 up ppp7: 10.99.1.1", "up ppp7", "begun ppp7: 10.99.1.1"))
+      << "nobody has logged in to the second";
   log_in(2, "bob");
-  up(2, "ppp7");
+  made(2, "ppp7");
+  made(2, "ppp7");  // LCP began anew
   heard_.clear();
   kill(sessions_[1]);
   wait_for_the_end_of(1);
   EXPECT_THAT(heard_, ElementsAre("ipv4 down ppp7, now another's", "down ppp7, now another's",
-                                  "over ppp7: pppd was ended by signal 9"));
+                                  "gone ppp7, now another's", "over ppp7: pppd was ended by signal 9"));
   heard_.clear();
+  up(2, "ppp7");
   kill(sessions_[2]);
   wait_for_the_end_of(2);
-  EXPECT_THAT(heard_, ElementsAre("ipv4 down ppp7", "down ppp7", "over ppp7: pppd was ended by signal 9"));
+  EXPECT_THAT(heard_,
+              ElementsAre("ipv4 up ppp7: 10.99.1.2", "up ppp7", "begun ppp7: 10.99.1.2", "ipv4 down ppp7",
+                          "down ppp7", "gone ppp7", "over ppp7: pppd was ended by signal 9"));
   EXPECT_EQ(links_->counters().ended.at("killed"), 2u);
 }
 

@@ -58,6 +58,13 @@ class PretendPppd : public ::testing::Test {
                 [this](const l2tp::TunnelName&, Refusal refusal, std::string_view user, std::string_view) {
                   refused_.push_back(std::string(name_of(refusal)) + " " + std::string(user));
                 },
+            .made =
+                [this](const InterfaceRecord& i) {
+                  heard_.push_back("made " + i.ifname);
+                  return watched_;
+                },
+            .gone = [this](const InterfaceRecord& i,
+                           IfName name) { heard_.push_back("gone " + i.ifname + words_for(name)); },
             .ipv4_up =
                 [this](const SessionRecord& s) {
                   heard_.push_back("ipv4 up " + s.ifname + ": " + s.address->to_string());
@@ -156,6 +163,9 @@ class PretendPppd : public ::testing::Test {
   }
   std::string log_in(std::uint16_t id, const std::string& user, const std::string& password = "pw") {
     return ask(id, "P" + field(user) + field(password));
+  }
+  std::string made(std::uint16_t id, const std::string& ifname) {
+    return ask(id, "L" + field(ifname) + field("\5\x76"));
   }
   std::string up(std::uint16_t id, const std::string& ifname) {
     return ask(id, "U" + field(ifname) + field("\x0a\x63\0\1"s) + field("\x0a\x63\1\1"s) + field("\5\x76"));

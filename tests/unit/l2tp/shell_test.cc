@@ -204,6 +204,10 @@ TEST(LinkProtocol, DecodesEachRequest) {
   ASSERT_TRUE(down);
   EXPECT_EQ(std::get<LinkDown>(*down).ifname, "ppp7");
   EXPECT_EQ(std::get<LinkDown>(*down).status, 12);
+  const auto made = decode_link_request(packet("L\4ppp7\2\x05\x76"));
+  ASSERT_TRUE(made);
+  EXPECT_EQ(std::get<LinkMade>(*made).ifname, "ppp7");
+  EXPECT_EQ(std::get<LinkMade>(*made).mtu, 1398);
   const auto ipv6_up = decode_link_request(packet("V\4ppp7\2\x05\x76"));
   ASSERT_TRUE(ipv6_up);
   EXPECT_EQ(std::get<Ipv6Up>(*ipv6_up).ifname, "ppp7");
@@ -232,6 +236,8 @@ TEST(LinkProtocol, RefusesWhatIsNoRequest) {
                            "U\4ppp7\4abcd\4abcd\3abc",
                            "U\x10"
                            "aaaaaaaaaaaaaaaa\4abcd\4abcd\2ab",
+                           "L\4ppp7",
+                           "L\4ppp7\1\x05",
                            "D",
                            "D\4ppp7",
                            "D\4ppp7\2ab",
@@ -280,12 +286,6 @@ TEST(Pppd, IsAskedForWhatTheConfigurationSays) {
   EXPECT_EQ(after("mru"), "1398");
   EXPECT_EQ(after("ms-wins"), "10.99.0.55");
   EXPECT_THAT(words, Contains("noipv6"));
-}
-
-TEST(Pppd, SpeaksIpv6WhereTheSessionHasIt) {
-  const auto config = small_config();
-  const l2tp::TunnelName tunnel{.id = l2tp::TunnelId(7), .peer = {}, .mark = {}, .local = {}, .remote = {}};
-  const auto words = pppd_arguments(config.ppp, {.mtu = 1398, .ipv6 = true}, tunnel, {}, 3, 4, {});
   EXPECT_EQ(after("lcp-echo-interval"), "0");
 }
 
@@ -302,6 +302,12 @@ TEST(Pppd, AsksAsOftenAsHelloDoes) {
   };
   EXPECT_EQ(echo(60s, 300s), "60 5");
   EXPECT_EQ(echo(60s, 31s), "60 1") << "with 0 pppd never gives up";
+}
+
+TEST(Pppd, SpeaksIpv6WhereTheSessionHasIt) {
+  const auto config = small_config();
+  const l2tp::TunnelName tunnel{.id = l2tp::TunnelId(7), .peer = {}, .mark = {}, .local = {}, .remote = {}};
+  const auto words = pppd_arguments(config.ppp, {.mtu = 1398, .ipv6 = true}, tunnel, {}, 3, 4, {});
   EXPECT_THAT(words, Not(Contains("noipv6")));
   EXPECT_THAT(words, Contains("+ipv6"));
   EXPECT_EQ(*(std::ranges::find(words, "ipv6") + 1), "::1");
