@@ -25,7 +25,7 @@ std::string words(base::Duration d) {
 }  // namespace
 
 void Engine::heard(const IsakmpSa& sa, base::Time now) {
-  if (sa.claims_peer) return;
+  if (sa.claims_peer()) return;
   if (auto* peer = peers_.find(std::get<Up>(sa.state).peer); peer != nullptr) peer->last_heard = now;
 }
 
@@ -58,7 +58,7 @@ void Engine::dpd_due(Peer& peer) {
 }
 
 IsakmpSa* Engine::askable(const Peer& peer) {
-  return newest_that(peer, [](const auto& sa) { return sa.dpd && !sa.claims_peer; });
+  return newest_that(peer, [](const auto& sa) { return sa.dpd && !sa.claims_peer(); });
 }
 
 void Engine::inbound_counted(const InboundCounted& counted, base::Time now) {
@@ -86,17 +86,16 @@ void Engine::inbound_counted(const InboundCounted& counted, base::Time now) {
   if (next.count() > 0) timers_.set({TimerKind::dpd, peer->number.value}, now + next);
 }
 
-void Engine::ask_whether_it_is_there(IsakmpSa& sa, Peer& peer) {
+void Engine::ask_whether_it_is_there(IsakmpSa& sa, const Peer& peer) {
   const auto spi = sa.spi();
   wire::Writer sequence;
   // RFC 3706 §5.4: by one. Not where the answer is to prove that the question has arrived.
-  sa.dpd_sequence += peer.known_to_be_there() && !sa.claims_peer ? 1 : 1 + random_number() % most_of_a_leap;
+  sa.dpd_sequence += peer.known_to_be_there() && !sa.claims_peer() ? 1 : 1 + random_number() % most_of_a_leap;
   sa.dpd_sequence &= 0x7fffffff;  // RFC 3706 §5.4: the high bit stays clear
-  peer.dpd_asked = sa.dpd_sequence;
-  peer.dpd_asked_at = sa.remote;
-  peer.dpd_asked_through = sa.number;
-  peer.dpd_guesses = most_guesses;
-  sequence.u32(*peer.dpd_asked);
+  sa.dpd_asked = sa.dpd_sequence;
+  sa.dpd_asked_at = sa.remote;
+  sa.dpd_guesses = most_guesses;
+  sequence.u32(sa.dpd_sequence);
   send_informational(sa, v1::PayloadType::notification,
                      v1::encode_notification({.protocol = v1::protocol_isakmp,
                                               .spi = spi,
@@ -114,13 +113,12 @@ bool Engine::is_there(IsakmpSa& sa, std::uint32_t sequence) {
 bool Engine::answers_our_question(IsakmpSa& sa, std::uint32_t sequence) {
   auto* peer = peers_.find(std::get<Up>(sa.state).peer);
   if (peer == nullptr) return false;
-  if (peer->dpd_asked_through != sa.number) return false;
-  if (peer->dpd_asked != sequence) {  // a late answer to an older question, or a guess
-    if (peer->dpd_guesses > 0) --peer->dpd_guesses;
+  if (sa.dpd_asked != sequence) {  // a late answer to an older question, or a guess
+    if (sa.dpd_guesses > 0) --sa.dpd_guesses;
     return false;
   }
-  peer->dpd_asked.reset();
-  if (peer->dpd_guesses > 0) was_answered(sa, *peer, peer->dpd_asked_at);
+  sa.dpd_asked.reset();
+  if (sa.dpd_guesses > 0) was_answered(sa, *peer, sa.dpd_asked_at);
   return true;
 }
 

@@ -292,7 +292,7 @@ void Engine::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
   if (!std::holds_alternative<Up>(sa.state)) return drop(DropReason::wrong_state);
   if (!header.encrypted()) return drop(DropReason::not_encrypted);
   if (header.message_id.value == 0) return drop(DropReason::malformed);
-  if (sa.claims_peer && from != sa.remote) return drop(DropReason::unproven_place);
+  if (sa.claims_peer() && from != sa.remote) return drop(DropReason::unproven_place);
   const auto number = sa.number;
   const auto old_local = sa.local, old_remote = sa.remote;
   // The answer goes where the request came from. Only an authentic message taken for the first time moves
@@ -402,6 +402,9 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
     case TimerKind::move:
       if (peer != nullptr) move_due(*peer, now);
       return;
+    case TimerKind::claim:
+      if (sa != nullptr) ask_claimant(*sa, now);
+      return;
     case TimerKind::place:
       if (peer != nullptr) ask_for_its_place(*peer, now);
       return;
@@ -425,7 +428,8 @@ void Engine::forget_sa(SaNumber number, base::Time now) {
     abandon_quick_mode(*sa, id, now);
   }
   if (up == nullptr && sa->role == Role::responder) no_longer_half_open(*sa);
-  for (const auto kind : {TimerKind::isakmp_end, TimerKind::isakmp_renew, TimerKind::main_resend})
+  for (const auto kind :
+       {TimerKind::isakmp_end, TimerKind::isakmp_renew, TimerKind::main_resend, TimerKind::claim})
     timers_.cancel({kind, number.value});
   if (auto* reached = peers_.find(sa->rekeys); reached != nullptr && reached->reaching == number)
     reached->reaching = {};

@@ -144,6 +144,7 @@ class Engine {
     keepalive,       ///< our NAT must not forget the way to the peer
     move,            ///< a peer that moves often may move again
     place,           ///< a peer that has moved has not answered from there
+    claim,           ///< one that claims to be a known peer has not answered from there
     first_child,     ///< a peer that asked for no IPsec SA
   };
   struct TimerKey {
@@ -252,6 +253,8 @@ class Engine {
   /// The peer that the other side of `sa` has proved to be. Null, and the SA is gone, when no number is free.
   Peer* authenticated(IsakmpSa& sa, ByteView id_body, Authentication proven, base::Time now);
   void phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, Peer& peer, base::Time now);
+  /// Of a known peer that has proved itself anew.
+  void tell_of_old_secret(Peer& peer);
   void dh_done(IsakmpSa& sa, DhDone done, base::Time now);
   /// False when there is no room for it.
   bool admit(const Admission::Decision& decision, base::Time now);
@@ -368,9 +371,8 @@ class Engine {
   void proved_to_be_at(Peer& peer, const base::Endpoint& place);
   /// What went there was answered.
   void was_answered(IsakmpSa& sa, Peer& peer, const base::Endpoint& asked_at);
-  /// Of those that understand R-U-THERE.
-  IsakmpSa* claimant_of(const Peer& peer);
   void ask_for_its_place(Peer& peer, base::Time now);
+  void ask_claimant(IsakmpSa& sa, base::Time now);
   void nat_found(Peer& peer, const v1::NatFinding& found, base::Time now);
   void keepalive_due(const Peer& peer, base::Time now);
 
@@ -380,7 +382,7 @@ class Engine {
   base::Duration watch_interval() const;
   void dpd_due(Peer& peer);
   void first_child_due(Peer& peer, base::Time now);
-  void ask_whether_it_is_there(IsakmpSa& sa, Peer& peer);
+  void ask_whether_it_is_there(IsakmpSa& sa, const Peer& peer);
   static bool is_there(IsakmpSa& sa, std::uint32_t sequence);
   bool answers_our_question(IsakmpSa& sa, std::uint32_t sequence);
   void inbound_counted(const InboundCounted& counted, base::Time now);

@@ -64,7 +64,7 @@ bool Engine::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
   const auto number = sa.number;
   const auto peer_number = std::get<Up>(sa.state).peer;
   wire::Reader in(d->spis);
-  if (sa.claims_peer) return not_taken(DropReason::unproven_place);
+  if (sa.claims_peer()) return not_taken(DropReason::unproven_place);
   if (d->protocol == v1::protocol_ipsec_esp && d->spi_size == 4) {
     while (in.left() > 0) {
       // The peer names its own inbound SPIs: our outbound ones.

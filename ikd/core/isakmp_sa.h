@@ -222,8 +222,11 @@ struct IsakmpSa {
   /// Where the last message of phase 1 went that needed an answer.
   base::Endpoint asked_at = {};
   /// It says that it is a peer we knew, and has not answered from that one's very place so far: its port may
-  /// be another's behind the same NAT.
-  bool claims_peer = false;
+  /// be another's behind the same NAT. What it has proved is that peer's when it has; null: it claims
+  /// nothing.
+  std::unique_ptr<Authentication> claim;
+  bool claims_peer() const { return claim != nullptr; }
+  std::uint8_t place_asked = 0;  ///< how often it was asked whether it is there
   IkeTransform transform;
   std::chrono::seconds lifetime{0};
   bool shorter_lifetime = false;
@@ -247,6 +250,9 @@ struct IsakmpSa {
   MessageIds informational_ids;            ///< the newest of its Informationals
   std::optional<std::uint32_t> dpd_heard;  ///< sequence number of its newest R-U-THERE
   std::uint32_t dpd_sequence = 0;          ///< of ours
+  std::optional<std::uint32_t> dpd_asked;  ///< the one that it has not answered yet
+  base::Endpoint dpd_asked_at = {};        ///< where that went
+  std::uint8_t dpd_guesses = 0;  ///< how many wrong answers are left before the right one proves nothing
   // As initiator, until it is up.
   std::unique_ptr<Connection> connection;  ///< what it is for
   std::optional<Service> then_quick_mode = {};

@@ -260,7 +260,10 @@ Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication prove
   auto* peer = *found;
   const auto id = v1::decode_identification(id_body);
   const bool known = !peer->isakmp_sas.empty() || !peer->children.empty();
-  sa.claims_peer = known && !proven.device && sa.asked_at != sa.remote;
+  if (known && !proven.device && sa.asked_at != sa.remote) {
+    sa.claim = std::make_unique<Authentication>(std::move(proven));
+    return peer;
+  }
   peer->identity = !proven.certificate.empty() ? proven.certificate : id ? v1::describe(*id) : std::string();
   peers_.prove(*peer, std::move(proven));
   return peer;
@@ -284,11 +287,15 @@ void Engine::main_mode_6(IsakmpSa& sa, std::vector<Payload> payloads, const v1::
                               keys.encryption_key, iv));
 }
 
+void Engine::tell_of_old_secret(Peer& peer) {
+  if (peer.authentication.secret > 0) report(EventKind::old_secret, peer, to_string(peer.authentication));
+}
+
 void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, Peer& peer, base::Time now) {
   ++counters_.main_modes;
   const auto answered_from = sa.remote;
   if (sa.role == Role::responder) no_longer_half_open(sa);
-  const bool says_what_it_is = sa.role == Role::responder ? !sa.claims_peer : sa.rekeys.value == 0;
+  const bool says_what_it_is = sa.role == Role::responder ? !sa.claims_peer() : sa.rekeys.value == 0;
   if (says_what_it_is) {
     peer.local = sa.local;
     peer.remote = sa.remote;
@@ -297,7 +304,8 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
   } else if (sa.local == peer.local) {
     sa.remote = peer.remote;  // it may have moved while we called it
   }
-  if (answered_from == peer.remote && (answered_from == sa.asked_at || peer.authentication.device))
+  const bool is_device = !sa.claims_peer() && peer.authentication.device;
+  if (answered_from == peer.remote && (answered_from == sa.asked_at || is_device))
     proved_to_be_at(peer, answered_from);
   if (!peer.ike_terms) peer.ike_terms = sa.terms();
   const auto number = sa.number;
@@ -308,25 +316,22 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
   timers_.set({TimerKind::isakmp_end, number.value}, now + sa.lifetime);
   const bool fresh = peer.isakmp_sas.empty() && peer.children.empty();
   peer.isakmp_sas.insert(number);
-  if (!sa.claims_peer) watch_for_silence(peer, now);
+  if (!sa.claims_peer()) watch_for_silence(peer, now);
   if (fresh) {
     report_after(now - sa.began, EventKind::peer_authenticated, peer, number,
                  to_string(sa.transform) + ", " + to_string(peer.authentication));
   } else {
     report_after({}, EventKind::rekeyed, peer, number, "IKE " + to_string(sa.transform));
-    if (peer.authentication.secret > 0) report(EventKind::old_secret, peer, to_string(peer.authentication));
+    if (!sa.claims_peer()) tell_of_old_secret(peer);
   }
-  if (sa.claims_peer) {
-    peer.place_asked = 0;
-    ask_for_its_place(peer, now);
-  }
+  ask_claimant(sa, now);
   // Each of them may still carry a rekey; more than a few are a peer that forgets its own.
   // This one stays, though it may have begun before the others.
   const auto& all = peer.isakmp_sas;
   if (all.size() <= most_isakmp_sas) return;
   const auto is_other = [number](SaNumber n) { return n != number; };
   const auto goes =
-      std::ranges::find_if(all, [&](SaNumber n) { return is_other(n) && sas_.at(n).claims_peer; });
+      std::ranges::find_if(all, [&](SaNumber n) { return is_other(n) && sas_.at(n).claims_peer(); });
   forget_sa(goes != all.end() ? *goes : *std::ranges::find_if(all, is_other), now);
 }
 

@@ -67,7 +67,10 @@ void Engine::move_due(Peer& peer, base::Time now) {
   ++counters_.moves;
   for (const auto number : peer.isakmp_sas) {
     auto* sa = find_sa(number);
-    if (sa != nullptr && sa->local == base::Endpoint{peer.local.address, natt_port}) sa->remote = to;
+    if (sa == nullptr || sa->local != base::Endpoint{peer.local.address, natt_port}) continue;
+    sa->remote = to;
+    sa->place_asked = 0;
+    ask_claimant(*sa, now);
   }
   peer.place_asked = 0;
   ask_for_its_place(peer, now);
@@ -96,29 +99,36 @@ void Engine::proved_to_be_at(Peer& peer, const base::Endpoint& place) {
 
 void Engine::was_answered(IsakmpSa& sa, Peer& peer, const base::Endpoint& asked_at) {
   if (asked_at != sa.remote) return;
-  sa.claims_peer = false;
+  if (const auto claim = std::exchange(sa.claim, nullptr)) {
+    timers_.cancel({TimerKind::claim, sa.number.value});
+    peers_.prove(peer, std::move(*claim));
+    tell_of_old_secret(peer);
+  }
   proved_to_be_at(peer, asked_at);
-}
-
-IsakmpSa* Engine::claimant_of(const Peer& peer) {
-  return newest_that(peer, [](const auto& sa) { return sa.dpd && sa.claims_peer; });
 }
 
 // Until it answers from there it is not who comes from there (Peers::adopt_or_add), and its next Main Mode
 // would make it somebody else. One that understands no R-U-THERE (Windows) is given new keys instead, once.
-// And until one that claims to be the peer answers from there it may not speak for it.
 void Engine::ask_for_its_place(Peer& peer, base::Time now) {
-  auto* claimant = claimant_of(peer);
-  if ((peer.known_to_be_there() && claimant == nullptr) || peer.place_asked == most_sent) return;
+  if (peer.known_to_be_there() || peer.place_asked == most_sent) return;
   timers_.set({TimerKind::place, peer.number.value}, now + first_resend * (1 << peer.place_asked));
   ++peer.place_asked;
-  if (auto* sa = claimant != nullptr ? claimant : askable(peer); sa != nullptr)
-    return ask_whether_it_is_there(*sa, peer);
+  if (auto* sa = askable(peer); sa != nullptr) return ask_whether_it_is_there(*sa, peer);
   timers_.cancel({TimerKind::place, peer.number.value});
   auto* sa = newest_isakmp_sa(peer);
   const auto* child = peer.active();
   if (sa != nullptr && child != nullptr && !being_renewed(peer, child->service))
     open_quick_mode(*sa, child->service, now);
+}
+
+// Until it answers from there it may not speak for the peer, and nothing that the peer is asked suffers.
+void Engine::ask_claimant(IsakmpSa& sa, base::Time now) {
+  const auto* up = std::get_if<Up>(&sa.state);
+  const auto* peer = up == nullptr ? nullptr : peers_.find(up->peer);
+  if (peer == nullptr || !sa.claims_peer() || !sa.dpd || sa.place_asked == most_sent) return;
+  timers_.set({TimerKind::claim, sa.number.value}, now + first_resend * (1 << sa.place_asked));
+  ++sa.place_asked;
+  ask_whether_it_is_there(sa, *peer);
 }
 
 void Engine::nat_found(Peer& peer, const v1::NatFinding& found, base::Time now) {

@@ -126,11 +126,7 @@ struct Peer {
   SaNumber reaching;  ///< a Main Mode of ours that is under way to it
   // Dead peer detection (RFC 3706).
   base::Time last_heard;
-  std::uint64_t packets_seen = 0;          ///< of the inbound SAs, at the last count
-  std::optional<std::uint32_t> dpd_asked;  ///< the sequence number that it has not answered yet
-  base::Endpoint dpd_asked_at = {};        ///< where that went
-  SaNumber dpd_asked_through;
-  std::uint8_t dpd_guesses = 0;  ///< how many wrong answers are left before the right one proves nothing
+  std::uint64_t packets_seen = 0;  ///< of the inbound SAs, at the last count
   // As Peers keeps it.
   base::Address admitted_at;  ///< where it had proved to be when it was new
   bool number_used = false;   ///< the kernel has heard of it

@@ -54,7 +54,7 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
     return not_taken(DropReason::malformed);
   const auto unfinished = std::ranges::count_if(
       sa.quick_modes, [](const auto& entry) { return entry.second.stage != QuickMode::Stage::done; });
-  if (static_cast<std::size_t>(unfinished) >= (sa.claims_peer ? 1 : most_quick_modes))
+  if (static_cast<std::size_t>(unfinished) >= (sa.claims_peer() ? 1 : most_quick_modes))
     return not_taken(DropReason::quick_mode_limit);
   if (!sa.may_begin.take(quick_modes_a_second, quick_modes_at_once, now))
     return not_taken(DropReason::quick_mode_limit);
@@ -176,7 +176,7 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
   if (peer == nullptr) return;
   // Another Quick Mode is bringing the map elements, and may fail: the peer's repetition comes in time.
   // Whose place is not proved makes nobody's pairs go.
-  if (peer->entry_presence == Presence::installing || (sa.claims_peer && crowded(*peer, quick.service))) {
+  if (peer->entry_presence == Presence::installing || (sa.claims_peer() && crowded(*peer, quick.service))) {
     drop(DropReason::quick_mode_limit);
     if (quick.role == Role::responder) sa.used_ids.erase(id);
     sa.quick_modes.erase(id);

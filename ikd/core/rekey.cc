@@ -57,7 +57,7 @@ bool Engine::being_renewed(const Peer& peer, const Service& service) {
   return std::ranges::any_of(peer.isakmp_sas, [&](SaNumber number) {
     const auto* sa = find_sa(number);
     // What begins through one that only claims to be this peer's may never come to its end.
-    return sa != nullptr && !sa->claims_peer && std::ranges::any_of(sa->quick_modes, under_way);
+    return sa != nullptr && !sa->claims_peer() && std::ranges::any_of(sa->quick_modes, under_way);
   });
 }
 
@@ -96,7 +96,7 @@ IsakmpSa* Engine::newest_that(const Peer& peer, bool (*fits)(const IsakmpSa&)) {
 
 // One that only claims to be this peer's is nobody to talk to.
 IsakmpSa* Engine::newest_isakmp_sa(const Peer& peer) {
-  return newest_that(peer, [](const auto& sa) { return !sa.claims_peer; });
+  return newest_that(peer, [](const auto& sa) { return !sa.claims_peer(); });
 }
 
 void Engine::became_active(Peer& peer, ChildSa& child, base::Time now) {

@@ -25,7 +25,7 @@ struct Part {
   std::size_t pairs;  ///< of SAs that the client has at the end
   Way way = Way::psk;
 };
-// Of Main Mode eight: from port 500 it is asked whether it is who was there (IsakmpSa::claims_peer).
+// Of Main Mode eight: from port 500 it is asked whether it is who was there (IsakmpSa::claim).
 class EveryMessage : public ::testing::TestWithParam<Part> {};
 
 void live(const Part& part, const std::map<std::size_t, Fate>& happening) {

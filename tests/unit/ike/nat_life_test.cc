@@ -288,7 +288,9 @@ struct PlaceTakenBefore {
                                                     .data = data.view()}));
     while (auto send = bad.next_send()) world.inject(place, send->to, send->bytes);
   }
-  std::uint32_t asked() { return *world.peer_of(bad)->dpd_asked; }
+  std::uint32_t asked() {
+    return *world.engine().isakmp_sa(*world.peer_of(bad)->isakmp_sas.begin())->dpd_asked;
+  }
   void expect_victim_to_be_somebody_else() {
     victim.connect(world.now());
     world.run(2s);

@@ -264,6 +264,35 @@ TEST_F(Neighbour, IdentitiesInventedAtTheVictimsPlaceDoNotKeepItOut) {
   EXPECT_EQ(world_.disagreement(victim_), "");
 }
 
+/// The pre-shared key has two secrets, and the neighbour knows both.
+TEST_F(Neighbour, WhoClaimsToBeTheVictimWithAnotherSecretChangesNotWhatTheVictimHasProved) {
+  world_.kernel().settings().psks = {{"family", "marlin"}, {"family", "swordfish"}};
+  const auto proved = world_.peer_of(victim_)->authentication.secret_id;
+  auto settings = bad();
+  settings.seed = 99;
+  settings.psk = "marlin";
+  settings.answers_dpd = false;
+  Forger forger(world_, settings);
+  forger.main_mode({nat_a, 50000}, place_of(victim_));
+  ASSERT_TRUE(forger.itself().ike_up());
+  ASSERT_THAT(world_.engine().peers(), SizeIs(2));
+  EXPECT_EQ(world_.peer_of(victim_)->authentication.secret_id, proved);
+}
+
+TEST_F(Neighbour, WhoHasAnotherSecretNowAndAnswersFromItsPlaceHasProvedThat) {
+  world_.kernel().settings().psks = {{"family", "marlin"}, {"family", "swordfish"}};
+  const auto& peer = *world_.peer_of(victim_);
+  const auto before = peer.authentication.secret_id;
+  auto settings = victim_.settings();
+  settings.seed = 99;
+  settings.psk = "marlin";
+  victim_ = Initiator(settings);
+  victim_.main_mode(world_.now());
+  world_.run(2s);
+  ASSERT_THAT(peer.isakmp_sas, SizeIs(2));
+  EXPECT_NE(peer.authentication.secret_id, before);
+}
+
 TEST_F(Neighbour, WhoClaimsToBeTheVictimMayDoNothingBeforeItHasAnsweredFromThere) {
   const auto victims_place = place_of(victim_);
   const auto spis = spi_bytes(spis_of(victim_).in);
@@ -359,12 +388,12 @@ TEST_F(Claimant, SpendsNoGuessOfWhatTheVictimWasAsked) {
                           .old_source = peer.remote,
                           .new_source = place},
                          world_.now());
-  const auto victims_sa = *peer.isakmp_sas.begin();
-  while (!peer.dpd_asked || peer.dpd_asked_through != victims_sa) world_.run(5ms);
+  const auto& victims_sa = *world_.engine().isakmp_sa(*peer.isakmp_sas.begin());
+  while (!victims_sa.dpd_asked) world_.run(5ms);
   ASSERT_FALSE(peer.known_to_be_there());
   for (std::uint32_t n = 1; n < 10; ++n) {
     wire::Writer data;
-    data.u32(*peer.dpd_asked + n);
+    data.u32(*victims_sa.dpd_asked + n);
     const auto [initiator, responder] = forger_.itself().cookies();
     Bytes spi(initiator.begin(), initiator.end());
     base::append(spi, responder);
@@ -377,6 +406,37 @@ TEST_F(Claimant, SpendsNoGuessOfWhatTheVictimWasAsked) {
   while (auto send = forger_.itself().next_send()) world_.inject(place, send->to, send->bytes);
   world_.run(1s);
   EXPECT_TRUE(peer.known_to_be_there());
+}
+
+TEST_F(Claimant, DoesNotKeepTheVictimFromBeingAskedWhereItHasMoved) {
+  nat_.rebind();
+  const auto& peer = victims_peer();
+  const auto place = nat_.outward({victim_.settings().local.address, 4500});
+  world_.engine().mapped({.sa = peer.inbound_id(spis_of(victim_).out),
+                          .reqid = peer.reqid(),
+                          .old_source = peer.remote,
+                          .new_source = place},
+                         world_.now());
+  world_.run(1s);
+  EXPECT_EQ(peer.remote, place);
+  EXPECT_TRUE(peer.known_to_be_there());
+}
+
+TEST_F(Neighbour, WhoClaimsToBeTheVictimDoesNotMakeItsAnswersOfNoUse) {
+  const auto& peer = *world_.peer_of(victim_);
+  const auto& victims_sa = *world_.engine().isakmp_sa(*peer.isakmp_sas.begin());
+  world_.network().conditions.delay = 300ms;
+  while (!victims_sa.dpd_asked) world_.run(5ms);
+  const auto asked = world_.now();
+  auto settings = bad();
+  settings.seed = 99;
+  settings.answers_dpd = false;
+  Forger forger(world_, settings);
+  forger.main_mode({nat_a, 50000}, place_of(victim_));
+  ASSERT_TRUE(forger.itself().ike_up());
+  ASSERT_THAT(world_.engine().peers(), SizeIs(2));
+  world_.run(1s);
+  EXPECT_GT(peer.last_heard, asked);
 }
 
 TEST_F(Neighbour, MayNameTheVictimsSpiInNotifications) {
