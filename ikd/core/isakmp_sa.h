@@ -208,6 +208,8 @@ inline constexpr std::size_t largest_message_1 = 8192;
 /// Of who has our cookie: chains of certificates, and Windows asks for every authority that it knows. In
 /// pieces no more is taken either (FragmentLimits).
 inline constexpr std::size_t largest_message = 16384;
+/// The body of an ID payload, which is kept for as long as its peer: a distinguished name has a few hundred.
+inline constexpr std::size_t largest_identification = 2048;
 /// Of message 5, that proves nothing: one exchange is no place for guessing.
 inline constexpr std::uint16_t most_failures = 200;
 

@@ -245,6 +245,14 @@ void Engine::main_mode_5(IsakmpSa& sa, const v1::Header& header, ByteView datagr
 }
 
 Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication proven, base::Time now) {
+  if (id_body.size() > largest_identification) {
+    ++counters_.authentication_failures;
+    report(EventKind::authentication_failed, sa,
+           "its identity has " + std::to_string(id_body.size()) + " bytes, and " +
+               std::to_string(largest_identification) + " are allowed");
+    forget_sa(sa.number, now);
+    return nullptr;
+  }
   const auto found =
       peers_.adopt_or_add({.local = sa.local.address,
                            .remote = sa.remote,

@@ -71,6 +71,11 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   const auto idci = v1::decode_identification(ids[0]);
   const auto idcr = v1::decode_identification(ids[1]);
   if (!idci || !idcr) return not_taken(DropReason::malformed);
+  if (std::ranges::any_of(ids, [](ByteView body) { return body.size() > largest_identification; }))
+    return refuse_quick_mode(
+        sa, v1::notify::invalid_id_information,
+        "it names its traffic in more than " + std::to_string(largest_identification) + " bytes",
+        Refusal::traffic_not_served);
   const Ends ends{.client = sa.remote.address,
                   .ours = sa.local.address,
                   .our_address = sa.nat.we_behind_nat ? OurAddress::behind_nat : OurAddress::seen_by_all};

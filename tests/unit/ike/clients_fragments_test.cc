@@ -26,8 +26,8 @@ Bytes long_id(std::size_t size, ike::v1::IdType type, std::uint8_t protocol = 0,
 
 /// Messages 5 and Quick Mode's as large as certificates would make them.
 InitiatorSettings large(InitiatorSettings s) {
-  s.identity = long_id(3000, v1::IdType::key_id);
-  s.idci = long_id(2500, v1::IdType::fqdn, 17, 1701);
+  s.identity = long_id(2000, v1::IdType::key_id);
+  s.idci = long_id(2000, v1::IdType::fqdn, 17, 1701);
   return s;
 }
 
@@ -56,7 +56,7 @@ TEST(LargeMessages, GoInPiecesToAndFromEveryClientThatKnowsThem) {
         const auto at = d.from.port == 4500 ? 4u : 0u;
         pieces += v1::decode_header(base::ByteView(d.bytes).subspan(at))->next == v1::PayloadType::fragment;
       }
-      EXPECT_GE(pieces, 3u) << profile.name << ": message 2 of Quick Mode";
+      EXPECT_GE(pieces, 2u) << profile.name << ": message 2 of Quick Mode";
     }
   }
 }
@@ -108,7 +108,7 @@ TEST(LargeMessages, RepeatedMessage5IsAnsweredWithTheSameBytes) {
   for (const auto& d : w.arrived()) {
     if (d.to.port == 4500) fifth.push_back(d);
   }
-  ASSERT_GE(fifth.size(), 3u);
+  ASSERT_GE(fifth.size(), 2u);
   const auto sixth = w.left().back().bytes;
   const auto before = w.left().size();
   for (const auto& d : fifth) w.inject(d.from, d.to, d.bytes);

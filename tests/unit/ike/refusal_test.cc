@@ -137,6 +137,37 @@ TEST(Refusal, LongerLifetimesThanOursAreShortenedByNotification) {
   EXPECT_THAT(c.client.notified()[1].spi, SizeIs(4));
 }
 
+Bytes name_of_size(std::size_t size, std::uint8_t protocol, std::uint16_t port) {
+  const Bytes name(size, 'a');
+  return ike::v1::encode_identification(
+      {.type = ike::v1::IdType::fqdn, .protocol = protocol, .port = port, .data = name});
+}
+
+TEST(Refusal, IdentityLongerThanAnyDistinguishedNameIsNotKept) {
+  for (const std::size_t size : {2000u, 2100u, 12000u}) {
+    SCOPED_TRACE(size);
+    auto s = host();
+    s.identity = name_of_size(size, 0, 0);
+    Connected c(cheap(), s);
+    const bool taken = size == 2000;
+    EXPECT_THAT(c.world.engine().peers(), SizeIs(taken ? 1 : 0));
+    EXPECT_EQ(c.world.engine().counters().authentication_failures, taken ? 0u : 1u);
+    EXPECT_EQ(c.world.kernel().told(EventKind::authentication_failed),
+              taken ? "" : "its identity has " + std::to_string(size + 4) + " bytes, and 2048 are allowed");
+    EXPECT_EQ(c.world.engine().half_open(), 0u);
+  }
+}
+
+TEST(Refusal, TrafficThatIsNamedAtGreatLengthIsNotServed) {
+  for (const std::size_t size : {2000u, 2100u}) {
+    auto s = host();
+    s.idci = name_of_size(size, 17, 1701);
+    Connected c(cheap(), s);
+    EXPECT_EQ(c.client.was_notified(notify::invalid_id_information), size > 2000);
+    EXPECT_EQ(c.world.kernel().empty(), size > 2000);
+  }
+}
+
 TEST(Refusal, ShorterLifetimesOfThePeerAreKept) {
   auto s = host();
   s.esp_lifetime = 600s;
