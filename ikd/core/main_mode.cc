@@ -253,13 +253,16 @@ Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication prove
     forget_sa(sa.number, now);
     return nullptr;
   }
-  const auto found =
-      peers_.adopt_or_add({.local = sa.local.address,
-                           .remote = sa.remote,
-                           .identity = base::to_bytes(id_body),
-                           .psk = proven.method == AuthMethod::psk ? proven.name : std::string(),
-                           .certificate = proven.certificate},
-                          sa.asked_at.address, proven.device, now);
+  const PeerKey key{.local = sa.local.address,
+                    .remote = sa.remote,
+                    .identity = base::to_bytes(id_body),
+                    .psk = proven.method == AuthMethod::psk ? proven.name : std::string(),
+                    .certificate = proven.certificate};
+  if (const auto ghost = peers_.in_the_way(key, sa.asked_at.address, proven.device)) {
+    report(EventKind::sa_deleted, *peers_.find(*ghost), "it never answered from where many say they are");
+    bury(*peers_.find(*ghost), now);
+  }
+  const auto found = peers_.adopt_or_add(key, sa.asked_at.address, proven.device, now);
   if (!found) {
     report(EventKind::no_number_left, sa, found.error().message, Refusal::no_mark_left);
     forget_sa(sa.number, now);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <utility>
 
 namespace ike {
@@ -108,27 +109,47 @@ std::optional<PeerNumber> Peers::take_number(base::Time now) {
   return number;
 }
 
-bool Peers::crowded_endpoint(const PeerKey& key, const base::Address& proven) const {
+std::optional<PeerNumber> Peers::known(const PeerKey& key, const base::Address& proven, bool device) const {
+  const auto known = by_key_.find(key);
+  if (known == by_key_.end() || (!device && proven != key.remote.address)) return std::nullopt;
+  const auto fits = [&](PeerNumber number) { return device || peers_.at(number).known_to_be_there(); };
+  const auto it = std::ranges::find_if(known->second, fits);
+  return it == known->second.end() ? std::nullopt : std::optional(*it);
+}
+
+std::vector<PeerNumber> Peers::at_endpoint(const PeerKey& key, const base::Address& proven) const {
   const auto counts = [&](PeerNumber number) {
     const auto& peer = peers_.at(number);
-    return peer.known_to_be_there() || peer.admitted_at == proven;
+    return peer.known_to_be_there() || (peer.admitted_at == proven && !peer.has_answered());
   };
-  std::size_t there = 0;
+  std::vector<PeerNumber> out;
   for (auto it = by_key_.lower_bound({.local = key.local, .remote = key.remote, .identity = {}, .psk = {}});
        it != by_key_.end() && it->first.local == key.local && it->first.remote == key.remote; ++it)
-    there += static_cast<std::size_t>(std::ranges::count_if(it->second, counts));
-  return there >= most_at_endpoint;
+    std::ranges::copy_if(it->second, std::back_inserter(out), counts);
+  return out;
+}
+
+// A neighbour behind the same NAT has proved its address, and no port: it may write another's on message 5.
+// What it invents there has nothing to answer with; a client does so in its first Quick Mode.
+std::optional<PeerNumber> Peers::in_the_way(const PeerKey& key, const base::Address& proven,
+                                            bool device) const {
+  if (known(key, proven, device)) return std::nullopt;
+  const auto there = at_endpoint(key, proven);
+  if (there.size() < most_at_endpoint) return std::nullopt;
+  std::optional<PeerNumber> oldest;
+  for (const auto number : there) {
+    const auto& peer = peers_.at(number);
+    if (!peer.has_answered() && (!oldest || peer.authenticated < peers_.at(*oldest).authenticated))
+      oldest = number;
+  }
+  return oldest;
 }
 
 base::Result<Peer*> Peers::adopt_or_add(const PeerKey& key, const base::Address& proven, bool device,
                                         base::Time now) {
-  const auto known = by_key_.find(key);
-  if (known != by_key_.end() && (device || proven == key.remote.address)) {
-    for (const auto number : known->second) {
-      if (auto& peer = peers_.at(number); device || peer.known_to_be_there()) return &peer;
-    }
-  }
-  if (crowded_endpoint(key, proven)) return base::fail("too many identities at this address and port");
+  if (const auto there = known(key, proven, device)) return &peers_.at(*there);
+  if (at_endpoint(key, proven).size() >= most_at_endpoint)
+    return base::fail("too many identities at this address and port");
   const auto there = at_address_.find(proven);
   if (there != at_address_.end() &&
       there->second >= std::max<std::size_t>(numbering_.capacity / 4, least_at_address))

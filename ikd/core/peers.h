@@ -137,6 +137,7 @@ struct Peer {
   const ChildSa* active(const Service& service = l2tp_service) const;
   bool has_policy() const;
   bool known_to_be_there() const { return answered_from == remote; }
+  bool has_answered() const { return answered_from != base::Endpoint{}; }
   xfrm::Reqid reqid() const { return xfrm::Reqid(mark.value); }
   PeerEntry entry() const {
     return {.mark = mark, .alias = alias, .home = remote.address, .dialled = local.address};
@@ -158,6 +159,9 @@ class Peers {
   /// it has answered from that address, `proven`; `device`: unless nobody else holds what it came with.
   base::Result<Peer*> adopt_or_add(const PeerKey& key, const base::Address& proven, bool device,
                                    base::Time now);
+  /// Of the many that say they are where a new peer of this key would be, the oldest that has never answered:
+  /// it makes room, and without one adopt_or_add() fails. None where there is room.
+  std::optional<PeerNumber> in_the_way(const PeerKey& key, const base::Address& proven, bool device) const;
   Peer* find(PeerNumber number);
   /// It is found there from now on, and no longer at its old place, which may be another's soon. Somebody
   /// else of the same name who is believed there stays the one who is found.
@@ -178,10 +182,13 @@ class Peers {
   void remove(PeerNumber number, base::Time now);
 
  private:
+  /// The living peer of this key; see adopt_or_add().
+  std::optional<PeerNumber> known(const PeerKey& key, const base::Address& proven, bool device) const;
+  /// Who counts as one that is at the key's address and port.
+  std::vector<PeerNumber> at_endpoint(const PeerKey& key, const base::Address& proven) const;
   std::optional<PeerNumber> take_number(base::Time now);
   void forget_key(const Peer& peer);
   void forget_device(const Peer& peer);
-  bool crowded_endpoint(const PeerKey& key, const base::Address& proven) const;
 
   Numbering numbering_;
   std::map<PeerNumber, Peer> peers_;

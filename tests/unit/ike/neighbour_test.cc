@@ -264,6 +264,23 @@ TEST_F(Neighbour, IdentitiesInventedAtTheVictimsPlaceDoNotKeepItOut) {
   EXPECT_EQ(world_.disagreement(victim_), "");
 }
 
+TEST_F(Neighbour, IdentitiesInventedThereByANeighbourBehindTheSameNatDoNotKeepItOutEither) {
+  const auto victims_place = place_of(victim_);
+  for (std::uint8_t i = 0; i < 20; ++i) {
+    auto settings = host(9, 100 + i);
+    settings.identity = udp_id(Address::v4(0x0a000001u + i), 0, 0);
+    Forger(world_, settings).main_mode({nat_a, 50000}, victims_place);
+  }
+  EXPECT_THAT(world_.engine().peers(), SizeIs(2 + 7)) << "with the victim eight are said to be there";
+  auto settings = victim_.settings();
+  settings.seed = 77;
+  settings.identity = udp_id(Address::v4(0x0a00ff01u), 0, 0);
+  victim_ = Initiator(settings);
+  victim_.connect(world_.now());
+  world_.run(2s);
+  EXPECT_EQ(world_.disagreement(victim_), "");
+}
+
 /// The pre-shared key has two secrets, and the neighbour knows both.
 TEST_F(Neighbour, WhoClaimsToBeTheVictimWithAnotherSecretChangesNotWhatTheVictimHasProved) {
   world_.kernel().settings().psks = {{"family", "marlin"}, {"family", "swordfish"}};
