@@ -65,7 +65,9 @@ void Engine::move_due(Peer& peer, base::Time now) {
   peers_.move(peer.number, to);
   if (peer.was_up) admission_.established(peer.number, to.address);
   ++counters_.moves;
-  for (const auto number : peer.isakmp_sas) {
+  auto sas = peer.isakmp_sas;
+  sas.insert(peer.reaching);
+  for (const auto number : sas) {
     auto* sa = find_sa(number);
     if (sa == nullptr || sa->local != base::Endpoint{peer.local.address, natt_port}) continue;
     sa->remote = to;

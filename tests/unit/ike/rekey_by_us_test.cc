@@ -137,6 +137,24 @@ TEST(RekeyByUs, GoneIsakmpSaIsMadeAnewWhereThePeerIs) {
   EXPECT_THAT(p.lost(), IsEmpty());
 }
 
+TEST(RekeyByUs, MainModeOfOursFollowsThePeerThatMovesMeanwhile) {
+  EspAlone p(3600s);
+  const auto* peer = Pair::peer_of(p.gateway());
+  const auto inbound = peer->inbound_id(peer->active()->in);
+  p.gateway().engine.nearly_expired(inbound, p.now());
+  p.run(1s);
+  p.nat().rebind();
+  const auto place = p.nat().outward({p.client().address, 4500});
+  p.gateway().engine.mapped(
+      {.sa = inbound, .reqid = peer->reqid(), .old_source = peer->remote, .new_source = place}, p.now());
+  p.network().conditions.loss = 0;
+  p.run(10s);
+  EXPECT_EQ(peer->remote, place);
+  EXPECT_EQ(p.gateway().engine.isakmp_sas(), 1u);
+  EXPECT_EQ(p.rekeyed(p.gateway()), 2u) << "both phases";
+  EXPECT_THAT(p.lost(), IsEmpty());
+}
+
 TEST(RekeyByUs, SecretThatIsAnOldOneByNowIsUsedAndNamed) {
   EspAlone p(3600s);
   p.gateway().kernel.settings().psks = {{"family", "the new one"}, {"family", "swordfish"}};
