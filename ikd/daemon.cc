@@ -260,6 +260,7 @@ void Daemon::perform(ike::MovePeer& request) {
                              .home = new_home.value_or(base::Address()),
                              .dialled = {}};
   const auto moved = broker_.move(std::move(request));
+  engine_.completed(ike::PeerMoved{entry.mark, moved.has_value()}, now());
   if (!moved) {
     ++move_failures_;
     tell_failure(entry, moved.error());

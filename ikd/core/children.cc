@@ -190,6 +190,7 @@ void Engine::peer_maybe_gone(PeerNumber number, base::Time now) {
   timers_.cancel({TimerKind::peer_lost, number.value});
   timers_.cancel({TimerKind::dpd, number.value});
   timers_.cancel({TimerKind::move, number.value});
+  timers_.cancel({TimerKind::move_again, number.value});
   timers_.cancel({TimerKind::place, number.value});
   timers_.cancel({TimerKind::keepalive, number.value});
   timers_.cancel({TimerKind::first_child, number.value});

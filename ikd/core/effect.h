@@ -119,8 +119,8 @@ struct RemoveSa {
 };
 
 /// The peer's NAT gave it another place: the encap ports of its SAs, and its map element where the address
-/// is another. An SA that is not there (refused, expired,
-/// not yet or no longer wanted) is passed over.
+/// is another. An SA that is not there (refused, expired, not yet or no longer wanted) is passed over.
+/// Answered by PeerMoved.
 struct MovePeer {
   base::Mark mark;
   base::Address alias;
@@ -225,6 +225,10 @@ struct Installed {
   Ticket ticket;
   DoneOrRefused result;  ///< kernel_refused or nft_refused
 };
+struct PeerMoved {
+  base::Mark mark;
+  bool done = false;  ///< no: in part at most, and it may be asked for again
+};
 struct InboundCounted {
   PeerNumber peer;
   std::optional<std::uint64_t> packets = 0;  ///< none: the kernel did not tell
@@ -234,6 +238,6 @@ struct TrafficSeen {
   std::uint64_t packets = 0;
 };
 using Completion = std::variant<KeyPairMade, DhDone, SkeyidsDone, CandidatesTried, CertificateVerified,
-                                Signed, Installed, InboundCounted, TrafficSeen>;
+                                Signed, Installed, PeerMoved, InboundCounted, TrafficSeen>;
 
 }  // namespace ike

@@ -17,7 +17,7 @@ Bytes digest_of(ByteView datagram) {
   return out;
 }
 
-/// InboundCounted carries none: its peer says it all.
+/// PeerMoved and InboundCounted carry none: their peer says it all.
 Ticket ticket_of(const Completion& completion) {
   return std::visit(
       [](const auto& c) {
@@ -310,6 +310,7 @@ void Engine::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
 
 void Engine::completed(Completion completion, base::Time now) {
   if (const auto* counted = std::get_if<InboundCounted>(&completion)) return inbound_counted(*counted, now);
+  if (const auto* moved = std::get_if<PeerMoved>(&completion)) return peer_moved(*moved, now);
   const auto it = waiting_.find(ticket_of(completion));
   if (it == waiting_.end()) return;
   const auto waiting = it->second;
@@ -401,6 +402,9 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
       return;
     case TimerKind::move:
       if (peer != nullptr) move_due(*peer, now);
+      return;
+    case TimerKind::move_again:
+      if (peer != nullptr) move_in_kernel(*peer, peer->remote.address);
       return;
     case TimerKind::claim:
       if (sa != nullptr) ask_claimant(*sa, now);

@@ -143,6 +143,7 @@ class Engine {
     dpd,             ///< time to see whether the peer has been heard
     keepalive,       ///< our NAT must not forget the way to the peer
     move,            ///< a peer that moves often may move again
+    move_again,      ///< the kernel has refused to reach a peer where it has moved
     place,           ///< a peer that has moved has not answered from there
     claim,           ///< one that claims to be a known peer has not answered from there
     first_child,     ///< a peer that asked for no IPsec SA
@@ -368,6 +369,9 @@ class Engine {
   void follow(const IsakmpSa& sa, base::Time now);
   void follow(Peer& peer, const base::Endpoint& to, base::Time now);
   void move_due(Peer& peer, base::Time now);
+  /// `was`: where it has been, as far as the kernel knows.
+  void move_in_kernel(const Peer& peer, const base::Address& was);
+  void peer_moved(const PeerMoved& moved, base::Time now);
   void proved_to_be_at(Peer& peer, const base::Endpoint& place);
   /// What went there was answered.
   void was_answered(IsakmpSa& sa, Peer& peer, const base::Endpoint& asked_at);

@@ -13,6 +13,10 @@ using namespace std::chrono_literals;
 /// place it was seen at within this time is where it goes then.
 constexpr auto between_moves = 1s;
 
+/// After a first refusal; doubled up to about a minute.
+constexpr auto move_again = 1s;
+constexpr std::uint8_t most_doublings = 6;
+
 /// RFC 3948 §4. UDP mappings of NATs live for 30 s and more.
 constexpr auto keepalive_interval = 20s;
 constexpr std::uint8_t keepalive = 0xff;
@@ -76,21 +80,41 @@ void Engine::move_due(Peer& peer, base::Time now) {
   }
   peer.place_asked = 0;
   ask_for_its_place(peer, now);
-  if (peer.entry_presence != Presence::absent) {
-    MovePeer effect{.mark = peer.mark,
-                    .alias = peer.alias,
-                    .new_home = {},
-                    .port = to.port,
-                    .inbound = {},
-                    .outbound = {}};
-    if (to.address != from.address) effect.new_home = to.address;
-    for (const auto& child : peer.children) {
-      effect.inbound.push_back(peer.inbound_id(child.in));
-      effect.outbound.push_back(peer.outbound_id(child));
-    }
-    effects_.emplace_back(std::move(effect));
-  }
+  move_in_kernel(peer, from.address);
   report(EventKind::peer_moved, peer, "its NAT had it at " + from.to_string());
+}
+
+void Engine::move_in_kernel(const Peer& peer, const base::Address& was) {
+  if (peer.entry_presence == Presence::absent) return;
+  MovePeer effect{.mark = peer.mark,
+                  .alias = peer.alias,
+                  .new_home = {},
+                  .port = peer.remote.port,
+                  .inbound = {},
+                  .outbound = {}};
+  // What was refused may have been this.
+  if (peer.remote.address != was || (peer.moves_refused > 0 && peer.alias.is_v4()))
+    effect.new_home = peer.remote.address;
+  for (const auto& child : peer.children) {
+    effect.inbound.push_back(peer.inbound_id(child.in));
+    effect.outbound.push_back(peer.outbound_id(child));
+  }
+  effects_.emplace_back(std::move(effect));
+}
+
+// Until then what is sent to it goes where it was. Nothing is given up for that: IKE reaches it, and a tunnel
+// that does not is ended by l2tpd.
+void Engine::peer_moved(const PeerMoved& moved, base::Time now) {
+  const auto number = settings_.numbering.number_of(moved.mark);
+  auto* peer = number ? peers_.find(*number) : nullptr;
+  if (peer == nullptr) return;
+  const TimerKey again{TimerKind::move_again, peer->number.value};
+  if (moved.done) {
+    peer->moves_refused = 0;
+    return timers_.cancel(again);
+  }
+  timers_.set(again, now + move_again * (1 << peer->moves_refused));
+  if (peer->moves_refused < most_doublings) ++peer->moves_refused;
 }
 
 void Engine::proved_to_be_at(Peer& peer, const base::Endpoint& place) {

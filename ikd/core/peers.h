@@ -119,7 +119,8 @@ struct Peer {
   base::Time moved;                           ///< the last time
   /// Where something of ours had gone that it answered, and did not only seem to send from.
   base::Endpoint answered_from = {};
-  std::uint8_t place_asked = 0;  ///< how often it was asked whether it is where it seems to have moved
+  std::uint8_t place_asked = 0;    ///< how often it was asked whether it is where it seems to have moved
+  std::uint8_t moves_refused = 0;  ///< how often in a row the kernel has refused to reach it there
   /// What our own rekeys offer: of its first ISAKMP SA and its first pair of each service.
   std::optional<IkeTerms> ike_terms;
   std::map<Service, EspTerms> esp_terms;

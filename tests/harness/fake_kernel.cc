@@ -240,8 +240,17 @@ void FakeKernel::run(const ike::RemoveSa& e, base::Time) {
   if (excused_.erase(e.sa) == 0) complain("removes an SA that is not there: " + name_of(e.sa));
 }
 
-void FakeKernel::run(const ike::MovePeer& e, base::Time) {
+void FakeKernel::run(const ike::MovePeer& e, base::Time now) {
+  if (refuse_moves_ > 0) {
+    --refuse_moves_;
+    return complete(ike::PeerMoved{e.mark, false}, base::Duration(0), now);
+  }
   ++moves_;
+  move_sas(e);
+  complete(ike::PeerMoved{e.mark, true}, base::Duration(0), now);
+}
+
+void FakeKernel::move_sas(const ike::MovePeer& e) {
   const auto entry = entries_.find(e.mark);
   if (entry != entries_.end()) {
     if (entry->second.alias != e.alias) complain("moves a peer of another alias");

@@ -65,6 +65,7 @@ class FakeKernel {
     refuse_with_ = with;
   }
   void refuse_outbound(int times) { refuse_outbound_ = times; }
+  void refuse_moves(int times) { refuse_moves_ = times; }
   /// There is no room for the next so many key exchanges.
   void put_off_dh(int times) { put_off_dh_ = times; }
   /// The next so many questions for a peer's inbound packets get no answer.
@@ -117,6 +118,7 @@ class FakeKernel {
   void run(ike::InstallOutbound effect, base::Time now);
   void run(const ike::RemoveSa& effect, base::Time now);
   void run(const ike::MovePeer& effect, base::Time now);
+  void move_sas(const ike::MovePeer& effect);
   void run(const ike::RemovePeer& effect, base::Time now);
   void run(const ike::CountInbound& effect, base::Time now);
   void run(const ike::LookForTraffic& effect, base::Time now);
@@ -131,7 +133,7 @@ class FakeKernel {
   std::mt19937_64 engine_;
   std::function<void(std::span<std::uint8_t>)> random_;
   std::multimap<base::Time, ike::Completion> completions_;
-  int refuse_inbound_ = 0, refuse_outbound_ = 0, put_off_dh_ = 0, do_not_count_ = 0;
+  int refuse_inbound_ = 0, refuse_outbound_ = 0, refuse_moves_ = 0, put_off_dh_ = 0, do_not_count_ = 0;
   ike::Refusal refuse_with_ = ike::Refusal::kernel_refused;
   std::map<xfrm::SaId, xfrm::Sa> sas_;
   std::vector<xfrm::SaId> outbound_order_;  ///< as they were installed; some may have gone

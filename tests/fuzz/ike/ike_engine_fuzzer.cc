@@ -248,6 +248,7 @@ class Script {
     const auto what = in_.u8();
     if ((what & 1) != 0) kernel_.refuse_inbound(1);
     if ((what & 2) != 0) kernel_.refuse_outbound(1);
+    if ((what & 8) != 0) kernel_.refuse_moves(1);
     if ((what & 4) != 0) clients_[what % clients].nat.rebind();
   }
 

@@ -430,6 +430,43 @@ TEST(NatLife, MoveWhileAPairIsInstalledReachesThatPairToo) {
   EXPECT_THAT(c.world.complaints(), IsEmpty());
 }
 
+TEST(NatLife, MoveThatTheKernelRefusesIsAskedForAgainUntilItIsMade) {
+  Connected c;
+  c.world.kernel().refuse_moves(3);
+  tell(c.world, mapping(c.world, c.client, elsewhere));
+  EXPECT_EQ(c.world.kernel().moves(), 0u);
+  for (int i = 0; i < 4; ++i) {
+    c.world.run(2s);
+    tell(c.world, mapping(c.world, c.client, elsewhere));  // the kernel goes on telling it
+  }
+  EXPECT_EQ(c.world.kernel().moves(), 1u);
+  EXPECT_EQ(direction_of(c.world, c.client), elsewhere.to_string());
+  c.world.run(5min);
+  EXPECT_EQ(c.world.kernel().moves(), 1u) << "once is enough";
+}
+
+TEST(NatLife, MoveOfThePortAloneBringsTheAddressThatTheKernelHasRefused) {
+  Connected c;
+  c.world.kernel().refuse_moves(1);
+  tell(c.world, mapping(c.world, c.client, elsewhere));
+  c.world.run(900ms);
+  const Endpoint other_port{elsewhere.address, 44444};
+  tell(c.world, mapping(c.world, c.client, other_port));
+  c.world.run(5s);
+  EXPECT_EQ(direction_of(c.world, c.client), other_port.to_string());
+  EXPECT_THAT(c.world.complaints(), IsEmpty());
+}
+
+TEST(NatLife, PeerThatGoesWhileItsMoveIsRefusedLeavesNothing) {
+  Connected c;
+  c.world.kernel().refuse_moves(100);
+  tell(c.world, mapping(c.world, c.client, elsewhere));
+  c.world.run(3s);
+  c.world.engine().shut_down(c.world.now());
+  c.world.pump();
+  EXPECT_TRUE(c.world.nothing_left());
+}
+
 TEST(NatLife, PeerThatGoesWhileItsMoveWaitsLeavesNothing) {
   Connected c;
   tell(c.world, mapping(c.world, c.client, elsewhere));
