@@ -210,6 +210,8 @@ inline constexpr std::size_t largest_message_1 = 8192;
 inline constexpr std::size_t largest_message = 16384;
 /// The body of an ID payload, which is kept for as long as its peer: a distinguished name has a few hundred.
 inline constexpr std::size_t largest_identification = 2048;
+/// Of an SA whose offer names none (RFC 2407 §4.5; RFC 2409 has none of its own for phase 1).
+inline constexpr std::chrono::seconds default_lifetime{28800};
 /// Of message 5, that proves nothing: one exchange is no place for guessing.
 inline constexpr std::uint16_t most_failures = 200;
 

@@ -88,8 +88,9 @@ IsakmpSa& Engine::begin_half_open(const v1::Header& header, const base::Endpoint
   sa.remote = sa.first_remote = from;
   sa.transform = offer.transform;
   sa.authentication = offer.authentication;
-  sa.lifetime = std::min(offer.lifetime.value_or(settings_.ike_lifetime), settings_.ike_lifetime);
-  sa.shorter_lifetime = offer.lifetime.value_or(0s) > sa.lifetime;
+  const auto asked = offer.lifetime.value_or(default_lifetime);
+  sa.lifetime = std::min(asked, settings_.ike_lifetime);
+  sa.shorter_lifetime = asked > sa.lifetime;
   sa.sa_body = base::to_bytes(chain.find(PayloadType::sa)->body);
   sa.fragments = v1::understands_fragments(chain);
   sa.nat_flavour = v1::choose_nat_flavour(chain);

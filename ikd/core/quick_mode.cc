@@ -104,11 +104,12 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   quick.mode = mode;
   quick.out = offer->spi;
   quick.in = new_spi(sa.local.address);
-  quick.lifetime = std::min(offer->lifetime.value_or(settings_.esp_lifetime), settings_.esp_lifetime);
+  const auto asked = offer->lifetime.value_or(default_lifetime);
+  quick.lifetime = std::min(asked, settings_.esp_lifetime);
+  quick.shorter_lifetime = asked > quick.lifetime;
   quick.kilobytes = offer->kilobytes;
   quick.pfs = offer->group;
   quick.replaces = active_pair(peers_.find(up.peer), quick.service);
-  quick.shorter_lifetime = offer->lifetime.value_or(0s) > quick.lifetime;
   if (mode != v1::EncapsulationMode::transport) quick.nat_oas = chain->count(v1::nat_oa_of(sa.nat_flavour));
   auto proposal = offer->proposal;
   wire::Writer spi;

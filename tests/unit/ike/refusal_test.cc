@@ -137,6 +137,55 @@ TEST(Refusal, LongerLifetimesThanOursAreShortenedByNotification) {
   EXPECT_THAT(c.client.notified()[1].spi, SizeIs(4));
 }
 
+/// Without Life Type and Life Duration, which come last and measure four bytes each.
+Bytes without_lifetime(Bytes attributes) {
+  attributes.resize(attributes.size() - 8);
+  return attributes;
+}
+
+/// Its offers name no lifetime at all.
+InitiatorSettings without_lifetimes() {
+  namespace v1 = ike::v1;
+  auto s = host();
+  const auto sa = [](std::uint8_t protocol, base::ByteView spi, std::uint8_t id, const Bytes& attributes) {
+    const v1::Transform transform{.number = 1, .id = id, .attributes = {}, .raw_attributes = attributes};
+    return v1::encode_sa(
+        {.doi = 1,
+         .situation = 1,
+         .proposals = {{.number = 1, .protocol = protocol, .spi = spi, .transforms = {transform}}}});
+  };
+  s.ike_sa = sa(v1::protocol_isakmp, {}, 1,
+                without_lifetime(v1::encode_attributes(s.ike.front(), 28800s, ike::AuthMethod::psk)));
+  const auto suite = s.esp.front();
+  s.esp_sa = [sa, suite](xfrm::Spi spi, v1::EncapsulationMode mode) {
+    wire::Writer bytes;
+    bytes.u32(spi.value);
+    return sa(v1::protocol_ipsec_esp, bytes.view(), v1::esp_transform_id(suite),
+              without_lifetime(v1::encode_attributes(suite, mode, 28800s, std::nullopt)));
+  };
+  return s;
+}
+
+// RFC 2407 §4.5: "If unspecified, the default value shall be assumed to be 28800 seconds".
+TEST(Refusal, WhoNamesNoLifetimeMeansEightHoursAndIsToldOfLess) {
+  for (const auto ours : {1800s, 28800s, 86400s}) {
+    SCOPED_TRACE(ours.count());
+    auto ws = cheap();
+    ws.engine.ike_lifetime = ws.engine.esp_lifetime = ours;
+    Connected c(ws, without_lifetimes());
+    ASSERT_EQ(c.world.disagreement(c.client), "");
+    const auto agreed = std::min<std::chrono::seconds>(ours, 28800s);
+    const auto* peer = c.world.peer_of(c.client);
+    EXPECT_EQ(c.world.engine().isakmp_sa(*peer->isakmp_sas.begin())->lifetime, agreed);
+    EXPECT_EQ(peer->active()->lifetime, agreed);
+    ASSERT_THAT(c.client.notified(), SizeIs(ours < 28800s ? 2 : 0));
+    for (const auto& n : c.client.notified()) {
+      EXPECT_EQ(n.type, notify::responder_lifetime);
+      EXPECT_EQ(lifetime_in(n.data), ours.count());
+    }
+  }
+}
+
 Bytes name_of_size(std::size_t size, std::uint8_t protocol, std::uint16_t port) {
   const Bytes name(size, 'a');
   return ike::v1::encode_identification(
