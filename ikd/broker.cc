@@ -114,11 +114,13 @@ DoneOrRefused Broker::install(const ike::InstallOutbound& request) {
     return by_xfrm(nl::as_base(std::move(installed.error())));
   installed_[peer].push_back(xfrm::id_of(request.sa));
   if (!request.new_policy) return {};
-  // A kept one may bear the same name.
-  (void)remove_policies(std::exchange(kept_, {}));
-  auto policy = kernel_.install(*request.new_policy);
+  // One that was kept of the number's last owner has this name, and becomes its own.
+  const auto id = xfrm::id_of(*request.new_policy);
+  const bool kept = std::ranges::find(kept_, id) != kept_.end();
+  auto policy = kept ? kernel_.update(*request.new_policy) : kernel_.install(*request.new_policy);
   if (policy) {
-    policies_[peer].push_back(xfrm::id_of(*request.new_policy));
+    std::erase(kept_, id);
+    policies_[peer].push_back(id);
     return {};
   }
   (void)remove(ike::RemoveSa{xfrm::id_of(request.sa)});
@@ -178,6 +180,7 @@ base::Result<void> Broker::fill_maps(const std::vector<ike::PeerEntry>& peers) {
     const auto added = add_to_maps(peer);
     if (out && !added) out = nl::as_base(added.error());
   }
+  if (!ruleset_loaded()) return out;
   auto removed = remove_policies(std::exchange(kept_, {}));
   return out ? removed : out;
 }

@@ -138,6 +138,28 @@ TEST_F(FlushedRuleset, ThatIsLoadedAgainHasTheLivingAndNothingOfTheGone) {
   EXPECT_THAT(policies(), ElementsAre(second.alias));
 }
 
+TEST_F(FlushedRuleset, KeepsThePoliciesOfTheGoneWhileOthersCome) {
+  flush();
+  ASSERT_TRUE(broker_->remove(ike::RemovePeer{first}));
+  const auto third = peer(3);
+  ASSERT_TRUE(install_policy(third, policy_of(third)));
+  EXPECT_FALSE(broker_->fill_maps({second})) << "there are none yet";
+  EXPECT_THAT(policies(), testing::UnorderedElementsAre(first.alias, second.alias, third.alias));
+  EXPECT_EQ(broker_->kept(), 1u);
+}
+
+TEST_F(FlushedRuleset, WhoGetsTheNumberOfOneThatIsGoneGetsItsPolicy) {
+  flush();
+  ASSERT_TRUE(broker_->remove(ike::RemovePeer{first}));
+  ASSERT_TRUE(install_policy(first, policy_of(first)));
+  EXPECT_EQ(broker_->kept(), 0u);
+  ASSERT_TRUE(load());
+  ASSERT_TRUE(broker_->fill_maps({first, second}));
+  EXPECT_THAT(policies(), testing::UnorderedElementsAre(first.alias, second.alias));
+  ASSERT_TRUE(broker_->remove(ike::RemovePeer{first}));
+  EXPECT_THAT(policies(), ElementsAre(second.alias));
+}
+
 TEST_F(FlushedRuleset, CollectsNoMorePoliciesThanTheGoneHad) {
   flush();
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(broker_->remove(ike::RemovePeer{first}));
