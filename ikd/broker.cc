@@ -123,7 +123,7 @@ DoneOrRefused Broker::install(const ike::InstallOutbound& request) {
     policies_[peer].push_back(id);
     return {};
   }
-  (void)remove(ike::RemoveSa{xfrm::id_of(request.sa)});
+  (void)remove(ike::RemoveSa{xfrm::id_of(request.sa), base::Mark(peer.value)});
   return by_xfrm(nl::as_base(std::move(policy.error())));
 }
 
@@ -133,6 +133,7 @@ base::Result<Traffic> Broker::remove(const ike::RemoveSa& request) {
   if (!there) return nl::as_base(there.error());
   // The kernel may have refused this name to the peer because it is another's.
   if (!range_.holds(there->sa)) return tl::unexpected(outside_our_range().error());
+  if (there->sa.reqid.value != request.owner.value) return Traffic{};
   if (auto removed = absent_is_fine(kernel_.remove(request.sa)); !removed)
     return tl::unexpected(std::move(removed.error()));
   if (const auto found = installed_.find(there->sa.reqid); found != installed_.end()) {
@@ -149,7 +150,7 @@ DoneOrRefused Broker::remove(const ike::RemovePeer& request) {
   const xfrm::Reqid peer(request.entry.mark.value);
   // An SA that could not be removed in its time would stamp this mark when it is somebody else's.
   if (const auto left = installed_.find(peer); left != installed_.end()) {
-    for (const auto& id : std::vector(left->second)) (void)remove(ike::RemoveSa{id});
+    for (const auto& id : std::vector(left->second)) (void)remove(ike::RemoveSa{id, request.entry.mark});
     forget_dropped(peer);
   }
   const auto extracted = policies_.extract(peer);

@@ -39,7 +39,7 @@ struct Shape {
   static auto fields(Is<ike::PeerEntry> auto& v) { return std::tie(v.mark, v.alias, v.home, v.dialled); }
   static auto fields(Is<ike::InstallInbound> auto& v) { return std::tie(v.ticket, v.sa, v.new_entry); }
   static auto fields(Is<ike::InstallOutbound> auto& v) { return std::tie(v.ticket, v.sa, v.new_policy); }
-  static auto fields(Is<ike::RemoveSa> auto& v) { return std::tie(v.sa); }
+  static auto fields(Is<ike::RemoveSa> auto& v) { return std::tie(v.sa, v.owner); }
   static auto fields(Is<ike::RemovePeer> auto& v) { return std::tie(v.entry); }
   static auto fields(Is<ike::MovePeer> auto& v) {
     return std::tie(v.mark, v.alias, v.new_home, v.port, v.inbound, v.outbound);

@@ -107,7 +107,7 @@ void Engine::outbound_installed(Peer& peer, xfrm::Spi in, DoneOrRefused result, 
     report(EventKind::kernel_refused, peer, result.error().message, result.error().refusal);
     // The peer believes in the pair since its message 3.
     if (auto* sa = newest_isakmp_sa(peer); sa != nullptr) send_delete_esp(*sa, in);
-    effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
+    effects_.emplace_back(RemoveSa{peer.inbound_id(in), peer.mark});
     return forget_child(peer, in, now);
   }
   ++counters_.quick_modes;
@@ -122,10 +122,10 @@ void Engine::outbound_installed(Peer& peer, xfrm::Spi in, DoneOrRefused result, 
 void Engine::remove_child(Peer& peer, xfrm::Spi in, base::Time now) {
   const auto* child = peer.child_by_in(in);
   if (child == nullptr) return;
-  effects_.emplace_back(RemoveSa{peer.inbound_id(in)});
+  effects_.emplace_back(RemoveSa{peer.inbound_id(in), peer.mark});
   if (child->state == ChildState::installing || child->state == ChildState::active ||
       child->state == ChildState::standby)
-    effects_.emplace_back(RemoveSa{peer.outbound_id(*child)});
+    effects_.emplace_back(RemoveSa{peer.outbound_id(*child), peer.mark});
   forget_child(peer, in, now);
 }
 

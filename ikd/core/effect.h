@@ -114,8 +114,10 @@ struct InstallOutbound {
   std::optional<xfrm::Policy> new_policy;
 };
 
+/// Not where the kernel has another's by this name, and has refused it to the owner for that.
 struct RemoveSa {
   xfrm::SaId sa;
+  base::Mark owner;
 };
 
 /// The peer's NAT gave it another place: the encap ports of its SAs, and its map element where the address

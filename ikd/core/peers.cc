@@ -230,7 +230,9 @@ Peer* Peers::by_inbound(const xfrm::SaId& sa) {
 Peer* Peers::by_outbound(const xfrm::SaId& sa) {
   const auto it = std::ranges::find_if(peers_, [&](auto& entry) {
     auto* child = entry.second.alias == sa.destination ? entry.second.child_by_out(sa.spi) : nullptr;
-    return child != nullptr && child->lookup_mark == sa.mark;
+    // Of two at one address with one SPI the kernel has refused the second.
+    return child != nullptr && child->lookup_mark == sa.mark &&
+           (child->state == ChildState::active || child->state == ChildState::standby);
   });
   return it == peers_.end() ? nullptr : &it->second;
 }

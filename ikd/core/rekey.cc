@@ -128,7 +128,7 @@ void Engine::became_active(Peer& peer, ChildSa& child, base::Time now) {
 void Engine::supersede(Peer& peer, ChildSa& old) {
   old.state = ChildState::superseded;
   timers_.cancel({TimerKind::child_renew, peer.number.value, old.in.value});
-  effects_.emplace_back(RemoveSa{peer.outbound_id(old)});
+  effects_.emplace_back(RemoveSa{peer.outbound_id(old), peer.mark});
 }
 
 void Engine::promote(Peer& peer, const Service& service, base::Time now) {

@@ -234,9 +234,15 @@ void FakeKernel::run(ike::InstallOutbound e, base::Time now) {
 }
 
 void FakeKernel::run(const ike::RemoveSa& e, base::Time) {
-  packets_.erase(e.sa.spi);
-  if (sas_.erase(e.sa) == 1) return;
+  const auto sa = sas_.find(e.sa);
+  const bool there = sa != sas_.end();
+  if (there && sa->second.reqid.value == e.owner.value) {
+    packets_.erase(e.sa.spi);
+    sas_.erase(sa);
+    return;
+  }
   removed_in_vain_.push_back(e.sa);
+  if (there) return;  // another's: the broker knows it by its reqid
   if (excused_.erase(e.sa) == 0) complain("removes an SA that is not there: " + name_of(e.sa));
 }
 

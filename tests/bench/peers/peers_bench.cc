@@ -125,8 +125,8 @@ int main(int argc, char** argv) {
     const auto in_us = in.microseconds(sample);
     const Timer out;
     for (; there > size; --there) {
-      must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.inbound(there).sa)}));
-      must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.outbound(there).sa)}));
+      must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.inbound(there).sa), peers.entry(there).mark}));
+      must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.outbound(there).sa), peers.entry(there).mark}));
       must(broker->remove(ike::RemovePeer{peers.entry(there)}));
     }
     std::cout << nlohmann::json{{"peers", size}, {"in_us", in_us}, {"out_us", out.microseconds(sample)}}

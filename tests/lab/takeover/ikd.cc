@@ -58,7 +58,8 @@ std::optional<std::string> ask(BrokerClient& broker, const ike::Peer& peer, cons
   const auto number = order.number();
   if (order.what == "remove-sa")
     return outcome(broker.remove(ike::RemoveSa{
-        {.destination = peer.local.address, .spi = xfrm::Spi(number), .protocol = 50, .mark = {}}}));
+        {.destination = peer.local.address, .spi = xfrm::Spi(number), .protocol = 50, .mark = {}},
+        peer.mark}));
   if (order.what == "stamp") return outcome(broker.install(inbound(peer, base::Mark(number))));
   if (order.what == "map")
     return outcome(broker.fill_maps({{.mark = base::Mark(number),

@@ -140,7 +140,7 @@ std::deque<Request> requests() {
   std::deque<Request> out;
   out.push_back(inbound());
   out.push_back(outbound());
-  out.push_back(ike::RemoveSa{sa_id()});
+  out.push_back(ike::RemoveSa{sa_id(), base::Mark(0x700)});
   out.push_back(ike::RemovePeer{entry()});
   out.push_back(move());
   out.push_back(FillMaps{{entry(),

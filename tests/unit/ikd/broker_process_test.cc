@@ -115,7 +115,8 @@ TEST_F(BrokerBeside, DoesWhatIsAskedForWithinItsRange) {
             1u);
   EXPECT_EQ(
       client
-          .remove(ike::RemoveSa{{.destination = alias, .spi = xfrm::Spi(0x1000), .protocol = 50, .mark = {}}})
+          .remove(ike::RemoveSa{{.destination = alias, .spi = xfrm::Spi(0x1000), .protocol = 50, .mark = {}},
+                                base::Mark(0x700)})
           ->in,
       0u)
       << "what is not there is as good as removed";

@@ -94,7 +94,7 @@ class BrokerInAKernel : public testing::Test {
     const auto id = xfrm::id_of(outbound_of(entry, 0x200));
     auto done = broker_->install(
         ike::InstallOutbound{.ticket = {}, .sa = outbound_of(entry, 0x200), .new_policy = policy});
-    EXPECT_TRUE(broker_->remove(ike::RemoveSa{id}));
+    EXPECT_TRUE(broker_->remove(ike::RemoveSa{id, entry.mark}));
     return done;
   }
   static bool load() { return std::system("nft -f " SAMEROOF_SOURCE_DIR "/nft/sameroof.nft") == 0; }
@@ -242,9 +242,9 @@ TEST_F(BrokerAndSas, InstallsAndRemovesWhatIsOurs) {
   ASSERT_TRUE(broker_->install(
       ike::InstallInbound{.ticket = {}, .sa = inbound_of(first, 0x1000), .new_entry = first}));
   EXPECT_TRUE(kernel_->get(id));
-  EXPECT_TRUE(broker_->remove(ike::RemoveSa{id}));
+  EXPECT_TRUE(broker_->remove(ike::RemoveSa{id, first.mark}));
   EXPECT_FALSE(kernel_->get(id));
-  EXPECT_TRUE(broker_->remove(ike::RemoveSa{id})) << "what is not there is as good as removed";
+  EXPECT_TRUE(broker_->remove(ike::RemoveSa{id, first.mark})) << "what is not there is as good as removed";
 }
 
 TEST_F(BrokerAndSas, PeerThatGoesTakesAlongWhatWasNotRemovedBefore) {
@@ -265,7 +265,7 @@ TEST_F(BrokerAndSas, LeavesTheSasOfOthersAlone) {
   foreign.reqid = xfrm::Reqid(77);
   foreign.set_mark.reset();
   ASSERT_TRUE(kernel_->install(foreign));
-  const auto removed = broker_->remove(ike::RemoveSa{xfrm::id_of(foreign)});
+  const auto removed = broker_->remove(ike::RemoveSa{xfrm::id_of(foreign), first.mark});
   ASSERT_FALSE(removed);
   EXPECT_THAT(removed.error().message, HasSubstr("outside our range"));
   EXPECT_FALSE(
@@ -326,6 +326,37 @@ TEST_F(BrokerAndSas, OnePeerCannotFillTheKernel) {
   // One that the kernel dropped by itself makes room, too.
   ASSERT_TRUE(kernel_->remove(xfrm::id_of(inbound_of(first, 0x3000))));
   EXPECT_TRUE(install(spi));
+}
+
+/// To a peer that comes over IPv6 without a NAT: an SA that no mark tells from another's.
+ike::InstallOutbound plain_to(const base::Address& address, const ike::PeerEntry& entry, std::uint32_t spi) {
+  auto policy = policy_of(entry);
+  policy.selector.source = base::host(*base::Address::parse("2001:db8::1"));
+  policy.selector.destination = base::host(address);
+  auto sa = outbound_of(entry, spi);
+  sa.source = policy.selector.source.network;
+  sa.destination = address;
+  sa.selector = policy.selector;
+  sa.mark.reset();
+  return {.ticket = {}, .sa = std::move(sa), .new_policy = policy};
+}
+
+TEST_F(BrokerAndSas, OfTwoAtOneIpv6AddressWithOneSpiTheSecondIsRefusedAndTakesNothingFromTheFirst) {
+  const auto address = *base::Address::parse("2001:db8:2::10");
+  const auto of_first = plain_to(address, first, 0x8000);
+  const auto id = xfrm::id_of(of_first.sa);
+  if (const auto installed = broker_->install(of_first); !installed)
+    GTEST_SKIP() << "no ESP over IPv6 here: " << installed.error().message;
+  const auto before = policies().size();
+  const auto refused = broker_->install(plain_to(address, second, 0x8000));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().refusal, ike::Refusal::kernel_refused);
+  EXPECT_EQ(policies().size(), before) << "nor does its policy stand";
+  EXPECT_TRUE(broker_->remove(ike::RemoveSa{id, second.mark})) << "as good as removed";
+  ASSERT_TRUE(kernel_->get(id));
+  EXPECT_EQ(kernel_->get(id)->sa.reqid, of_first.sa.reqid);
+  EXPECT_TRUE(broker_->remove(ike::RemoveSa{id, first.mark}));
+  EXPECT_FALSE(kernel_->get(id));
 }
 
 TEST_F(BrokerAndSas, OnePeerHasOnePolicyForEachService) {

@@ -87,6 +87,37 @@ TEST(Ipv6, TwoPeersBehindOneAddressAreToldApartByTheirMarks) {
   EXPECT_THAT(w.complaints(), IsEmpty());
 }
 
+/// Two at one address without a NAT, whose pairs bear one SPI: nothing tells the outbound SAs apart.
+TEST(Ipv6, SecondAtOneAddressWithTheSpiOfTheFirstIsToldSoAndTakesNothingFromIt) {
+  for (const bool deletes : {false, true}) {
+    auto ws = cheap();
+    ws.kernel.install_delay = 50ms;
+    World w(ws);
+    auto s = over_ipv6();
+    s.spi = xfrm::Spi(0xc0ffee00);
+    auto& client = w.add(s);
+    client.connect(w.now());
+    w.run(2s);
+    const auto* first = w.peer_of(client);
+    ASSERT_NE(first, nullptr);
+    s.seed = 3;
+    s.identity = udp_id(Address::v4(0x0a000001), 0, 0);
+    client = Initiator(s);
+    client.connect(w.now());
+    while (client.children().empty()) w.run(1ms);
+    w.run(15ms);  // its message 3 has come, and the kernel has not answered
+    if (deletes) client.delete_esp(s.spi.value());
+    w.run(5s);
+    EXPECT_EQ(w.kernel().events_of(EventKind::kernel_refused), deletes ? 0u : 1u);
+    EXPECT_EQ(client.deleted_spis().size(), deletes ? 0u : 1u);
+    ASSERT_THAT(first->children, SizeIs(1));
+    EXPECT_THAT(w.kernel().sas(), SizeIs(2));
+    EXPECT_NE(w.kernel().outbound(first->mark, *s.spi), nullptr);
+    EXPECT_THAT(w.kernel().imbalances(), IsEmpty());
+    EXPECT_THAT(w.complaints(), IsEmpty());
+  }
+}
+
 TEST(Ipv6, AServiceIsNotServedForItsAnswersMightLeaveInClearText) {
   constexpr ike::Service web{.protocol = 6, .port = 8080};
   auto settings = cheap();
