@@ -19,8 +19,10 @@ bool Bindings::any_bound() const {
 }
 
 void Bindings::ask(base::Mark mark, OnAnswer on_answer) {
-  if (!any_bound() || mark.value == 0) return on_answer(Logins());
+  if (mark.value == 0) return on_answer(Logins());
+  // Also where this configuration binds nobody: ikd may have read a newer one.
   if (const auto* peer = peer_of_(mark)) return on_answer(peer->bound_to);
+  if (!any_bound()) return on_answer(Logins());
   const auto it = questions_.insert(questions_.end(), {mark, std::move(on_answer), {}});
   it->too_late =
       loop_.on_time([this, it] { finish(it, base::fail("ikd does not say whose connection it is")); });

@@ -54,6 +54,13 @@ TEST_F(BindingsTest, NothingIsAskedWhereNothingIsBound) {
   EXPECT_THAT(answers_, ElementsAre("anybody")) << "though no ikd is there";
 }
 
+TEST_F(BindingsTest, WhatIkdHasReadAlreadyHolds) {
+  config_.ike.psks.clear();  // as before a reload of ikd alone
+  ikd_tells(0x100, std::vector<std::string>{"alice"});
+  ask(0x100);
+  EXPECT_THAT(answers_, ElementsAre("alice"));
+}
+
 TEST_F(BindingsTest, PeerWithoutIpsecIsBoundToNothing) {
   ask(0);
   EXPECT_THAT(answers_, ElementsAre("anybody"));
