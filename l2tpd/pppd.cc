@@ -102,7 +102,8 @@ std::vector<std::string> pppd_arguments(const config::Ppp& ppp, const PppdTerms&
   const auto interval = terms.echo_interval.count();
   put("lcp-echo-interval", interval);
   if (interval > 0)
-    put("lcp-echo-failure", std::max<std::int64_t>(terms.echo_patience.count() / interval, 1));
+    put("lcp-echo-failure",
+        std::max<std::int64_t>((terms.echo_patience.count() + interval - 1) / interval, 1));
   // One Terminate-Request, and no waiting for an answer: the peer that hung up gives none.
   put("lcp-max-terminate", 0, "lcp-restart", 2, "lcp-max-configure", 15);
   if (program.log == PppdLog::verbose) put("debug");

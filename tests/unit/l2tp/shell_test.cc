@@ -301,6 +301,7 @@ TEST(Pppd, AsksAsOftenAsHelloDoes) {
     return after("lcp-echo-interval") + " " + after("lcp-echo-failure");
   };
   EXPECT_EQ(echo(60s, 300s), "60 5");
+  EXPECT_EQ(echo(60s, 100s), "60 2") << "HELLO waits longer than 60 seconds";
   EXPECT_EQ(echo(60s, 31s), "60 1") << "with 0 pppd never gives up";
 }
 
