@@ -87,7 +87,7 @@ std::vector<std::string> pppd_arguments(const config::Ppp& ppp, const PppdTerms&
   put("nodetach", "nodefaultroute", "noipdefault");
   // We are fe80::1 on every link; the peer chooses for itself.
   if (terms.ipv6)
-    put("+ipv6", "ipv6", "::1");
+    put("+ipv6", "ipv6", "::1", "nodefaultroute6");
   else
     put("noipv6");
   // /etc/ppp/options is other people's, and is read first: what would keep a session from ending, or demand

@@ -163,7 +163,7 @@ def ipv6_alone(lab):
     """A client that refuses IPCP is served with IPv6 alone: it reaches the host inside, it is in its nftables set, and may
     not speak for another prefix. Its pppd on the gateway is killed, and another session takes the interface's name: the
     set holds the new prefix alone, and nothing of either is left at the end. Hooks are told of both sessions, and what
-    they have carried is counted."""
+    they have carried is counted. The gateway's own way out does not lead to it, whatever /etc/ppp/options says."""
     client = lab.client("a1", ppp_options=f"{PPP_OPTIONS}\nnoip")
     gw, inside = lab.world["gw"], lab.world["inside"]
     with ipv6_behind_the_gateway(lab, client), noticed_by_ipv6(client):
@@ -173,6 +173,7 @@ def ipv6_alone(lab):
             users = {client.user: {"nft_sets": ["ip6 firewall office"]}}
             hooks, heard = recorded(gw)
             with lab.gateway(settings={"ppp": {"ipv6_prefix": PREFIX}, "hooks": hooks}, users=users) as gateway:
+                gw.write("ppp/options", "defaultroute6\n")
                 client.up(90)
                 prefixes = []
                 for turn in range(2):
@@ -181,6 +182,9 @@ def ipv6_alone(lab):
                     prefix = session["ipv6_prefix"]
                     prefixes.append(prefix)
                     seen = reach_inside(client)
+                    taken = gw.run("ip", "-6", "route", "show", "default")
+                    if "ppp" in taken:
+                        raise Failure(f"the gateway was to take no way out through its client: {taken}")
                     if not seen.startswith(prefix.removesuffix("::/64") + ":"):
                         raise Failure(f"{client.name}: has {prefix}, and was seen as {seen}")
                     wait_for(lambda: len(heard()) == 2 * turn + 1, 30, "the hook for its beginning")

@@ -312,6 +312,7 @@ TEST(Pppd, SpeaksIpv6WhereTheSessionHasIt) {
   EXPECT_THAT(words, Not(Contains("noipv6")));
   EXPECT_THAT(words, Contains("+ipv6"));
   EXPECT_EQ(*(std::ranges::find(words, "ipv6") + 1), "::1");
+  EXPECT_THAT(words, Contains("nodefaultroute6")) << "whatever /etc/ppp/options says";
 }
 
 TEST(Pppd, RadiusIsAskedBeforeUs) {
