@@ -322,6 +322,8 @@ void plugin_init(void) {
   ipcp_wantoptions[0].accept_local = 0;
   lcp_wantoptions[0].neg_upap = lcp_wantoptions[0].neg_chap = lcp_wantoptions[0].neg_eap = 0;
   lcp_wantoptions[0].chap_mdtype = MDTYPE_NONE;
+  /* Whoever dials and says nothing is not waited for longer than lcp-max-configure has it. */
+  lcp_wantoptions[0].passive = lcp_wantoptions[0].silent = 0;
   radius_verify_chap = chap_verify_hook;
   radius_verify_pap = pap_auth_hook;
   radius_choose_address = ip_choose_hook;

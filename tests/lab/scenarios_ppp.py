@@ -264,14 +264,14 @@ def told_of_servers(lac, session):
 def name_servers(lab):
     """A client that asks for servers of DNS and NBNS (WINS) as Windows does is given those of the configuration, one as the first
     and the second; where there are none any longer, these options are rejected. What /etc/ppp/options says of servers, of idle
-    links, of how to log in and of whom to believe is for others: no client tells the gateway which address it has itself, or
-    where to ask for names."""
+    links, of how to log in, of whom to believe and of who speaks first is for others: no client tells the gateway which address it
+    has itself, or where to ask for names, and one that says nothing is not waited for."""
     dns, nbns = ["10.99.0.53"], ["10.99.0.54", "10.99.0.64"]
     configured = {DNS: dns[0], SECOND_DNS: dns[0], NBNS: nbns[0], SECOND_NBNS: nbns[1]}
     with lab.gateway(cleartext="only", settings={"ppp": {"auth": ["pap"], "dns": dns, "nbns": nbns}}) as gateway, \
             contextlib.closing(WindowsLac(lab.world["pub"], GATEWAY)) as lac:
         gateway.host.write("ppp/options", "ms-dns 192.0.2.53\nms-wins 192.0.2.54\nidle 2\nipcp-accept-local\n"
-                           "usepeerdns\nrequire-chap\n")
+                           "usepeerdns\nrequire-chap\npassive\nsilent\n")
         lac.dial()
         told = told_of_servers(lac, lac.session)
         gateway.rewrite(re.sub(r"(?m)^(dns|nbns) = .*\n", "", (gateway.host.etc / "sameroof.toml").read_text()))
@@ -282,4 +282,7 @@ def name_servers(lab):
         time.sleep(4)
         if len(gateway.listed("sessions")) != 2:
             raise Failure("both sessions were to go on, as nothing in the configuration ends idle ones")
+        lac.call(3)
+        wait_for(lambda: len(gateway.listed("sessions")) == 3, 10, "the call of which nothing more is heard")
+        wait_for(lambda: len(gateway.listed("sessions")) == 2, 50, "its end")
         lac.hang_up()
