@@ -478,6 +478,10 @@ base::Result<Configuration> Daemon::loaded_anew() const {
   auto fresh = options_.load ? options_.load() : base::fail("it was not read from files");
   if (!fresh) return fresh;
   if (auto good = check_reload(config_, fresh->config); !good) return tl::unexpected(good.error());
+  // The kernel would keep for itself what is sent to that session.
+  if (const auto user = links_.user_at(fresh->config.ppp.local_address))
+    return tl::unexpected(config::complaint(fresh->config, fresh->config.ppp.line, "ppp.local_address",
+                                            fmt::format("is the address of a session of user '{}'", *user)));
   if (auto good = config::check_pppd(fresh->config.ppp, options_.pppd.path); !good)
     return tl::unexpected(good.error());
   return fresh;

@@ -167,6 +167,11 @@ std::optional<LinkStatus> Links::status(l2tp::TunnelId tunnel, l2tp::SessionId s
   return found == by_session_.end() ? std::nullopt : std::optional(found->second->status);
 }
 
+std::optional<std::string> Links::user_at(const base::Address& address) const {
+  const auto found = by_address_.find(address);
+  return found == by_address_.end() ? std::nullopt : found->second->status.user;
+}
+
 void Links::send(Link& link, base::ByteView packet) {
   // One question, one answer: the buffer cannot be full, and a pppd that has gone needs none.
   [[maybe_unused]] const auto sent = ::send(link.channel.get(), packet.data(), packet.size(), MSG_NOSIGNAL);

@@ -134,6 +134,8 @@ class Links {
   /// The sessions of a user end with CDN; their tunnels.
   std::vector<l2tp::TunnelName> end_sessions_of(std::string_view user, const std::string& why);
   std::optional<LinkStatus> status(l2tp::TunnelId tunnel, l2tp::SessionId session) const;
+  /// Whose session has it.
+  std::optional<std::string> user_at(const base::Address& address) const;
 
   /// The way to a peer has become narrower, or wider. `largest` says which packets fit through a session now;
   /// none is larger than what was negotiated.

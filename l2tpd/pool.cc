@@ -15,7 +15,8 @@ void Pool::configure(const config::Config& config) {
   first_ = next_ = has_broadcast ? first + 1 : first;
   end_ = static_cast<std::uint32_t>(first + size - (has_broadcast ? 1 : 0));
   freed_.clear();
-  reserved_ = {config.ppp.local_address};
+  ours_.insert(config.ppp.local_address);
+  reserved_ = ours_;
   for (const auto& user : config.users) {
     if (user.address) reserved_.insert(*user.address);
   }
@@ -23,6 +24,8 @@ void Pool::configure(const config::Config& config) {
 
 base::Result<base::Address> Pool::lease(const std::optional<base::Address>& wanted) {
   if (wanted) {
+    if (ours_.contains(*wanted))
+      return base::fail(fmt::format("{} is, or was, this server's own address", wanted->to_string()));
     if (!used_.insert(*wanted).second)
       return base::fail(fmt::format("{} is in use by another session", wanted->to_string()));
     std::erase_if(freed_, [&](const auto& entry) { return entry.second == *wanted; });

@@ -18,7 +18,7 @@ class Pool {
  public:
   /// Kept out of the pool: its network and broadcast address, ours, and those that belong to a user.
   explicit Pool(const config::Config& config) { configure(config); }
-  /// A new range, and new owners: what is in use stays in use.
+  /// A new range, and new owners: what is in use stays in use, and what was our own address is nobody else's.
   void configure(const config::Config& config);
 
   /// `wanted`, or without it the least recently freed one of the pool. The sentence is fit for the peer.
@@ -30,6 +30,7 @@ class Pool {
   std::uint32_t first_ = 0;
   std::uint32_t next_ = 0;  ///< not looked at yet
   std::uint32_t end_ = 0;
+  std::set<base::Address> ours_;  ///< now, or before a reload: sessions that live have it at their near end
   std::set<base::Address> reserved_;
   std::set<base::Address> used_;
   std::map<std::uint64_t, base::Address> freed_;  ///< by when

@@ -133,6 +133,15 @@ TEST_F(LinksTest, WhomRadiusLetsInGetsItsAddressOrOneOfThePool) {
   EXPECT_THAT(told_, ElementsAre(std::pair(std::uint16_t{1}, "the user logged in anew"s)));
 }
 
+TEST_F(LinksTest, AnAddressInUseHasAUser) {
+  dial(100);
+  log_in(100, "alice");
+  EXPECT_EQ(links_->user_at(address("10.99.1.1")), "alice");
+  links_->stop(tunnel(), name(100), "the peer hung up");
+  EXPECT_EQ(links_->user_at(address("10.99.1.1")), "alice") << "its pppd has not ended yet";
+  EXPECT_EQ(links_->user_at(address("10.99.1.2")), std::nullopt);
+}
+
 TEST_F(LinksTest, AFullPoolIsSaidInWords) {
   config_.ppp.pool = *base::Prefix::parse("10.99.1.0/30");
   links_.emplace(loop_, config_, accounts_, bindings_, PppdProgram{.path = folder_ + "/pppd"},

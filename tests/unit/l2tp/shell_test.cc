@@ -112,6 +112,16 @@ TEST(Pool, ANewRangeKeepsWhatIsInUse) {
 
 base::Prefix prefix(const char* text) { return *base::Prefix::parse(text); }
 
+TEST(Pool, AnAddressOfOursStaysOutOfThePoolWhenWeTakeAnother) {
+  auto config = small_config();
+  Pool pool(config);
+  config.ppp.local_address = address("10.99.1.6");
+  pool.configure(config);
+  while (const auto leased = pool.lease({}))
+    EXPECT_NE(*leased, address("10.99.1.1")) << "sessions that live have it at their near end";
+  EXPECT_FALSE(pool.lease(address("10.99.1.1")));
+}
+
 TEST(PrefixPool, GivesEachSessionA64OfItsOwnAndTheLongestFreeOneNext) {
   config::Ppp ppp;
   ppp.ipv6_prefix = prefix("2001:db8:7:fffe::/63");
