@@ -425,10 +425,12 @@ void Links::turn_away(Link& link, const std::string& why) {
 
 void Links::protocol_up(Link& link, SessionRecord record) {
   link.record = std::move(record);
-  if (std::exchange(link.up, true)) return;
-  link.status.ifname = link.record->ifname;
   link.status.mtu = link.record->mtu;
-  calls_.up(*link.record);
+  if (!std::exchange(link.up, true)) {
+    link.status.ifname = link.record->ifname;
+    calls_.up(*link.record);
+  }
+  fit(link);
 }
 
 void Links::protocol_down(Link& link) {
@@ -451,19 +453,23 @@ void Links::refit(
     base::Mark peer,
     const std::function<std::uint16_t(const l2tp::TunnelName&, const l2tp::SessionName&)>& largest) {
   for (auto* each : those_of(by_peer_, l2tp::peer_of(peer, {}))) {
-    auto& link = *each;
-    if (!link.up || link.stopped) continue;
-    auto mtu = std::min(largest(link.tunnel, link.session), link.record->mtu);
-    // With less the kernel takes IPv6 from the interface; larger packets go as fragments of ESP's.
-    if (link.ipv6_up) mtu = std::max(mtu, std::min(least_ipv6_mtu, link.record->mtu));
-    if (mtu == link.status.mtu) continue;
-    link.status.mtu = mtu;
-    base::log(Severity::info,
-              fmt::format("User '{}' of {}: {} has MTU {} from now on.", link.account->name,
-                          words_for(link.tunnel), *link.status.ifname, mtu),
-              {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
-    calls_.refitted(*link.status.ifname, mtu);
+    each->fitting = largest(each->tunnel, each->session);
+    fit(*each);
   }
+}
+
+void Links::fit(Link& link) {
+  if (!link.up || link.stopped || !link.fitting) return;
+  auto mtu = std::min(*link.fitting, link.record->mtu);
+  // With less the kernel takes IPv6 from the interface; larger packets go as fragments of ESP's.
+  if (link.ipv6_up) mtu = std::max(mtu, std::min(least_ipv6_mtu, link.record->mtu));
+  if (mtu == link.status.mtu) return;
+  link.status.mtu = mtu;
+  base::log(Severity::info,
+            fmt::format("User '{}' of {}: {} has MTU {} from now on.", link.account->name,
+                        words_for(link.tunnel), *link.status.ifname, mtu),
+            {{"MARK", mark_field(link.tunnel)}, {"USER", link.account->name}});
+  calls_.refitted(*link.status.ifname, mtu);
 }
 
 void Links::report_ipv6_up(Link& link, const Ipv6Up& up) {

@@ -167,21 +167,23 @@ class Links {
     os::Source exit;
     os::Source kill_timer;
     os::Source ipcp_awaited;   ///< after IPV6CP
+    bool unanswered = false;   ///< pppd waits for an answer
     std::string claimed_name;  ///< whose secret was asked for
     LinkStatus status;
-    std::optional<Account> account;       ///< once an address was granted
-    std::optional<Account> waiting;       ///< until an older link has ended, which has its address
-    std::set<std::uint64_t> awaited_by;   ///< those that wait for this one's, by serial
-    std::optional<InterfaceRecord> made;  ///< from Calls::made to Calls::gone
-    std::optional<SessionRecord> record;  ///< from the first Calls::up on
-    bool up = false;                      ///< between Calls::up and Calls::down
-    bool begun = false;                   ///< after Calls::begun
-    bool ipv4_up = false;                 ///< between Calls::ipv4_up and Calls::ipv4_down
-    bool ipv6 = false;                    ///< it may have IPv6
-    std::optional<Ipv6Record> ipv6_up;    ///< between Calls::ipv6_up and Calls::ipv6_down
-    std::uint8_t reason = 0;              ///< pppd's, when IPCP went down
-    std::optional<std::string> stopped;   ///< why, once stop() was called
-    std::optional<std::string> refused;   ///< why, once a login failed
+    std::optional<Account> account;        ///< once an address was granted
+    std::optional<Account> waiting;        ///< until an older link has ended, which has its address
+    std::set<std::uint64_t> awaited_by;    ///< those that wait for this one's, by serial
+    std::optional<InterfaceRecord> made;   ///< from Calls::made to Calls::gone
+    std::optional<SessionRecord> record;   ///< from the first Calls::up on
+    bool up = false;                       ///< between Calls::up and Calls::down
+    bool begun = false;                    ///< after Calls::begun
+    std::optional<std::uint16_t> fitting;  ///< what refit() was told last
+    bool ipv4_up = false;                  ///< between Calls::ipv4_up and Calls::ipv4_down
+    bool ipv6 = false;                     ///< it may have IPv6
+    std::optional<Ipv6Record> ipv6_up;     ///< between Calls::ipv6_up and Calls::ipv6_down
+    std::uint8_t reason = 0;               ///< pppd's, when IPCP went down
+    std::optional<std::string> stopped;    ///< why, once stop() was called
+    std::optional<std::string> refused;    ///< why, once a login failed
     base::Time since;
   };
   /// Serials by what they have in common.
@@ -205,6 +207,7 @@ class Links {
   /// Nothing would watch what comes out of it.
   void turn_away(Link& link, const std::string& why);
   void protocol_up(Link& link, SessionRecord record);
+  void fit(Link& link);
   void protocol_down(Link& link);
   void begin(Link& link);
   void await_IPCP(Link& link);

@@ -321,6 +321,27 @@ TEST_F(LinksTest, ALinkCarriesWhatFitsNowAndNeverMoreThanWasNegotiated) {
   EXPECT_EQ(links_->status(l2tp::TunnelId(1), l2tp::SessionId(1))->mtu, 1398);
 }
 
+TEST_F(LinksTest, ALinkThatComesUpAnewCarriesWhatFitsNow) {
+  dial(1);
+  log_in(1, "alice");
+  up(1, "ppp7");
+  const auto refit = [this](std::uint16_t largest) {
+    links_->refit(base::Mark(0x100),
+                  [largest](const l2tp::TunnelName&, const l2tp::SessionName&) { return largest; });
+  };
+  refit(1382);
+  ask(1, "D" + field("ppp7") + field("\0"s));
+  heard_.clear();
+  up(1, "ppp7");  // LCP began anew, and has set the interface's MTU to what it negotiated
+  EXPECT_THAT(heard_, ElementsAre("ipv4 up ppp7: 10.99.1.1", "up ppp7", "ppp7 1382"));
+  EXPECT_EQ(links_->status(l2tp::TunnelId(1), l2tp::SessionId(1))->mtu, 1382);
+  ask(1, "D" + field("ppp7") + field("\0"s));
+  refit(1300);
+  heard_.clear();
+  up(1, "ppp7");
+  EXPECT_THAT(heard_, ElementsAre("ipv4 up ppp7: 10.99.1.1", "up ppp7", "ppp7 1300"));
+}
+
 TEST_F(LinksTest, ASessionCostsTheSameHoweverManyOthersThereAre) {
   config_.ppp.pool = *base::Prefix::parse("10.99.4.0/22");
   config_.ppp.ipv6_prefix = base::Prefix::parse("2001:db8:7::/48");
