@@ -151,7 +151,8 @@ void Links::forget_session(const Link& link) {
 void Links::terminate(Link& link) {
   forget_session(link);
   // It sees no signal while it waits for an answer.
-  if (std::exchange(link.waiting, std::nullopt)) send(link, encode_no("Access denied"));
+  link.waiting.reset();
+  send(link, encode_no("Access denied"));
   ::kill(link.pid, SIGTERM);
   link.kill_timer = loop_.on_time([pid = link.pid] { ::kill(pid, SIGKILL); });
   link.kill_timer.set_time(base::Clock::now() + patience());
@@ -173,6 +174,7 @@ std::optional<std::string> Links::user_at(const base::Address& address) const {
 }
 
 void Links::send(Link& link, base::ByteView packet) {
+  if (!std::exchange(link.unanswered, false)) return;
   // One question, one answer: the buffer cannot be full, and a pppd that has gone needs none.
   [[maybe_unused]] const auto sent = ::send(link.channel.get(), packet.data(), packet.size(), MSG_NOSIGNAL);
 }
@@ -185,6 +187,7 @@ void Links::read(Link& link) {
     link.readable = os::Source();  // pppd is ending; its status says why
     return;
   }
+  link.unanswered = true;
   auto request = decode_link_request(buffer.view().first(static_cast<std::size_t>(got)));
   if (!request) {
     ++counters_.bad_requests;
@@ -260,8 +263,9 @@ void Links::check_binding(Link& link, const Account& account) {
   bindings_.ask(link.tunnel.mark, [this, serial = link.serial,
                                    account](base::Result<Bindings::Logins> logins) {
     const auto it = links_.find(serial);
-    if (it == links_.end() || it->second.stopped) return;
+    if (it == links_.end()) return;
     auto& asking = it->second;
+    if (asking.stopped) return send(asking, encode_no("Access denied"));
     if (!logins)
       return refuse(asking, account.name, Refusal::peer_unknown, logins.error().message, "Access denied");
     if (*logins && std::ranges::find(**logins, account.name) == (*logins)->end()) {

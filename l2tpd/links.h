@@ -224,6 +224,7 @@ class Links {
   std::optional<std::string> unusable(const std::optional<base::Address>& given) const;
   bool is_free(const Account& account, Link& newer);
   base::Duration patience() const;
+  /// Nothing where no answer is awaited any more.
   static void send(Link& link, base::ByteView packet);
 
   os::Loop& loop_;

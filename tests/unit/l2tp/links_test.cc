@@ -108,13 +108,31 @@ TEST_F(LinksTest, APppdThatWaitsIsAnsweredWhenItIsToEnd) {
   config_.users[0].limits.sessions = 1;
   dial(100);
   log_in(100, "alice");
-  dial(2);
-  EXPECT_EQ(log_in(2, "alice"), "nothing");
-  links_->stop(tunnel(), name(2), "the peer hung up");
-  EXPECT_EQ(answer(2), refusal("Access denied"));
+  dial(102);  // which has not ended, either
+  EXPECT_EQ(log_in(102, "alice"), "nothing");
+  links_->stop(tunnel(), name(102), "the peer hung up");
+  EXPECT_EQ(answer(102), refusal("Access denied"));
   kill(sessions_[100]);
   wait_for_the_end_of(100);
-  EXPECT_EQ(answer(2), "nothing") << "the address is not for who has gone";
+  EXPECT_EQ(answer(102), "nothing") << "the address is not for who has gone";
+}
+
+TEST_F(LinksTest, APppdThatWaitsForIkdIsAnsweredWhenItIsToEnd) {
+  config_.ike.psks.push_back({.name = "alice", .peer = {}, .bind_user = true});
+  dial(100);
+  EXPECT_EQ(log_in(100, "alice"), "nothing") << "ikd has not told whose connection it is";
+  links_->stop(tunnel(), name(100), "the peer hung up");
+  EXPECT_EQ(answer(100), refusal("Access denied"));
+  told_of_.emplace();
+  bindings_.heard(base::Mark(0x100));
+  EXPECT_EQ(answer(100), "nothing") << "one question, one answer";
+}
+
+TEST_F(LinksTest, WhatAPppdAsksThatIsToEndIsAnswered) {
+  dial(100);  // which has not heard of the signal yet
+  links_->stop(tunnel(), name(100), "the peer hung up");
+  EXPECT_EQ(log_in(100, "alice"), refusal("Access denied"));
+  EXPECT_EQ(links_->counters().logins, 0u);
 }
 
 TEST_F(LinksTest, WhomRadiusLetsInGetsItsAddressOrOneOfThePool) {
@@ -286,9 +304,9 @@ TEST_F(LinksTest, WhomNobodyWouldWatchIsTurnedAwayAndNobodyElse) {
   up(1, "ppp1");
   heard_.clear();
   watched_ = base::fail("adding ppp2: the set is full");
-  EXPECT_EQ(up(2, "ppp2"), "Y"s + '\0') << "pppd waits for any answer";
+  EXPECT_EQ(up(2, "ppp2"), refusal("Access denied")) << "pppd waits for any answer";
   ask(3, "V" + field("ppp3") + field("\5\x76"));
-  EXPECT_EQ(made(4, "ppp4"), "Y"s + '\0');
+  EXPECT_EQ(made(4, "ppp4"), refusal("Access denied"));
   EXPECT_THAT(told_, ElementsAre(std::pair(std::uint16_t{2}, "insufficient resources"s),
                                  std::pair(std::uint16_t{3}, "insufficient resources"s),
                                  std::pair(std::uint16_t{4}, "insufficient resources"s)));

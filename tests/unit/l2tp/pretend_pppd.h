@@ -44,9 +44,9 @@ class PretendPppd : public ::testing::Test {
     const auto program = folder_ + "/pppd";
     std::ofstream(program) << "#!/bin/sh\n"
                               "while [ $# -gt 0 ]; do [ $1 = pppol2tp_session_id ] && id=$2; shift; done\n"
+                              "[ $id -lt 100 ] || trap '' TERM\n"
                               "echo $$ > "
                            << folder_ << "/new.$$ && mv " << folder_ << "/new.$$ " << folder_ << "/$id\n"
-                           << "[ $id -lt 100 ] || trap '' TERM\n"
                            << "exec sleep 600\n";
     std::filesystem::permissions(program, std::filesystem::perms::owner_all);
     links_.emplace(
