@@ -17,12 +17,9 @@ from scenarios_rekey import no_ping_lost
 from topology import GATEWAY, NAT_A
 
 
-def room_for_two(ruleset):
-    return re.sub(r"(\tmap alias \{\n)", r"\1\t\tsize 2\n", ruleset)
-
-
-def room_for_two_links(ruleset):
-    return ruleset.replace("\tset links {\n", "\tset links {\n\t\tsize 2;\n")
+def room_for_two(kind, name):
+    """A ruleset whose map or set of that name has it."""
+    return lambda ruleset: re.sub(rf"(\t{kind} {name} \{{[^}}]*\tsize )\d+", r"\g<1>2", ruleset)
 
 
 def third_is_refused(lab, refusal, words, **options):
@@ -51,14 +48,14 @@ def no_mark_is_left(lab):
 @scenario(only="sameroof", kernels="one", seconds=240)
 def map_is_full(lab):
     """nftables takes no third element into the map."""
-    third_is_refused(lab, "nft_refused", "the set is full", edit_ruleset=room_for_two)
+    third_is_refused(lab, "nft_refused", "the set is full", edit_ruleset=room_for_two("map", "alias"))
 
 
 @scenario(only="sameroof", kernels="one", seconds=240)
 def links_are_full(lab):
     """nftables takes no third PPP link: what comes out of it would be believed, and so the third client is hung up on."""
     settled, third = [lab.client("a1"), lab.client("b1")], lab.client("a2")
-    with lab.gateway(edit_ruleset=room_for_two_links) as gateway:
+    with lab.gateway(edit_ruleset=room_for_two("set", "links")) as gateway:
         lab.dial(*settled)
         lab.prove(*settled)
         with no_ping_lost(lab, *settled):

@@ -213,7 +213,7 @@ TEST_F(FlushedRuleset, IsToldOfWhereItIsInTheWayOfAPeer) {
 
 TEST_F(BrokerInAKernel, AFullMapIsCalledSo) {
   flush();
-  ASSERT_EQ(std::system("sed 's/map alias {/map alias { size 1;/' " SAMEROOF_SOURCE_DIR
+  ASSERT_EQ(std::system("sed '/map alias {/,/}/s/size .*/size 1/' " SAMEROOF_SOURCE_DIR
                         "/nft/sameroof.nft | nft -f -"),
             0);
   ASSERT_TRUE(broker_->fill_maps({first}));
