@@ -16,7 +16,6 @@ PARTS = 5  # of a flow: what a daemon does beside it now and then is in the fewe
 CHANGES, BETWEEN = 10, 10  # peers that come and go, and the packets each way between them
 SETTLED = 0.5  # seconds after which a daemon is done with a peer that came or went
 STANDING, ANSWERED = 10, 5  # clients that are there when everybody comes; and seconds that a last answer may take
-FEWEST_TO_WEIGH = 500  # tunnels: of fewer the pages of the heap say nothing
 PATIENCE, SILENCE = 15, 75  # seconds, of a client that may not be served; and until each has been asked whether it is there
 
 
@@ -147,14 +146,15 @@ def tunnels(place, kind, sizes):
     gateway = kind(place.gw, place.build)
     gateway.start()
     crowd = at.Crowd(place.crowd, place.build)
+    weighed = of_peers = of_tunnels = 0
     for size in sizes:
         first, count = crowd.made, size - 1 - crowd.made
         held = resident(place, kind)
         failed = crowd.connect(size - crowd.made, own_nats=True)["failed"]
         known = resident(place, kind)  # of the peers
         failed += silent(count, crowd.call(first, count, "tunnel"))
-        if count >= FEWEST_TO_WEIGH and not failed:
-            tell("tunnel memory", kind.name, tunnels=count, peer=(known - held) / count, tunnel=(resident(place, kind) - known) / count)
+        if count and not failed:
+            weighed, of_peers, of_tunnels = weighed + count, of_peers + known - held, of_tunnels + resident(place, kind) - known
         # Its pppd hears no answer, and l2tpd's ends after half a minute: the one of fewer tunnels may end meanwhile.
         others = taken_by_sessions(place)
 
@@ -169,6 +169,8 @@ def tunnels(place, kind, sizes):
         before = taken()
         cost = steady(lambda packets: crowd.flow(packets, BYTES, size - 1))
         tell("tunnel packet", kind.name, peers=size, failed=failed, receive=cost - own, arrived=100 * (taken() - before) / PACKETS)
+    if weighed:
+        tell("tunnel memory", kind.name, tunnels=weighed, peer=of_peers / weighed, tunnel=of_tunnels / weighed)
     place.clear(crowd, gateway)
 
 

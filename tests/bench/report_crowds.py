@@ -83,7 +83,8 @@ L2TP tunnel. *Failed*: of those that came since the row before.
 {table(["gateway", "tunnels", "failed", "arrive", "a packet received"], rows)}
 ![among tunnels](tunnels-{kernel}.svg)
 
-What the L2TP daemon has resident for each tunnel, and what it came to know of the peer before:
+What the L2TP daemon has resident for each tunnel, over all that were made from row to row, and what it came to know of their peers
+before. What it takes for the first tunnel is not in it, nor are rows in which clients failed:
 
 {table(["gateway", "tunnels", "bytes for a tunnel", "for its peer"],
        [[r["gateway"], f"{r['tunnels']:,}", f"{r['tunnel']:,.0f}", f"{r['peer']:,.0f}"] for r in of(results, "tunnel memory")])}
