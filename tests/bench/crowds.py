@@ -12,8 +12,8 @@ import place as at
 from results import tell, warn
 
 WARMING, PACKETS, BYTES = 20, 200, 100
-PARTS = 5  # of a flow: what a daemon does beside it now and then is in the fewest
-CHANGES, BETWEEN = 10, 10  # peers that come and go, and the packets each way between them
+PARTS = 20  # of a flow: what a daemon does beside it now and then is in the fewest
+CHANGES, BETWEEN = 10, PACKETS // PARTS  # peers that come and go, and the packets each way between them
 SETTLED = 0.5  # seconds after which a daemon is done with a peer that came or went
 STANDING, ANSWERED = 10, 5  # clients that are there when everybody comes; and seconds that a last answer may take
 PATIENCE, SILENCE = 15, 75  # seconds, of a client that may not be served; and until each has been asked whether it is there
@@ -36,12 +36,18 @@ def sender(place, crowd, client=0):
     return cost
 
 
+def into_the_socket(place, crowd, packets):
+    """Of the first client."""
+    place.drain()
+    return crowd.flow(packets, BYTES)
+
+
 def receive(place, crowd):
     """Instructions that the gateway spends on a packet of the first client, and how many of a hundred get through."""
     own = sender(place, crowd)
     place.listen()
     crowd.flow(WARMING, BYTES)
-    taken = steady(lambda packets: crowd.flow(packets, BYTES))
+    taken = steady(lambda packets: into_the_socket(place, crowd, packets))
     return taken - own, 100 * place.hush() / (WARMING + PACKETS)
 
 
@@ -62,7 +68,7 @@ def among_changes(place, crowd, server, own_nats):
         crowd.connect(1, own_nats=own_nats)
         crowd.leave(crowd.made - 2)
         time.sleep(SETTLED)
-        inward.append(crowd.flow(BETWEEN, BYTES))
+        inward.append(into_the_socket(place, crowd, BETWEEN))
         outward.append(server.flow(BETWEEN))
     share = 100 / (CHANGES * BETWEEN)
     return {"receive": statistics.median(inward) - own, "arrived": share * place.hush(),

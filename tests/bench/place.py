@@ -270,25 +270,29 @@ class Site:
         subprocess.run(["ip", "-batch", "-"], input=link, text=True, check=True)
         self.gw.ip(f"link set lo up\naddr add {GATEWAY}/24 dev uplink\nlink set uplink up\nroute add default via {INTERNET}\n")
         self.crowd.ip(f"link set lo up\naddr add {INTERNET}/24 dev eth0\nlink set eth0 up\nroute add local 198.18.0.0/15 dev lo\n")
-        self.sink = None
+        self.sink, self.came = None, 0
 
     def listen(self):
-        """What the inner datagrams find; nobody reads them."""
+        """What the inner datagrams find."""
+        self.came = 0
         self.sink = self.gw.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sink.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sink.setsockopt(socket.SOL_SOCKET, 33, 256 << 20)  # SO_RCVBUFFORCE
         self.sink.bind((GATEWAY, 1701))
-
-    def hush(self):
-        """How many of them came."""
         self.sink.setblocking(False)
-        came = 0
+
+    def drain(self):
+        """Takes what has come: where datagrams stay, each that follows costs the memory for it."""
         with contextlib.suppress(BlockingIOError):
             while self.sink.recv(65536):
-                came += 1
+                self.came += 1
+
+    def hush(self):
+        """How many came in all."""
+        self.drain()
         self.sink.close()
         self.sink = None
-        return came
+        return self.came
 
     def cpu_of(self, daemon):
         """Nanoseconds that the threads of this daemon's processes have run, and the bytes that are resident of it."""
