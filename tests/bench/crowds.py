@@ -16,6 +16,7 @@ PARTS = 20  # of a flow: what a daemon does beside it now and then is in the few
 CHANGES, BETWEEN = 10, PACKETS // PARTS  # peers that come and go, and the packets each way between them
 SETTLED = 0.5  # seconds after which a daemon is done with a peer that came or went
 STANDING, ANSWERED = 10, 5  # clients that are there when everybody comes; and seconds that a last answer may take
+FEWEST_TO_WEIGH = 500  # tunnels in all: of fewer the pages of the heap say nothing
 PATIENCE, SILENCE = 15, 75  # seconds, of a client that may not be served; and until each has been asked whether it is there
 
 
@@ -175,7 +176,7 @@ def tunnels(place, kind, sizes):
         before = taken()
         cost = steady(lambda packets: crowd.flow(packets, BYTES, size - 1))
         tell("tunnel packet", kind.name, peers=size, failed=failed, receive=cost - own, arrived=100 * (taken() - before) / PACKETS)
-    if weighed:
+    if weighed >= FEWEST_TO_WEIGH:
         tell("tunnel memory", kind.name, tunnels=weighed, peer=of_peers / weighed, tunnel=of_tunnels / weighed)
     place.clear(crowd, gateway)
 
