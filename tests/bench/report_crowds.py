@@ -58,9 +58,9 @@ def packets(results, folder, kernel):
 same gateway's with the fewest, and how many of the packets got through: when receiving, to a socket, and when sending, through the
 uplink to the port of this client. This is the kernel's work alone, from the uplink to a socket of port 1701 and from such a socket to
 the uplink. No L2TP daemon runs, and what is in the packets is no L2TP: a packet in a tunnel is in the next section. The clients' own work
-is not in it: what they spend on sending is taken off, and what is sent to them goes no further than the uplink. *Changing*: before
-every ten packets each way another peer comes, and one goes; a multiple of the same with the fewest. Libreswan holds no two peers behind
-one NAT, so that it has rows with their own NATs alone.
+is not in it: what they spend on sending is taken off, and what is sent to them goes no further than the uplink. What the
+kernel leaves to a worker is in it. *Changing*: before every ten packets each way another peer comes, and one goes; a multiple of the
+same with the fewest. Libreswan holds no two peers behind one NAT, so that it has rows with their own NATs alone.
 
 {table(["gateway", "behind", "peers", *WAYS.values()], rows)}
 {"".join(f"![{words}]({way}-{kernel}.svg) " for way, words in WAYS.items())}
