@@ -27,7 +27,7 @@ using base::Severity;
 
 constexpr std::uint16_t l2tp_port = 1701;
 constexpr base::Duration farewell_time = 2s;  ///< for acknowledgements of our StopCCNs
-constexpr base::Duration longest_stop = 8s;   ///< then for the last pppd and hook, too
+constexpr base::Duration longest_stop = 60s;  ///< then for the last pppd and hook, too
 constexpr base::Duration stop_check = 50ms;
 constexpr base::Duration last_breath = 1s;       ///< of a process that has hung up
 constexpr base::Duration kernels_own_time = 1s;  ///< to take a tunnel apart
@@ -232,7 +232,7 @@ void Daemon::lose(const std::string& how) {
   request_source_ = {};
   requests_.shut();
   links_.stop_all("l2tpd ends");
-  sockets_.clear();
+  for (auto& [id, socket] : std::exchange(sockets_, {})) close(std::move(socket));
   stop_by_ = base::Clock::now();
   stop_timer_.set_time(stop_by_);
 }
@@ -299,15 +299,16 @@ void Daemon::perform(const l2tp::OpenTunnelSocket& open) {
   sockets_.insert_or_assign(open.tunnel.id, Socket{base::Fd(), std::move(*socket)});
 }
 
+void Daemon::perform(const l2tp::CloseTunnelSocket& close_it) {
+  if (auto node = sockets_.extract(close_it.tunnel.id)) close(std::move(node.mapped()));
+}
+
 /// With the UDP socket the kernel takes the tunnel apart, in a worker of its own. Who closes the management
 /// socket before that is done waits for an RCU grace period himself (Linux 6.1), and every peer with him.
-void Daemon::perform(const l2tp::CloseTunnelSocket& close) {
-  const auto it = sockets_.find(close.tunnel.id);
-  if (it == sockets_.end()) return;
+void Daemon::close(Socket socket) {
   const auto when = base::Clock::now() + kernels_own_time;
   if (remains_.empty()) remains_timer_.set_time(when);
-  remains_.emplace_back(when, std::move(it->second.management));
-  sockets_.erase(it);
+  remains_.emplace_back(when, std::move(socket.management));
 }
 
 void Daemon::close_remains() {

@@ -99,6 +99,7 @@ class Daemon {
   void perform(const l2tp::Send& send);
   void perform(const l2tp::OpenTunnelSocket& open);
   void perform(const l2tp::CloseTunnelSocket& close);
+  void close(Socket socket);
   void close_remains();
   void perform(const l2tp::AddLatch& add);
   void perform(const l2tp::RemoveLatch& remove);

@@ -114,6 +114,7 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
   link.channel = std::move(ours);
   link.ipv6 = terms.ipv6;
   link.since = base::Clock::now();
+  link.patience = patience();
   by_session_[{tunnel.id, session.id}] = &link;
   by_peer_.emplace(l2tp::peer_of(tunnel.mark, tunnel.remote), serial);
   if (tunnel.mark.value == 0) {
@@ -155,7 +156,7 @@ void Links::terminate(Link& link) {
   send(link, encode_no("Access denied"));
   ::kill(link.pid, SIGTERM);
   link.kill_timer = loop_.on_time([pid = link.pid] { ::kill(pid, SIGKILL); });
-  link.kill_timer.set_time(base::Clock::now() + patience());
+  link.kill_timer.set_time(base::Clock::now() + link.patience);
 }
 
 base::Duration Links::patience() const {

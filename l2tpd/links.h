@@ -185,6 +185,7 @@ class Links {
     std::optional<std::string> stopped;    ///< why, once stop() was called
     std::optional<std::string> refused;    ///< why, once a login failed
     base::Time since;
+    base::Duration patience{};  ///< with a pppd that is to end, which tells the RADIUS it was started with
   };
   /// Serials by what they have in common.
   template <class Key>

@@ -11,7 +11,7 @@ import checks
 import intruder
 from catalogue import scenario
 from client import password_of
-from lac import WindowsLac
+from lac import HELLO, WindowsLac
 from netns import Failure, wait_for
 from ppp import ADDRESS, DNS, IPCP, IPV4, NBNS, SECOND_DNS, SECOND_NBNS, Ppp
 from scenarios import goodbye
@@ -149,6 +149,28 @@ def in_anothers_name(lab):
         finally:
             gw.nft("delete table ip hide")
         goodbye(lab, *clients)
+
+
+@scenario(only="sameroof", kernels="one")
+def silent_link(lab):
+    """A client whose L2TP answers each HELLO, and whose PPP answers no LCP Echo-Request: it is hung up on after
+    hello_timeout_seconds, in words, and may call again through the same tunnel."""
+    settings = {"ppp": {"auth": ["pap"]}, "l2tp": {"hello_seconds": 7, "hello_timeout_seconds": 35}}
+    with lab.gateway(cleartext="only", settings=settings) as gateway, contextlib.closing(WindowsLac(lab.world["pub"], GATEWAY)) as lac:
+        lac.dial()
+        ppp = Ppp(lac, lac.session)
+        ppp.log_in(lac.name, password_of(lac.name))
+        ppp.negotiate(IPCP, {ADDRESS: bytes(4)})
+        start = time.monotonic()
+        told = wait_for(lambda: lac.ended.get(lac.session), 120, "the silent link ended")
+        if time.monotonic() - start < 30 or b"the peer no longer answers" not in told:
+            raise Failure(f"the link was to have 35 s for an answer: after {time.monotonic() - start:.0f} s {told}")
+        if gateway.counters("l2tpd").get("ended_peer_dead") != 1 or HELLO not in lac.heard:
+            raise Failure(f"one link was to end as dead, and HELLOs to be answered: {gateway.counters('l2tpd')}")
+        lac.calls.clear()
+        lac.call(2)
+        Ppp(lac, 2).log_in(lac.name, password_of(lac.name))
+        lac.hang_up()
 
 
 @scenario(only="sameroof", kernels="one")
