@@ -54,8 +54,8 @@ def radius_knows_the_users(lab):
             for what, record in (("Access-Request", asked[user]), ("Start", started[user])):
                 if record.get("Calling-Station-Id") != station or record.get("NAS-Identifier") != "the lab":
                     raise Failure(f"{what} of {user} was to come from {station}: {record}")
-                if record.get("Called-Station-Id") != GATEWAY or not {"NAS-IP-Address", "NAS-Port"} <= record.keys():
-                    raise Failure(f"{what} of {user} was to name the gateway and the port of it: {record}")
+                if record.get("Called-Station-Id") != GATEWAY or "NAS-Port" not in record:
+                    raise Failure(f"{what} of {user} was to name the gateway and a port: {record}")
         if len(set(stations.values())) != len(clients) or lab.gateway_nat == "none" and not all(s.startswith(NAT_A) for s in stations.values()):
             raise Failure(f"Calling-Station-Ids do not tell clients of one NAT apart: {stations}")
         if "MS-CHAP2-Response" not in asked["a1"] or "User-Password" not in asked["a3"]:
