@@ -27,7 +27,8 @@ using base::Severity;
 
 constexpr std::uint16_t l2tp_port = 1701;
 constexpr base::Duration farewell_time = 2s;  ///< for acknowledgements of our StopCCNs
-constexpr base::Duration longest_stop = 60s;  ///< then for the last pppd and hook, too
+constexpr base::Duration longest_end = 6s;    ///< of the other process, from then on
+constexpr base::Duration longest_stop = 60s;  ///< for the last pppd and hook, too
 constexpr base::Duration stop_check = 50ms;
 constexpr base::Duration last_breath = 1s;       ///< of a process that has hung up
 constexpr base::Duration kernels_own_time = 1s;  ///< to take a tunnel apart
@@ -561,8 +562,9 @@ void Daemon::stop() {
 void Daemon::stop_when_quiet() {
   const auto now = base::Clock::now();
   if ((told_.quiet() || now >= *stop_by_) && !std::exchange(abandoned_, true)) told_.abandon_all();
-  const bool over = (gone_ || lost_) && links_.empty() && hooks_.empty();
-  if (over || now >= *stop_by_ + (longest_stop - farewell_time)) {
+  const bool alone = gone_ || lost_ || now >= *stop_by_ + longest_end;
+  const bool over = alone && links_.empty() && hooks_.empty();
+  if (over || now >= *stop_by_ + longest_stop) {
     loop_.stop();
   } else {
     stop_timer_.set_time(now + stop_check);
