@@ -226,8 +226,9 @@ TEST_F(FilterOfLinks, AnAddressLeavesTheSetsThatItsNextUserIsNotIn) {
 TEST_F(FilterOfLinks, WhatAFullSetDoesNotTakeIsNotUpAndTheOthersAre) {
   filter_.reset();
   ASSERT_EQ(
-      std::system("nft delete table inet sameroof && sed '/set links {/,/}/s/size .*/size 1/' " SAMEROOF_SOURCE_DIR
-                  "/nft/sameroof.nft | nft -f -"),
+      std::system(
+          "nft delete table inet sameroof && sed '/set links {/,/}/s/size .*/size 1/' " SAMEROOF_SOURCE_DIR
+          "/nft/sameroof.nft | nft -f -"),
       0);
   auto filter = Filter::open(loop_, config_, latched_);
   ASSERT_TRUE(filter) << filter.error().message;
