@@ -71,6 +71,12 @@ std::uint64_t newest_of(const nl::Attributes& attributes) {
   return attributes.get_as<xfrm_replay_state>(XFRMA_REPLAY_VAL).value_or(xfrm_replay_state{}).seq;
 }
 
+std::uint32_t sent_of(const nl::Attributes& attributes) {
+  xfrm_replay_state_esn replay;
+  if (nl::copy_head(attributes.get(XFRMA_REPLAY_ESN_VAL), replay)) return replay.oseq;
+  return attributes.get_as<xfrm_replay_state>(XFRMA_REPLAY_VAL).value_or(xfrm_replay_state{}).oseq;
+}
+
 SaStatistics statistics_of(const xfrm_usersa_info& info, const nl::Attributes& attributes) {
   SaStatistics out{.bytes = info.curlft.bytes,
                    .packets = info.curlft.packets,
@@ -79,7 +85,8 @@ SaStatistics statistics_of(const xfrm_usersa_info& info, const nl::Attributes& a
                    .outside_window = info.stats.replay_window,
                    .replayed = info.stats.replay,
                    .integrity_failed = info.stats.integrity_failed,
-                   .newest = newest_of(attributes)};
+                   .newest = newest_of(attributes),
+                   .sent = sent_of(attributes)};
   return out;
 }
 
@@ -152,8 +159,12 @@ std::optional<EspTransform> transform_of(const nl::Attributes& attributes) {
 }
 
 Mode mode_of(std::uint8_t mode) {
-  if (mode == XFRM_MODE_TRANSPORT) return Mode::transport;
-  return mode == XFRM_MODE_TUNNEL ? Mode::tunnel : Mode::other;
+  switch (mode) {
+    case XFRM_MODE_TRANSPORT: return Mode::transport;
+    case XFRM_MODE_TUNNEL: return Mode::tunnel;
+    case XFRM_MODE_BEET: return Mode::beet;
+    default: return Mode::other;
+  }
 }
 
 void read_options(Sa& sa, const nl::Attributes& attributes) {
@@ -182,6 +193,14 @@ std::optional<Direction> direction_of(std::uint8_t direction) {
     case XFRM_POLICY_FWD: return Direction::forward;
     default: return std::nullopt;
   }
+}
+
+/// Where in BEET mode what it asks for leads; unset unless both are told.
+std::optional<Ends> outer_of(const xfrm_user_tmpl& esp) {
+  const auto source = address_from_kernel(esp.saddr, esp.family);
+  const auto destination = address_from_kernel(esp.id.daddr, esp.family);
+  if (!source || !destination) return std::nullopt;
+  return Ends{.source = *source, .destination = *destination};
 }
 
 std::optional<Event> decode_mapping(const nl::Message& message) {
@@ -269,12 +288,16 @@ std::optional<Policy> decode_policy(const nl::Message& message) {
   const auto direction = direction_of(info->dir);
   const auto esp = attributes->get_as<xfrm_user_tmpl>(XFRMA_TMPL);
   if (!selector || !direction || !esp || info->action != XFRM_POLICY_ALLOW) return std::nullopt;
-  if (esp->id.proto != protocol_esp || esp->mode != XFRM_MODE_TRANSPORT) return std::nullopt;
+  if (esp->id.proto != protocol_esp) return std::nullopt;
+  const auto mode = mode_of(esp->mode);
+  const auto outer = mode == Mode::beet ? outer_of(*esp) : std::nullopt;
+  if (mode != Mode::transport && !outer) return std::nullopt;
   return Policy{.selector = *selector,
                 .direction = *direction,
                 .mark = mark_of(*attributes),
                 .reqid = Reqid(esp->reqid),
-                .priority = info->priority};
+                .priority = info->priority,
+                .outer = outer};
 }
 
 std::optional<Event> decode_event(const nl::Message& message) {

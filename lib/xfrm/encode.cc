@@ -10,6 +10,8 @@ namespace xfrm {
 
 namespace {
 
+using namespace std::chrono_literals;
+
 xfrm_selector to_kernel(const Selector& selector) {
   xfrm_selector out{};
   out.saddr = address_to_kernel(selector.source.network);
@@ -77,16 +79,19 @@ void put_transform(nl::Request& request, const EspTransform& transform) {
 
 // The 32-bit window of struct xfrm_usersa_info ends at 32; the bitmap attribute carries larger ones, and
 // without XFRM_STATE_ESN sequence numbers stay 32 bits wide, as IKEv1 negotiated them.
-void put_replay_window(nl::Request& request, xfrm_usersa_info& info, std::uint32_t window) {
+void put_replay_state(nl::Request& request, xfrm_usersa_info& info, std::uint32_t window,
+                      std::uint32_t sent) {
   window = std::min<std::uint32_t>(window, XFRMA_REPLAY_ESN_MAX);
   if (window <= 32) {
     info.replay_window = static_cast<std::uint8_t>(window);
     request.header(info);
+    if (sent != 0) request.attr(XFRMA_REPLAY_VAL, xfrm_replay_state{.oseq = sent, .seq = 0, .bitmap = 0});
     return;
   }
   request.header(info);
   xfrm_replay_state_esn state{};
   state.replay_window = window;
+  state.oseq = sent;
   state.bmp_len = (window + 31) / 32;
   const base::Bytes bitmap(std::size_t{state.bmp_len} * 4);
   request.attr_with_tail(XFRMA_REPLAY_ESN_VAL, state, bitmap);
@@ -114,7 +119,27 @@ void put_options(nl::Request& request, const Sa& sa) {
   }
 }
 
-nl::Request sa_request(std::uint16_t type, std::uint16_t flags, const Sa& sa) {
+void put_carried(nl::Request& request, const SaStatistics& carried) {
+  const auto seconds = [](std::chrono::seconds time) { return static_cast<std::uint64_t>(time.count()); };
+  if (carried.added.count() == 0) return;
+  request.attr(XFRMA_LTIME_VAL, xfrm_lifetime_cur{.bytes = carried.bytes,
+                                                  .packets = carried.packets,
+                                                  .add_time = seconds(carried.added),
+                                                  .use_time = seconds(carried.used.value_or(0s))});
+}
+
+std::uint8_t to_kernel(Mode mode) {
+  switch (mode) {
+    case Mode::tunnel: return XFRM_MODE_TUNNEL;
+    case Mode::beet: return XFRM_MODE_BEET;
+    case Mode::transport:
+    case Mode::other: break;
+  }
+  return XFRM_MODE_TRANSPORT;
+}
+
+nl::Request sa_request(std::uint16_t type, std::uint16_t flags, const Sa& sa,
+                       const SaStatistics& carried = {}) {
   xfrm_usersa_info info{};
   info.sel = to_kernel(sa.selector);
   info.id.daddr = address_to_kernel(sa.destination);
@@ -124,11 +149,12 @@ nl::Request sa_request(std::uint16_t type, std::uint16_t flags, const Sa& sa) {
   info.lft = to_kernel(sa.lifetimes);
   info.reqid = sa.reqid.value;
   info.family = static_cast<std::uint16_t>(sa.destination.family());
-  info.mode = sa.mode == Mode::tunnel ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
+  info.mode = to_kernel(sa.mode);
   nl::Request request(type, flags);
-  put_replay_window(request, info, sa.replay_window);
+  put_replay_state(request, info, sa.replay_window, carried.sent);
   put_transform(request, sa.transform);
   put_options(request, sa);
+  put_carried(request, carried);
   return request;
 }
 
@@ -167,7 +193,11 @@ nl::Request policy_request(std::uint16_t type, std::uint16_t flags, const Policy
   esp.id.proto = protocol_esp;
   esp.family = info.sel.family;
   esp.reqid = policy.reqid.value;
-  esp.mode = XFRM_MODE_TRANSPORT;
+  esp.mode = to_kernel(policy.outer ? Mode::beet : Mode::transport);
+  if (policy.outer) {
+    esp.saddr = address_to_kernel(policy.outer->source);
+    esp.id.daddr = address_to_kernel(policy.outer->destination);
+  }
   esp.aalgos = esp.ealgos = esp.calgos = ~std::uint32_t{0};
   request.attr(XFRMA_TMPL, esp);
   put_mark(request, policy.mark);
@@ -176,8 +206,8 @@ nl::Request policy_request(std::uint16_t type, std::uint16_t flags, const Policy
 
 }  // namespace
 
-nl::Request add_sa(const Sa& sa) {
-  return sa_request(XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, sa);
+nl::Request add_sa(const Sa& sa, const SaStatistics& carried) {
+  return sa_request(XFRM_MSG_NEWSA, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, sa, carried);
 }
 nl::Request update_sa(const Sa& sa) { return sa_request(XFRM_MSG_UPDSA, NLM_F_ACK, sa); }
 nl::Request delete_sa(const SaId& id) { return id_request(XFRM_MSG_DELSA, NLM_F_ACK, id); }

@@ -6,8 +6,9 @@
 
 namespace xfrm {
 
-/// XFRM_MSG_NEWSA: refused with EEXIST where destination, SPI and mark are taken.
-nl::Request add_sa(const Sa& sa);
+/// XFRM_MSG_NEWSA: refused with EEXIST where destination, SPI and mark are taken. An outbound SA that takes
+/// the place of another goes on from what that one has `carried` and sent, and is as old.
+nl::Request add_sa(const Sa& sa, const SaStatistics& carried = {});
 /// XFRM_MSG_UPDSA: lifetimes, encap ports and set-mark of an installed SA change, its counters and
 /// sequence numbers stay. Addresses and selector cannot change (kernel.md §5).
 nl::Request update_sa(const Sa& sa);

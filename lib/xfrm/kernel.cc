@@ -29,8 +29,8 @@ base::Result<Kernel> Kernel::open() {
   return Kernel(std::move(*socket));
 }
 
-nl::Result<void> Kernel::install(const Sa& sa) {
-  auto request = add_sa(sa);
+nl::Result<void> Kernel::install(const Sa& sa, const SaStatistics& carried) {
+  auto request = add_sa(sa, carried);
   return socket_.transact(request, sentence("installing", id_of(sa)));
 }
 

@@ -16,7 +16,8 @@ class Kernel {
  public:
   static base::Result<Kernel> open();
 
-  nl::Result<void> install(const Sa& sa);
+  /// See add_sa().
+  nl::Result<void> install(const Sa& sa, const SaStatistics& carried = {});
   /// See update_sa(): lifetimes, encap ports, set-mark.
   nl::Result<void> update(const Sa& sa);
   nl::Result<void> remove(const SaId& id);
@@ -31,7 +32,7 @@ class Kernel {
   /// Every ESP SA of the network namespace, also those of other daemons and the kernel's own
   /// placeholders after an Acquire (SPI 0).
   nl::Result<std::vector<InstalledSa>> dump_sas();
-  /// Every policy that asks for ESP in transport mode.
+  /// Every policy that asks for ESP in transport or BEET mode.
   nl::Result<std::vector<Policy>> dump_policies();
 
  private:

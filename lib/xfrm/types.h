@@ -97,7 +97,9 @@ struct EspTransform {
   }
 };
 
-enum class Mode : std::uint8_t { transport, tunnel, other };
+/// beet (bound end-to-end tunnel): packets leave as in transport mode, byte for byte, but with the SA's
+/// addresses in place of their own, which are those of its selector.
+enum class Mode : std::uint8_t { transport, tunnel, beet, other };
 
 /// One direction of an IPsec connection. Move-only: it holds keys.
 struct Sa {
@@ -154,7 +156,15 @@ inline SaId id_of(const Sa& sa) {
 
 enum class Direction : std::uint8_t { in, out, forward };
 
-/// "Packets of this selector and mark need ESP in transport mode by an SA of this reqid."
+/// The addresses on the outside of an SA.
+struct Ends {
+  base::Address source;
+  base::Address destination;
+
+  auto operator<=>(const Ends&) const = default;
+};
+
+/// "Packets of this selector and mark need ESP by an SA of this reqid."
 struct Policy {
   Selector selector;
   Direction direction = Direction::out;
@@ -163,6 +173,8 @@ struct Policy {
   Reqid reqid;
   /// Lower numbers win.
   std::uint32_t priority = 0;
+  /// In BEET mode, by an SA with these addresses; none: in transport mode, by one with the packet's own.
+  std::optional<Ends> outer = {};
 
   auto operator<=>(const Policy&) const = default;
 };
@@ -193,6 +205,8 @@ struct SaStatistics {
   std::uint32_t integrity_failed = 0;
   /// The greatest sequence number of what came in; 0 where nothing has, and of outbound SAs.
   std::uint64_t newest = 0;
+  /// The last sequence number of what went out; 0 where nothing has, and of inbound SAs.
+  std::uint32_t sent = 0;
 
   /// Who sends counts from 1 without a gap (RFC 4303 §3.3.3), so this is what did not arrive, or not within
   /// the replay window. What is only late is among it until it comes.

@@ -158,6 +158,13 @@ TEST(Decode, PoliciesThatAreNoEspTransportAreSkipped) {
   info.sel.family = AF_INET;
   bypass.header(info);
   EXPECT_FALSE(xfrm::decode_policy(message_of(bypass)).has_value());
+  nl::Request tunnel(XFRM_MSG_NEWPOLICY);
+  xfrm_user_tmpl esp{};
+  esp.family = AF_INET;
+  esp.id.proto = IPPROTO_ESP;
+  esp.mode = XFRM_MODE_TUNNEL;
+  tunnel.header(info).attr(XFRMA_TMPL, esp);
+  EXPECT_FALSE(xfrm::decode_policy(message_of(tunnel)).has_value());
 }
 
 }  // namespace

@@ -37,6 +37,43 @@ TEST(Encode, AnSaReadsBackAsItself) {
   }
 }
 
+TEST(Encode, InBeetModeSaAndPolicyTellWhereTheyLead) {
+  auto sa = samples::outbound();
+  sa.mode = xfrm::Mode::beet;
+  sa.destination = samples::address("198.51.100.1");
+  auto policy = samples::policy();
+  policy.outer = xfrm::Ends{.source = sa.source, .destination = sa.destination};
+  const auto request = xfrm::add_sa(sa);
+  const auto read = xfrm::decode_sa(message_of(request));
+  ASSERT_TRUE(read.has_value());
+  expect_same(read->sa, sa);
+  EXPECT_EQ(xfrm::decode_policy(message_of(xfrm::add_policy(policy))), policy);
+}
+
+TEST(Encode, AnSaGoesOnFromWhereAnotherOfAnyWindowWas) {
+  using namespace std::chrono_literals;
+  const xfrm::SaStatistics carried{
+      .bytes = 7000, .packets = 70, .added = 1234567s, .used = 1234599s, .sent = 71};
+  for (const std::uint32_t window : {32u, 128u}) {
+    auto sa = samples::outbound();
+    sa.replay_window = window;
+    const auto request = xfrm::add_sa(sa, carried);
+    const auto attributes = attributes_of(request, sizeof(xfrm_usersa_info));
+    const auto lifetime = attributes.get_as<xfrm_lifetime_cur>(XFRMA_LTIME_VAL);
+    ASSERT_TRUE(lifetime);
+    EXPECT_EQ(lifetime->bytes, 7000u);
+    EXPECT_EQ(lifetime->packets, 70u);
+    EXPECT_EQ(lifetime->add_time, 1234567u);
+    EXPECT_EQ(lifetime->use_time, 1234599u);
+    const auto read = xfrm::decode_sa(message_of(request));
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(read->statistics.sent, 71u) << window;
+    expect_same(read->sa, sa);
+  }
+  EXPECT_FALSE(
+      attributes_of(xfrm::add_sa(samples::outbound()), sizeof(xfrm_usersa_info)).has(XFRMA_LTIME_VAL));
+}
+
 TEST(Encode, EveryAlgorithmReadsBackAsItself) {
   using xfrm::Encryption;
   using xfrm::Integrity;
