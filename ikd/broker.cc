@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <utility>
 
 #include "ikd/settings.h"
@@ -22,6 +23,14 @@ Traffic carried_by(const xfrm::InstalledSa& installed) {
 /// Time is no matter of the kernel's (ike/lifetimes.h).
 bool past(const xfrm::Limits& soft, const xfrm::SaStatistics& carried) {
   return (soft.bytes && carried.bytes >= *soft.bytes) || (soft.packets && carried.packets >= *soft.packets);
+}
+
+/// Sequence numbers of an SA that may be used up between looking at it and its successor's taking over.
+constexpr std::uint32_t sent_meanwhile = 1 << 16;
+
+xfrm::SaStatistics going_on_from(xfrm::SaStatistics carried) {
+  carried.sent += std::min(sent_meanwhile, std::numeric_limits<std::uint32_t>::max() - carried.sent);
+  return carried;
 }
 
 using ike::DoneOrRefused;
@@ -55,11 +64,33 @@ base::Result<Broker> Broker::open(const config::Config& config) {
   return Broker(Range(numbering_from(config), services_from(config)), std::move(*kernel), std::move(*map));
 }
 
+xfrm::SaId Broker::in_kernel(xfrm::SaId id) const {
+  if (const auto place = places_.find(id.destination); place != places_.end())
+    id.destination = place->second.destination;
+  return id;
+}
+
+xfrm::Sa Broker::in_kernel(const xfrm::Sa& outbound) const {
+  auto sa = outbound.clone();
+  const auto place = places_.find(sa.destination);
+  if (place == places_.end()) return sa;
+  sa.mode = xfrm::Mode::beet;
+  sa.source = place->second.source;
+  sa.destination = place->second.destination;
+  return sa;
+}
+
+xfrm::Policy Broker::in_kernel(xfrm::Policy policy) const {
+  if (const auto place = places_.find(policy.selector.destination.network); place != places_.end())
+    policy.outer = place->second;
+  return policy;
+}
+
 void Broker::forget_dropped(xfrm::Reqid peer) {
   const auto found = installed_.find(peer);
   if (found == installed_.end()) return;
   std::erase_if(found->second, [this](const xfrm::SaId& id) {
-    const auto sa = kernel_.get(id);
+    const auto sa = kernel_.get(in_kernel(id));
     return !sa && is_absent(sa.error());
   });
   if (found->second.empty()) installed_.erase(found);
@@ -67,7 +98,7 @@ void Broker::forget_dropped(xfrm::Reqid peer) {
 
 nl::Result<void> Broker::add_to_maps(const ike::PeerEntry& peer) {
   if (!peer.alias.is_v4()) return {};
-  return map_.add_peer(peer.mark, peer.alias, peer.home, peer.dialled);
+  return map_.add_peer(peer.mark, peer.alias, peer.dialled);
 }
 
 nl::Result<nft::Change> Broker::remove_from_maps(const ike::PeerEntry& peer) {
@@ -95,29 +126,36 @@ DoneOrRefused Broker::install(const ike::InstallInbound& request) {
   if (request.new_entry) {
     if (auto added = add_to_maps(*request.new_entry); !added)
       return by_nft(nl::as_base(std::move(added.error())));
+    remember_place(*request.new_entry);
   }
   auto installed = kernel_.install(request.sa);
   if (installed) {
     installed_[request.sa.reqid].push_back(xfrm::id_of(request.sa));
     return {};
   }
-  if (request.new_entry) (void)remove_from_maps(*request.new_entry);
+  if (request.new_entry) {
+    (void)remove_from_maps(*request.new_entry);
+    places_.erase(request.new_entry->alias);
+  }
   return by_xfrm(nl::as_base(std::move(installed.error())));
 }
 
 DoneOrRefused Broker::install(const ike::InstallOutbound& request) {
   if (!range_.admits(request)) return by_xfrm(outside_our_range());
   const auto peer = request.sa.reqid;
+  if (request.sa.destination.is_v4() && !places_.contains(request.sa.destination))
+    return by_xfrm(base::fail("nobody is known at " + request.sa.destination.to_string()));
   if (!room_for_another(peer)) return by_xfrm(too_many("SAs"));
   if (request.new_policy && !room_for_policy(peer)) return by_xfrm(too_many("policies"));
-  if (auto installed = kernel_.install(request.sa); !installed)
+  if (auto installed = kernel_.install(in_kernel(request.sa)); !installed)
     return by_xfrm(nl::as_base(std::move(installed.error())));
   installed_[peer].push_back(xfrm::id_of(request.sa));
   if (!request.new_policy) return {};
   // One that was kept of the number's last owner has this name, and becomes its own.
   const auto id = xfrm::id_of(*request.new_policy);
   const bool kept = std::ranges::find(kept_, id) != kept_.end();
-  auto policy = kept ? kernel_.update(*request.new_policy) : kernel_.install(*request.new_policy);
+  const auto wanted = in_kernel(*request.new_policy);
+  auto policy = kept ? kernel_.update(wanted) : kernel_.install(wanted);
   if (policy) {
     std::erase(kept_, id);
     policies_[peer].push_back(id);
@@ -128,13 +166,14 @@ DoneOrRefused Broker::install(const ike::InstallOutbound& request) {
 }
 
 base::Result<Traffic> Broker::remove(const ike::RemoveSa& request) {
-  const auto there = kernel_.get(request.sa);
+  const auto name = in_kernel(request.sa);
+  const auto there = kernel_.get(name);
   if (!there && is_absent(there.error())) return Traffic{};
   if (!there) return nl::as_base(there.error());
   // The kernel may have refused this name to the peer because it is another's.
   if (!range_.holds(there->sa)) return tl::unexpected(outside_our_range().error());
   if (there->sa.reqid.value != request.owner.value) return Traffic{};
-  if (auto removed = absent_is_fine(kernel_.remove(request.sa)); !removed)
+  if (auto removed = absent_is_fine(kernel_.remove(name)); !removed)
     return tl::unexpected(std::move(removed.error()));
   if (const auto found = installed_.find(there->sa.reqid); found != installed_.end()) {
     std::erase(found->second, request.sa);
@@ -155,6 +194,7 @@ DoneOrRefused Broker::remove(const ike::RemovePeer& request) {
   }
   const auto extracted = policies_.extract(peer);
   const auto policies = extracted ? extracted.mapped() : std::vector<xfrm::PolicyId>{};
+  places_.erase(request.entry.alias);
   const auto unmapped = remove_from_maps(request.entry);
   if (unmapped != nft::Change::made && !ruleset_loaded()) {
     kept_.insert(kept_.end(), policies.begin(), policies.end());
@@ -186,18 +226,78 @@ base::Result<void> Broker::fill_maps(const std::vector<ike::PeerEntry>& peers) {
   return out ? removed : out;
 }
 
-base::Result<void> Broker::move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner) {
-  auto installed = kernel_.get(id);
-  if (!installed) return absent_is_fine(tl::unexpected(installed.error()));
+void Broker::remember_place(const ike::PeerEntry& peer) {
+  if (peer.alias.is_v4())
+    places_.insert_or_assign(peer.alias, xfrm::Ends{.source = peer.dialled, .destination = peer.home});
+}
+
+nl::Result<std::optional<xfrm::InstalledSa>> Broker::movable(const xfrm::SaId& id, base::Mark owner) {
+  auto installed = kernel_.get(in_kernel(id));
+  if (!installed && is_absent(installed.error())) return std::nullopt;
+  if (!installed) return tl::unexpected(std::move(installed.error()));
   // The keys come from the kernel, so that nobody has to keep them for this.
   auto& sa = installed->sa;
   // The kernel may have refused this name to the peer because it is another's.
-  if (!range_.holds(sa) || sa.reqid.value != owner.value || !sa.encap || sa.encap == encap) return {};
-  sa.encap = encap;
-  // The kernel counts it by the wall clock, and an update has it look at once: had that been set meanwhile,
-  // the SA could be gone. The core ends it in time by a clock that nobody sets.
+  if (!range_.holds(sa) || sa.reqid.value != owner.value || !sa.encap) return std::nullopt;
+  // The kernel counts it by the wall clock, and looks at once: had that been set meanwhile, the SA could be
+  // gone. The core ends it in time by a clock that nobody sets.
   sa.lifetimes.hard.time.reset();
-  return absent_is_fine(kernel_.update(sa));
+  return std::move(*installed);
+}
+
+base::Result<void> Broker::move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner) {
+  auto installed = movable(id, owner);
+  if (!installed) return nl::as_base(std::move(installed.error()));
+  if (!*installed || (*installed)->sa.encap == encap) return {};
+  (*installed)->sa.encap = encap;
+  return absent_is_fine(kernel_.update((*installed)->sa));
+}
+
+base::Result<void> Broker::lead_policies(xfrm::Reqid peer) {
+  const auto policies = policies_.find(peer);
+  if (policies == policies_.end()) return {};
+  for (const auto& id : policies->second) {
+    const xfrm::Policy policy{
+        .selector = id.selector, .direction = id.direction, .mark = id.mark, .reqid = peer};
+    if (auto led = kernel_.update(in_kernel(policy)); !led) return nl::as_base(std::move(led.error()));
+  }
+  return {};
+}
+
+// An SA's address is part of its name, so each is made anew, and goes on counting where the old one is;
+// those take over as the policies name their address, and nothing that is sent meanwhile finds no SA.
+DoneOrRefused Broker::move_home(const ike::MovePeer& request) {
+  const xfrm::Reqid peer(request.mark.value);
+  auto& place = places_.at(request.alias);
+  const auto before = place;
+  std::vector<xfrm::SaId> old, made;
+  const auto make_anew = [&]() -> base::Result<void> {
+    for (const auto& id : installed_[peer]) {
+      if (id.destination != request.alias) continue;
+      auto there = movable(id, request.mark);
+      if (!there) return nl::as_base(std::move(there.error()));
+      if (!*there) continue;
+      auto& [sa, statistics] = **there;
+      old.push_back(xfrm::id_of(sa));
+      sa.destination = *request.new_home;
+      sa.encap = {.source_port = ike::natt_port, .destination_port = request.port};
+      if (auto done = kernel_.install(sa, going_on_from(statistics)); !done)
+        return nl::as_base(std::move(done.error()));
+      made.push_back(xfrm::id_of(sa));
+    }
+    place.destination = *request.new_home;
+    return lead_policies(peer);
+  };
+  auto done = make_anew();
+  if (!done) {
+    place = before;
+    (void)lead_policies(peer);
+    old = std::move(made);
+  }
+  for (const auto& id : old) {
+    if (auto removed = absent_is_fine(kernel_.remove(id)); done && !removed) done = std::move(removed);
+  }
+  return by_xfrm(std::move(done));
 }
 
 DoneOrRefused Broker::move(const ike::MovePeer& request) {
@@ -206,25 +306,24 @@ DoneOrRefused Broker::move(const ike::MovePeer& request) {
   const auto keep = [&out](DoneOrRefused result) {
     if (out && !result) out = std::move(result);
   };
-  for (const auto& id : request.outbound)
-    keep(by_xfrm(
-        move_encap(id, {.source_port = ike::natt_port, .destination_port = request.port}, request.mark)));
   for (const auto& id : request.inbound)
     keep(by_xfrm(
         move_encap(id, {.source_port = request.port, .destination_port = ike::natt_port}, request.mark)));
-  if (!request.new_home) return out;
-  const auto moved = map_.move_peer(request.alias, *request.new_home);
-  if (!moved) keep(by_nft(nl::as_base(moved.error())));
-  if (moved && *moved == nft::Change::absent)
-    keep(by_nft(base::fail("the map home has no element for " + request.alias.to_string() +
-                           ": was the ruleset flushed?")));
+  const auto place = places_.find(request.alias);
+  if (request.new_home && place != places_.end() && place->second.destination != *request.new_home) {
+    keep(move_home(request));
+    return out;
+  }
+  for (const auto& id : request.outbound)
+    keep(by_xfrm(
+        move_encap(id, {.source_port = ike::natt_port, .destination_port = request.port}, request.mark)));
   return out;
 }
 
 base::Result<std::vector<xfrm::SaStatistics>> Broker::count(const std::vector<xfrm::SaId>& sas) {
   std::vector<xfrm::SaStatistics> out;
   for (const auto& id : sas) {
-    const auto there = kernel_.get(id);
+    const auto there = kernel_.get(in_kernel(id));
     if (!there && !is_absent(there.error())) return nl::as_base(there.error());
     out.push_back(there && range_.holds(there->sa) ? there->statistics : xfrm::SaStatistics{});
   }
@@ -242,7 +341,7 @@ base::Result<std::vector<RuleCount>> Broker::rule_counts() {
 base::Result<Comparison> Broker::compare(const std::vector<xfrm::SaId>& sas) {
   Comparison out;
   for (const auto& id : sas) {
-    const auto there = kernel_.get(id);
+    const auto there = kernel_.get(in_kernel(id));
     if (!there && !is_absent(there.error())) return nl::as_base(there.error());
     if (!there || !range_.holds(there->sa)) {
       out.absent.push_back(id);

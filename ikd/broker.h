@@ -1,6 +1,9 @@
 #pragma once
 // What the privileged half of ikd does with the kernel: SAs and policies, nft's peer maps. It never sees a
 // packet from the network and refuses whatever lies outside its own marks, reqids and aliases.
+//
+// To the core an IPv4 peer is at its alias. What is sent to it goes there in BEET mode: to the alias inside,
+// on the outside between the address that the peer dialled and its home, which only the broker knows.
 
 #include <map>
 #include <string>
@@ -52,6 +55,10 @@ class Broker {
  private:
   Broker(Range range, xfrm::Kernel kernel, nft::PeerMap map)
       : range_(std::move(range)), kernel_(std::move(kernel)), map_(std::move(map)) {}
+  /// What the core asks for as the kernel has it. Nothing changes for an IPv6 peer, nor inbound.
+  xfrm::SaId in_kernel(xfrm::SaId id) const;
+  xfrm::Sa in_kernel(const xfrm::Sa& outbound) const;
+  xfrm::Policy in_kernel(xfrm::Policy policy) const;
   /// Nothing for an IPv6 peer, whose alias is no other address than its own.
   nl::Result<void> add_to_maps(const ike::PeerEntry& peer);
   nl::Result<nft::Change> remove_from_maps(const ike::PeerEntry& peer);
@@ -61,12 +68,20 @@ class Broker {
   bool room_for_another(xfrm::Reqid peer);
   bool room_for_policy(xfrm::Reqid peer) const;
   void forget_dropped(xfrm::Reqid peer);
+  void remember_place(const ike::PeerEntry& peer);
+  /// The SA of this name, with what must change in any case; none where it is not there or not the owner's.
+  nl::Result<std::optional<xfrm::InstalledSa>> movable(const xfrm::SaId& id, base::Mark owner);
   base::Result<void> move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner);
+  /// What is sent to the peer finds an SA where it is now, whatever home that is.
+  base::Result<void> lead_policies(xfrm::Reqid peer);
+  /// To another address: everything that is sent to the peer, or nothing of it.
+  ike::DoneOrRefused move_home(const ike::MovePeer& request);
 
   Range range_;
   xfrm::Kernel kernel_;
   nft::PeerMap map_;
-  std::map<xfrm::Reqid, std::vector<xfrm::SaId>> installed_;
+  std::map<base::Address, xfrm::Ends> places_;                ///< outside, by alias
+  std::map<xfrm::Reqid, std::vector<xfrm::SaId>> installed_;  ///< as the core names them
   std::map<xfrm::Reqid, std::vector<xfrm::PolicyId>> policies_;
   std::vector<xfrm::PolicyId> kept_;  ///< of peers that went while there was no ruleset
 };

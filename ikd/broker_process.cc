@@ -85,7 +85,7 @@ base::Result<std::unique_ptr<BrokerProcess>> BrokerProcess::start(Loaded loaded,
   if (!sockets) return tl::unexpected(sockets.error());
   auto events = xfrm::EventSource::open();
   if (!events) return tl::unexpected(events.error());
-  std::set<std::string> watched{"alias", "home", "dialled"};
+  std::set<std::string> watched{"alias", "dialled"};
   if (config.l2tp.lns == config::Lns::external) watched.insert({"latched", "cleartext"});  // else l2tpd's
   auto table = nft::TableWatch::open(std::move(watched), {broker->nft_author()});
   if (!table) return tl::unexpected(table.error());

@@ -155,11 +155,21 @@ void Daemon::stop() {
 void Daemon::kernel_events() {
   const auto outcome = events_->receive([this](const xfrm::Event& event) {
     if (const auto* expire = std::get_if<xfrm::Expire>(&event); expire != nullptr)
-      expire->hard ? engine_.expired(expire->sa, now()) : engine_.nearly_expired(expire->sa, now());
+      expire->hard ? engine_.expired(named(*expire), now()) : engine_.nearly_expired(named(*expire), now());
     if (const auto* mapping = std::get_if<xfrm::Mapping>(&event)) engine_.mapped(*mapping, now());
   });
   if (outcome == nl::Socket::Events::lost) compare_with_kernel();
   drain();
+}
+
+// The kernel knows an outbound SA by where the peer is, the core by the peer's alias.
+xfrm::SaId Daemon::named(const xfrm::Expire& expire) const {
+  auto id = expire.sa;
+  const auto number = engine_.numbering().number_of(base::Mark(expire.reqid.value));
+  const auto peer = number ? engine_.peers().find(*number) : engine_.peers().end();
+  if (peer != engine_.peers().end() && id.destination.is_v4() && id.destination != peer->second.local.address)
+    id.destination = peer->second.alias;
+  return id;
 }
 
 void Daemon::compare_with_kernel() {

@@ -46,6 +46,8 @@ class Daemon {
   void be_alive();
   void receive(os::UdpSocket& socket);
   void kernel_events();
+  /// The SA as the core names it.
+  xfrm::SaId named(const xfrm::Expire& expire) const;
   void compare_with_kernel();
   void fill_maps();
   base::Result<std::vector<std::string>> reload();

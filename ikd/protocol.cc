@@ -28,13 +28,14 @@ struct Shape {
                     v.encap, v.mark, v.set_mark, v.lifetimes, v.mapping_interval);
   }
   static auto fields(Is<xfrm::SaId> auto& v) { return std::tie(v.destination, v.spi, v.protocol, v.mark); }
+  // Not its outer addresses: the broker knows where a peer is.
   static auto fields(Is<xfrm::Policy> auto& v) {
     return std::tie(v.selector, v.direction, v.mark, v.reqid, v.priority);
   }
   static auto fields(Is<xfrm::PolicyId> auto& v) { return std::tie(v.selector, v.direction, v.mark); }
   static auto fields(Is<xfrm::SaStatistics> auto& v) {
     return std::tie(v.bytes, v.packets, v.added, v.used, v.outside_window, v.replayed, v.integrity_failed,
-                    v.newest);
+                    v.newest, v.sent);
   }
   static auto fields(Is<ike::PeerEntry> auto& v) { return std::tie(v.mark, v.alias, v.home, v.dialled); }
   static auto fields(Is<ike::InstallInbound> auto& v) { return std::tie(v.ticket, v.sa, v.new_entry); }

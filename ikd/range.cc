@@ -59,9 +59,11 @@ bool Range::may_be_alias(const base::Address& address) const {
 
 bool Range::holds(const xfrm::Sa& sa) const {
   if (sa.set_mark) return reqid_and_mark(sa.reqid, sa.set_mark) && may_be_alias(sa.selector.source.network);
-  if (!reqid_and_mark(sa.reqid, sa.mark) || !may_be_alias(sa.destination)) return false;
+  // The SA itself leads to where the peer is.
+  const auto& alias = sa.selector.destination.network;
+  if (!reqid_and_mark(sa.reqid, sa.mark) || !may_be_alias(alias)) return false;
   // Without a mark an SA to an IPv6 address may be another daemon's that counts its reqids.
-  return found_by(sa.mark, sa.destination) ||
+  return found_by(sa.mark, alias) ||
          (!sa.encap && sa.selector.destination == base::host(sa.destination) && is_our_end(sa.selector));
 }
 
@@ -118,7 +120,8 @@ bool Range::policy_of(ike::PeerNumber number, const xfrm::Policy& policy) const 
 bool Range::admits(const ike::MovePeer& request) const {
   const auto number = numbering_.number_of(request.mark);
   // An IPv6 peer stays at its address.
-  return number && request.alias == numbering_.alias_of(*number, request.alias);
+  return number && request.alias == numbering_.alias_of(*number, request.alias) &&
+         (!request.new_home || alike(*request.new_home, request.alias));
 }
 
 }  // namespace ikd

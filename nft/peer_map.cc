@@ -177,33 +177,21 @@ nl::Result<Change> PeerMap::change(std::vector<Element> elements, std::string_vi
   return change;
 }
 
-nl::Result<void> PeerMap::add_peer(base::Mark mark, const base::Address& alias, const base::Address& home,
+nl::Result<void> PeerMap::add_peer(base::Mark mark, const base::Address& alias,
                                    const base::Address& dialled) {
-  const auto key = base::to_bytes(alias.bytes());
-  return apply({Element::add("alias", mark_key(mark), alias.bytes()), Element::add("home", key, home.bytes()),
-                Element::add("dialled", key, dialled.bytes())},
+  return apply({Element::add("alias", mark_key(mark), alias.bytes()),
+                Element::add("dialled", base::to_bytes(alias.bytes()), dialled.bytes())},
                fmt::format("adding the peer at {}", alias.to_string()));
 }
 
-nl::Result<Change> PeerMap::move_peer(const base::Address& alias, const base::Address& new_home) {
-  const auto key = base::to_bytes(alias.bytes());
-  const auto what = fmt::format("moving the peer at {} to {}", alias.to_string(), new_home.to_string());
-  const auto moved = apply({Element::remove("home", key), Element::add("home", key, new_home.bytes())}, what);
-  if (!moved && moved.error().number == ENOENT) return Change::absent;
-  if (!moved) return tl::unexpected(moved.error());
-  return Change::made;
-}
-
 nl::Result<Change> PeerMap::remove_peer(base::Mark mark, const base::Address& alias) {
-  const auto key = base::to_bytes(alias.bytes());
-  return change({Element::remove("alias", mark_key(mark)), Element::remove("home", key),
-                 Element::remove("dialled", key)},
-                fmt::format("removing the peer at {}", alias.to_string()));
+  return change(
+      {Element::remove("alias", mark_key(mark)), Element::remove("dialled", base::to_bytes(alias.bytes()))},
+      fmt::format("removing the peer at {}", alias.to_string()));
 }
 
 nl::Result<void> PeerMap::flush_peers() {
-  return apply({Element::empty("alias"), Element::empty("home"), Element::empty("dialled")},
-               "removing all peers");
+  return apply({Element::empty("alias"), Element::empty("dialled")}, "removing all peers");
 }
 
 nl::Result<void> PeerMap::add_tunnel(base::Mark mark, std::uint16_t tunnel) {

@@ -1,6 +1,6 @@
 #pragma once
-// The elements of table inet sameroof (sameroof.nft): which mark is which alias, where an alias really
-// is, and whose tunnels are whose. Each call is one transaction: all of it happens, or nothing.
+// The elements of table inet sameroof (sameroof.nft): which mark is which alias, and whose tunnels are
+// whose. Each call is one transaction: all of it happens, or nothing.
 
 #include <cstdint>
 #include <string>
@@ -39,11 +39,8 @@ class PeerMap {
   nl::Result<bool> loaded();
 
   /// `mark` within the mask; the addresses IPv4: `dialled` is the one of ours that the peer sends to. Twice
-  /// the same is fine, another alias for a mark or another home for an alias is refused.
-  nl::Result<void> add_peer(base::Mark mark, const base::Address& alias, const base::Address& home,
-                            const base::Address& dialled);
-  /// The peer's NAT got a new address.
-  nl::Result<Change> move_peer(const base::Address& alias, const base::Address& new_home);
+  /// the same is fine; another alias for a mark, or another address of ours for an alias, is refused.
+  nl::Result<void> add_peer(base::Mark mark, const base::Address& alias, const base::Address& dialled);
   nl::Result<Change> remove_peer(base::Mark mark, const base::Address& alias);
   nl::Result<void> flush_peers();
 

@@ -34,7 +34,9 @@ Owned Owners::of(const KernelSa& sa) const {
   // Its reqid is the peer's mark, too, which plain ESP over IPv6 asks for in its policy alone.
   const bool unmarked = !sa.mark && sa.destination.find(':') != std::string::npos;
   const auto asked = unmarked ? std::optional(KernelMark{.value = sa.reqid, .mask = 0}) : sa.mark;
-  const auto* peer = sa.output_mark ? at(sa.selector.source, sa.output_mark) : at(sa.destination, asked);
+  // The alias is inside; outside is where the peer really is.
+  const auto* peer =
+      sa.output_mark ? at(sa.selector.source, sa.output_mark) : at(sa.selector.destination, asked);
   if (peer != nullptr) return {Owner::peer, peer, sa.output_mark ? "in" : "out"};
   return {.owner = Owner::foreign};
 }

@@ -91,8 +91,8 @@ struct Sign {
   base::Bytes hash;
 };
 
-/// What nft needs of a peer: the mark its packets bear, the address it has on this host, the one it has
-/// outside, and the one of ours that it dialled.
+/// What the kernel needs of a peer: the mark its packets bear, the address it has on this host, the one it
+/// has outside, and the one of ours that it dialled.
 struct PeerEntry {
   base::Mark mark;
   base::Address alias;
@@ -120,9 +120,9 @@ struct RemoveSa {
   base::Mark owner;
 };
 
-/// The peer's NAT gave it another place: the encap ports of its SAs, and its map element where the address
-/// is another. An SA that is not there (refused, expired, not yet or no longer wanted) is passed over.
-/// Answered by PeerMoved.
+/// The peer's NAT gave it another place: the encap ports of its SAs, and where what is sent to it goes if the
+/// address is another. An SA that is not there (refused, expired, not yet or no longer wanted) is passed
+/// over. Answered by PeerMoved.
 struct MovePeer {
   base::Mark mark;
   base::Address alias;
@@ -171,7 +171,7 @@ enum class EventKind : std::uint8_t {
   kernel_refused,
   // Of what the core asks without waiting for an answer; the shell tells.
   map_added,  ///< its packets find it: nft's maps have its elements
-  map_moved,  ///< and send what is for it to its new address
+  map_moved,  ///< what is for its alias goes to its new address
   map_removed,
   map_failed,     ///< they are not as they should be
   kernel_failed,  ///< an SA or a policy is not

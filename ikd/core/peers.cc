@@ -48,10 +48,10 @@ std::optional<xfrm::MaskedMark> Numbering::lookup_mark_of(PeerNumber number) con
   return xfrm::MaskedMark{mark_of(number).value, mask};
 }
 
-// A router that has no room for plain ESP over IPv6 names the SA, in a packet that bears no mark: the kernel
-// would not find it, and learn nothing. Of ESP in UDP ikd's socket hears.
+// A router that has no room for plain ESP names the SA, in a packet that bears no mark: the kernel would not
+// find it, and learn nothing. Of ESP in UDP ikd's socket hears.
 std::optional<xfrm::MaskedMark> Numbering::lookup_mark_of(PeerNumber number, const xfrm::Sa& outbound) const {
-  if (!outbound.destination.is_v4() && !outbound.encap) return std::nullopt;
+  if (!outbound.encap) return std::nullopt;
   return lookup_mark_of(number);
 }
 

@@ -31,8 +31,9 @@ std::pair<Peer*, ChildSa*> Engine::find_child(const xfrm::SaId& id) {
   if (!number && id.mark) number = settings_.numbering.number_of(base::Mark(id.mark->value));
   if (number) {
     auto* peer = peers_.find(*number);
-    if (peer == nullptr || peer->alias != id.destination || peer->lookup_mark != id.mark) return {};
-    return {peer, peer->child_by_out(id.spi)};
+    auto* child = peer == nullptr || peer->alias != id.destination ? nullptr : peer->child_by_out(id.spi);
+    if (child == nullptr || child->lookup_mark != id.mark) return {};
+    return {peer, child};
   }
   if (auto* owner = peers_.by_inbound(id)) return {owner, owner->child_by_in(id.spi)};
   if (id.destination.is_v4()) return {};

@@ -177,8 +177,8 @@ void FakeKernel::check_outbound(const xfrm::Sa& sa) {
   const auto what = name_of(xfrm::id_of(sa));
   if (sa.set_mark) complain("outbound " + what + " sets a mark");
   const bool by_mark = settings_.lookup == ike::OutboundLookup::alias_and_mark;
-  const bool plain_ipv6 = !sa.encap && !sa.destination.is_v4();
-  if (sa.mark.has_value() != (by_mark && !plain_ipv6))
+  const bool plain = !sa.encap;
+  if (sa.mark.has_value() != (by_mark && !plain))
     return complain("outbound " + what + (sa.mark ? " has a mark" : " has no mark"));
   if (sa.mark && sa.reqid.value != sa.mark->value) complain("outbound " + what + ": reqid is not the mark");
   if (sa.encap && sa.encap->source_port != natt_port) complain("outbound " + what + ": encap not from 4500");

@@ -84,7 +84,7 @@ def flushed_ruleset(lab):
             full = gateway.map_elements()
             if full < elements:
                 raise Failure(f"of {elements} elements for two clients {full} are back")
-            for kind, name in (("map", "alias"), ("map", "home"), ("map", "dialled"), ("map", "mss"), ("set", "links"), ("set", "far_ends"), ("set", "tids"), ("set", "latched")):
+            for kind, name in (("map", "alias"), ("map", "dialled"), ("map", "mss"), ("set", "links"), ("set", "far_ends"), ("set", "tids"), ("set", "latched")):
                 gw.run("nft", "flush", kind, "inet", "sameroof", name)
                 checks.wait_until_equal(gateway.map_elements, full, 20, f"{name} is filled again")
             lab.prove(*clients)

@@ -47,12 +47,12 @@ class InAKernel : public testing::Test {
   void leave_a_peer() {
     auto map = nft::PeerMap::open();
     ASSERT_TRUE(map);
-    ASSERT_TRUE(map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xc6336401), gateway));
+    ASSERT_TRUE(map->add_peer(base::Mark(0x700), alias, gateway));
   }
-  /// Whether the map still knows it: another home for its alias is refused then.
+  /// Whether the map still knows it: another address of ours for its alias is refused then.
   bool there() const {
     auto map = nft::PeerMap::open();
-    return map && !map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xc6336409), gateway);
+    return map && !map->add_peer(base::Mark(0x700), alias, base::Address::v4(0xcb007109));
   }
 
   const base::Address alias = base::Address::v4(0xf0000007), gateway = base::Address::v4(0xcb007101);

@@ -62,6 +62,7 @@ ike::InstallOutbound outbound() {
   sa.reqid = xfrm::Reqid(entry().mark.value);
   sa.selector = policy().selector;
   sa.mark = policy().mark;
+  sa.encap.emplace();
   return out;
 }
 
@@ -198,6 +199,31 @@ TEST(Range, ATunnelsSocketIsAtThePeersNearEnd) {
   EXPECT_TRUE(range(numbering).admits(page));
   page.sa.selector.destination.length = 0;
   EXPECT_FALSE(range(numbering).admits(page));
+}
+
+TEST(Range, WhatTheKernelHasIsOursByTheAliasInside) {
+  auto sa = outbound().sa.clone();
+  sa.mode = xfrm::Mode::beet;
+  sa.destination = nat;
+  EXPECT_TRUE(range().holds(sa));
+  EXPECT_FALSE(admitted(outbound(), [&](auto& r) { r.sa.mode = xfrm::Mode::beet; }))
+      << "where to is not asked";
+  sa.mark.reset();
+  EXPECT_TRUE(range().holds(sa)) << "plain ESP has none";
+  sa.selector.destination = base::host(nat);
+  EXPECT_FALSE(range().holds(sa)) << "somebody else's, who counts its reqids";
+}
+
+TEST(Range, APeerStaysInItsFamily) {
+  ike::MovePeer move{.mark = entry().mark,
+                     .alias = entry().alias,
+                     .new_home = Address::parse("2001:db8:1::2"),
+                     .port = 4500,
+                     .inbound = {},
+                     .outbound = {}};
+  EXPECT_FALSE(range().admits(move));
+  move.new_home = gateway;
+  EXPECT_TRUE(range().admits(move));
 }
 
 /// Behind IPv6 a peer's alias is its own address, and its mark alone finds what is sent to it.

@@ -12,8 +12,7 @@
 
 namespace {
 
-const auto alias = base::Address::v4(0xf0000001), home = base::Address::v4(0xc6336401),
-           gateway = base::Address::v4(0xcb007101);
+const auto alias = base::Address::v4(0xf0000001), gateway = base::Address::v4(0xcb007101);
 constexpr base::Mark mark(0x100);
 
 class WatchedTable : public testing::Test {
@@ -25,7 +24,7 @@ class WatchedTable : public testing::Test {
     auto map = nft::PeerMap::open();
     ASSERT_TRUE(map) << map.error().message;
     map_.emplace(std::move(*map));
-    auto watch = nft::TableWatch::open({"alias", "home"}, {map_->author()});
+    auto watch = nft::TableWatch::open({"alias", "dialled"}, {map_->author()});
     ASSERT_TRUE(watch) << watch.error().message;
     watch_.emplace(std::move(*watch));
   }
@@ -37,8 +36,7 @@ class WatchedTable : public testing::Test {
 };
 
 TEST_F(WatchedTable, OurOwnChangesAndOtherTablesAreNoDisturbance) {
-  ASSERT_TRUE(map_->add_peer(mark, alias, home, gateway));
-  ASSERT_TRUE(map_->move_peer(alias, base::Address::v4(0xc6336402)));
+  ASSERT_TRUE(map_->add_peer(mark, alias, gateway));
   ASSERT_TRUE(map_->remove_peer(mark, alias));
   ASSERT_TRUE(map_->flush_peers());
   EXPECT_FALSE(watch_->disturbed());
@@ -63,11 +61,11 @@ TEST_F(WatchedTable, FlushingTheRulesetAndLoadingItAgainAreOneEach) {
 }
 
 TEST_F(WatchedTable, ElementsThatOthersDeleteAreNoticedInOurSetsOnly) {
-  ASSERT_TRUE(map_->add_peer(mark, alias, home, gateway));
+  ASSERT_TRUE(map_->add_peer(mark, alias, gateway));
   ASSERT_TRUE(map_->add_tunnel(mark, 7));
   nft("flush set inet sameroof tids");
   EXPECT_FALSE(watch_->disturbed());
-  nft("delete element inet sameroof home '{ 240.0.0.1 }'");
+  nft("delete element inet sameroof dialled '{ 240.0.0.1 }'");
   EXPECT_TRUE(watch_->disturbed());
   nft("flush map inet sameroof alias");
   EXPECT_TRUE(watch_->disturbed());

@@ -35,7 +35,8 @@ inline xfrm::Sa inbound_sa(std::uint32_t number) {
 
 inline xfrm::Sa outbound_sa(std::uint32_t number) {
   auto sa = inbound_sa(number);
-  sa.source = gateway, sa.destination = alias(number);
+  sa.source = gateway, sa.destination = nat;
+  sa.mode = xfrm::Mode::beet;
   sa.spi = xfrm::Spi(0xfeed0000 + number);
   sa.selector = {.source = base::host(gateway),
                  .destination = base::host(alias(number)),
@@ -53,7 +54,8 @@ inline xfrm::Policy outbound_policy(std::uint32_t number) {
           .direction = xfrm::Direction::out,
           .mark = mark(number),
           .reqid = xfrm::Reqid(number << 8),
-          .priority = 100};
+          .priority = 100,
+          .outer = xfrm::Ends{.source = gateway, .destination = nat}};
 }
 
 inline base::Bytes inbound(std::uint32_t number) {

@@ -84,7 +84,7 @@ TEST(Sas, PeersBehindOneIpv6AddressAreToldApartByTheirMarks) {
     in.selector.source = "2001:db8::7/128";
     EXPECT_EQ(owners.of(in).peer, &peers[number - 1]);
     auto out = outbound(number);
-    out.destination = "2001:db8::7";
+    out.destination = "2001:db8::7", out.selector.destination = "2001:db8::7/128";
     EXPECT_EQ(owners.of(out).peer, &peers[number - 1]);
     out.mark.reset();
     EXPECT_EQ(owners.of(out).peer, &peers[number - 1]) << "by the reqid: plain ESP";
@@ -156,7 +156,7 @@ TEST(Sas, PoliciesAsJsonFitTheSchema) {
   EXPECT_EQ(ours["action"], "allow");
   EXPECT_EQ(ours["mark"]["value"], 0x100);
   EXPECT_EQ(ours["templates"][0]["reqid"], 0x100);
-  EXPECT_EQ(ours["templates"][0]["mode"], "transport");
+  EXPECT_EQ(ours["templates"][0]["mode"], "beet");
   EXPECT_TRUE(ours["templates"][0]["spi"].is_null());
   EXPECT_TRUE(row(text, "policies", 1)["socket"]);
 }
@@ -215,10 +215,10 @@ TEST(Sas, TheTableReads) {
   other.added = now - 7200, other.mark = KernelMark{5, 0xff};
   EXPECT_EQ("\n" + sas_table({other, out, in}, Owners(&peers), now),
             R"(
-   PEER DIR FROM               TO               SPI      MARK        TRANSFORM       BYTES PACKETS AGE IDLE ERRORS
-      1 in  198.51.100.1:40001 203.0.113.1:4500 0badca01 gives 0x100 aes256-sha1      1.2k      12 10m   3s      2
-      1 out 203.0.113.1:4500   240.0.0.1:40001  feed0001 0x100       aes256-sha1         0       0 10m    -      -
-foreign -   192.0.2.1          192.0.2.2        00000abc 0x5/0xff    ah hmac(sha512)     0       0  2h    -      -
+   PEER DIR FROM               TO                 SPI      MARK        TRANSFORM       BYTES PACKETS AGE IDLE ERRORS
+      1 in  198.51.100.1:40001 203.0.113.1:4500   0badca01 gives 0x100 aes256-sha1      1.2k      12 10m   3s      2
+      1 out 203.0.113.1:4500   198.51.100.1:40001 feed0001 0x100       aes256-sha1         0       0 10m    -      -
+foreign -   192.0.2.1          192.0.2.2          00000abc 0x5/0xff    ah hmac(sha512)     0       0  2h    -      -
 )");
 }
 
@@ -230,9 +230,9 @@ TEST(Sas, ThePoliciesReadToo) {
   bypass.direction = "in";
   bypass.mark.reset();
   EXPECT_EQ("\n" + policies_table({bypass, policy()}, Owners(&peers)), R"(
-PEER DIR       FROM             TO        PROTOCOL MARK  WANTS                     PRIORITY
-   1 out       203.0.113.1:1701 240.0.0.1 udp      0x100 esp transport reqid 0x100      100
-   - socket in 203.0.113.1:1701 240.0.0.7 udp      -     clear                          100
+PEER DIR       FROM             TO        PROTOCOL MARK  WANTS                PRIORITY
+   1 out       203.0.113.1:1701 240.0.0.1 udp      0x100 esp beet reqid 0x100      100
+   - socket in 203.0.113.1:1701 240.0.0.7 udp      -     clear                     100
 )");
 }
 
