@@ -33,6 +33,9 @@ xfrm::SaStatistics going_on_from(xfrm::SaStatistics carried) {
   return carried;
 }
 
+/// On the outside.
+xfrm::Ends place_of(const ike::PeerEntry& peer) { return {.source = peer.dialled, .destination = peer.home}; }
+
 using ike::DoneOrRefused;
 
 DoneOrRefused by_xfrm(base::Result<void> done) {
@@ -123,19 +126,24 @@ bool Broker::room_for_policy(xfrm::Reqid peer) const {
 DoneOrRefused Broker::install(const ike::InstallInbound& request) {
   if (!range_.admits(request)) return by_xfrm(outside_our_range());
   if (!room_for_another(request.sa.reqid)) return by_xfrm(too_many("SAs"));
-  if (request.new_entry) {
-    if (auto added = add_to_maps(*request.new_entry); !added)
-      return by_nft(nl::as_base(std::move(added.error())));
-    remember_place(*request.new_entry);
+  const auto& entry = request.new_entry;
+  // A peer's SAs are found by its place, which only move() changes, with them.
+  const auto known = entry ? places_.find(entry->alias) : places_.end();
+  if (known != places_.end() && known->second != place_of(*entry))
+    return by_xfrm(base::fail(entry->alias.to_string() + " is known at another place"));
+  const bool fresh = entry && known == places_.end();
+  if (entry) {
+    if (auto added = add_to_maps(*entry); !added) return by_nft(nl::as_base(std::move(added.error())));
+    if (entry->alias.is_v4()) places_.insert_or_assign(entry->alias, place_of(*entry));
   }
   auto installed = kernel_.install(request.sa);
   if (installed) {
     installed_[request.sa.reqid].push_back(xfrm::id_of(request.sa));
     return {};
   }
-  if (request.new_entry) {
-    (void)remove_from_maps(*request.new_entry);
-    places_.erase(request.new_entry->alias);
+  if (fresh) {
+    (void)remove_from_maps(*entry);
+    places_.erase(entry->alias);
   }
   return by_xfrm(nl::as_base(std::move(installed.error())));
 }
@@ -226,11 +234,6 @@ base::Result<void> Broker::fill_maps(const std::vector<ike::PeerEntry>& peers) {
   return out ? removed : out;
 }
 
-void Broker::remember_place(const ike::PeerEntry& peer) {
-  if (peer.alias.is_v4())
-    places_.insert_or_assign(peer.alias, xfrm::Ends{.source = peer.dialled, .destination = peer.home});
-}
-
 nl::Result<std::optional<xfrm::InstalledSa>> Broker::movable(const xfrm::SaId& id, base::Mark owner) {
   auto installed = kernel_.get(in_kernel(id));
   if (!installed && is_absent(installed.error())) return std::nullopt;
@@ -238,7 +241,7 @@ nl::Result<std::optional<xfrm::InstalledSa>> Broker::movable(const xfrm::SaId& i
   // The keys come from the kernel, so that nobody has to keep them for this.
   auto& sa = installed->sa;
   // The kernel may have refused this name to the peer because it is another's.
-  if (!range_.holds(sa) || sa.reqid.value != owner.value || !sa.encap) return std::nullopt;
+  if (!range_.holds(sa) || sa.reqid.value != owner.value) return std::nullopt;
   // The kernel counts it by the wall clock, and looks at once: had that been set meanwhile, the SA could be
   // gone. The core ends it in time by a clock that nobody sets.
   sa.lifetimes.hard.time.reset();
@@ -248,7 +251,7 @@ nl::Result<std::optional<xfrm::InstalledSa>> Broker::movable(const xfrm::SaId& i
 base::Result<void> Broker::move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner) {
   auto installed = movable(id, owner);
   if (!installed) return nl::as_base(std::move(installed.error()));
-  if (!*installed || (*installed)->sa.encap == encap) return {};
+  if (!*installed || !(*installed)->sa.encap || (*installed)->sa.encap == encap) return {};
   (*installed)->sa.encap = encap;
   return absent_is_fine(kernel_.update((*installed)->sa));
 }
@@ -280,7 +283,7 @@ DoneOrRefused Broker::move_home(const ike::MovePeer& request) {
       auto& [sa, statistics] = **there;
       old.push_back(xfrm::id_of(sa));
       sa.destination = *request.new_home;
-      sa.encap = {.source_port = ike::natt_port, .destination_port = request.port};
+      if (sa.encap) sa.encap = {.source_port = ike::natt_port, .destination_port = request.port};
       if (auto done = kernel_.install(sa, going_on_from(statistics)); !done)
         return nl::as_base(std::move(done.error()));
       made.push_back(xfrm::id_of(sa));

@@ -68,7 +68,6 @@ class Broker {
   bool room_for_another(xfrm::Reqid peer);
   bool room_for_policy(xfrm::Reqid peer) const;
   void forget_dropped(xfrm::Reqid peer);
-  void remember_place(const ike::PeerEntry& peer);
   /// The SA of this name, with what must change in any case; none where it is not there or not the owner's.
   nl::Result<std::optional<xfrm::InstalledSa>> movable(const xfrm::SaId& id, base::Mark owner);
   base::Result<void> move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner);

@@ -414,6 +414,57 @@ TEST_F(MovingPeer, StaysAsAWholeWhereTheKernelRefusesAPart) {
   EXPECT_TRUE(kernel_->get(at(elsewhere, another)));
 }
 
+/// As to a peer without a NAT: in no UDP, and by no mark.
+xfrm::Sa plain(xfrm::Sa outbound) {
+  outbound.encap.reset();
+  outbound.mark.reset();
+  return outbound;
+}
+
+TEST_F(MovingPeer, TakesPlainEspAlongToo) {
+  const auto sa = plain(outbound_of(first, 0x9001));
+  ASSERT_TRUE(
+      broker_->install(ike::InstallOutbound{.ticket = {}, .sa = sa.clone(), .new_policy = std::nullopt}));
+  ASSERT_TRUE(move_to(elsewhere));
+  EXPECT_FALSE(kernel_->get(at(nat, sa)));
+  const auto moved = kernel_->get(at(elsewhere, sa));
+  ASSERT_TRUE(moved);
+  EXPECT_FALSE(moved->sa.encap);
+  ASSERT_TRUE(broker_->remove(ike::RemovePeer{first}));
+  EXPECT_FALSE(kernel_->get(at(elsewhere, sa)));
+}
+
+// What asks for it may have been taken over: SAs that nobody finds again would fill the kernel.
+TEST_F(MovingPeer, IsAtNoOtherPlaceBecauseItIsSaidToBeNew) {
+  const auto install = [this](const ike::PeerEntry& entry, std::uint32_t spi) {
+    return broker_->install(
+        ike::InstallInbound{.ticket = {}, .sa = inbound_of(entry, spi), .new_entry = entry});
+  };
+  auto another = first;
+  another.home = elsewhere;
+  EXPECT_FALSE(install(another, 0x1000));
+  EXPECT_THAT(broker_->compare({xfrm::id_of(out_)})->absent, IsEmpty());
+  ASSERT_TRUE(install(first, 0x1001));
+  EXPECT_FALSE(install(first, 0x1001)) << "the name is taken";
+  EXPECT_THAT(broker_->compare({xfrm::id_of(out_)})->absent, IsEmpty());
+  EXPECT_TRUE(there(first));
+}
+
+TEST_F(MovingPeer, OfTwoBehindOneNatWithOneSpiTheSecondIsRefusedWhereNoMarkTellsThemApart) {
+  const auto mine = plain(outbound_of(first, 0x9002)), theirs = plain(outbound_of(second, 0x9002));
+  const auto install = [this](const xfrm::Sa& sa) {
+    return broker_->install(ike::InstallOutbound{.ticket = {}, .sa = sa.clone(), .new_policy = std::nullopt});
+  };
+  ASSERT_TRUE(install(mine));
+  const auto refused = install(theirs);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().refusal, ike::Refusal::kernel_refused);
+  EXPECT_TRUE(broker_->remove(ike::RemoveSa{xfrm::id_of(theirs), second.mark})) << "as good as removed";
+  ASSERT_TRUE(kernel_->get(at(nat, mine)));
+  EXPECT_EQ(kernel_->get(at(nat, mine))->sa.reqid, mine.reqid);
+  ASSERT_TRUE(install(outbound_of(second, 0x9000))) << "as the first's, and by marks they are two";
+}
+
 TEST_F(BrokerAndSas, SendsToNobodyWhoseHomeItDoesNotKnow) {
   const auto third = peer(3);
   const auto refused = install_policy(third, policy_of(third));
