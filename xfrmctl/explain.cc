@@ -33,6 +33,7 @@ std::uint64_t began(const Attempt& attempt) {
 /// Of whom an event tells: by the layers that administrators know.
 std::string_view layer(const Event& event) {
   if (event.refusal && event.refusal->starts_with("radius_")) return "RADIUS";
+  if (event.event == "map_moved") return "SA";  // which lead to its place
   if (event.refusal == "nft_refused" || event.event.starts_with("map_")) return "nft";
   if (event.event.starts_with("kernel_")) return "kernel";
   if (event.part == "ike") {

@@ -1,6 +1,6 @@
 // A peer's NAT gives it another port or address, whenever it likes (RFC 3947 §7). An authentic IKE message
-// or ESP packet from there moves the peer: what the kernel needs to reach it, and nothing else. Its SAs, its
-// mark and its alias stay, so L2TP notices nothing (kernel.md §5).
+// or ESP packet from there moves the peer: what the kernel needs to reach it, and nothing else. The names of
+// its SAs, its mark and its alias stay, so L2TP notices nothing (kernel.md §5).
 
 #include "ike/engine.h"
 
@@ -46,7 +46,7 @@ void Engine::mapped(const xfrm::Mapping& mapping, base::Time now) {
 void Engine::follow(Peer& peer, const base::Endpoint& to, base::Time now) {
   // RFC 3947 §7: whoever is behind no NAT does not move, so that nobody can be made to believe it does.
   if (!peer.nat || !peer.peer_behind_nat || settings_.numbering.alias.contains(to.address)) return;
-  // The SAs of an IPv6 peer bear its address, and would have to be made anew.
+  // An IPv6 peer is known by its address to everything here, L2TP included.
   if (!to.address.is_v4() && to.address != peer.remote.address) return;
   if (to == peer.remote) {
     peer.next_remote.reset();

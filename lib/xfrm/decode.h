@@ -13,7 +13,7 @@ namespace xfrm {
 /// XFRM_MSG_NEWSA. None for other messages, other protocols than ESP and malformed ones.
 std::optional<InstalledSa> decode_sa(const nl::Message& message);
 
-/// XFRM_MSG_NEWPOLICY. None also for policies that are no "ESP in transport mode, allowed": bypasses,
+/// XFRM_MSG_NEWPOLICY. None also for policies that are no "ESP in transport or BEET mode, allowed": bypasses,
 /// tunnels, socket policies.
 std::optional<Policy> decode_policy(const nl::Message& message);
 

@@ -114,8 +114,8 @@ def nat_moves(lab):
                 if any(before[user].get(key) != after[user].get(key) for user in before):
                     raise Failure(f"a move changed the {key} of a peer: {before} → {after}")
             told = gateway.xfrmctl("explain", moved.user)
-            if not re.search(rf"nft +240\.0\.0\.\d+ is at {NAT_A_SECOND} now", told):
-                raise Failure(f"xfrmctl explain was to say that nft knows where {moved.name} is: {told}")
+            if not re.search(rf"SA +240\.0\.0\.\d+ is at {NAT_A_SECOND} now", told):
+                raise Failure(f"xfrmctl explain was to say that its SAs lead to where {moved.name} is: {told}")
             if checks.xfrm_errors(gw) != errors or any(c.established("IKE_SA") != 1 for c in clients):
                 raise Failure(f"IPsec errors {errors} → {checks.xfrm_errors(gw)}, or a client had to connect again")
             lab.prove(*clients)
