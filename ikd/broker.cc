@@ -28,8 +28,15 @@ bool past(const xfrm::Limits& soft, const xfrm::SaStatistics& carried) {
 /// Sequence numbers of an SA that may be used up between looking at it and its successor's taking over.
 constexpr std::uint32_t sent_meanwhile = 1 << 16;
 
-xfrm::SaStatistics going_on_from(xfrm::SaStatistics carried) {
-  carried.sent += std::min(sent_meanwhile, std::numeric_limits<std::uint32_t>::max() - carried.sent);
+/// Where its successor goes on. The limits of packets stand for those of numbers, of which some are left out.
+xfrm::SaStatistics going_on(xfrm::InstalledSa& installed) {
+  auto carried = installed.statistics;
+  const std::uint64_t left_out =
+      std::min(sent_meanwhile, std::numeric_limits<std::uint32_t>::max() - carried.sent);
+  carried.sent += static_cast<std::uint32_t>(left_out);
+  for (auto* limit : {&installed.sa.lifetimes.soft.packets, &installed.sa.lifetimes.hard.packets}) {
+    if (*limit) **limit -= std::min(left_out, **limit);
+  }
   return carried;
 }
 
@@ -280,12 +287,12 @@ DoneOrRefused Broker::move_home(const ike::MovePeer& request) {
       auto there = movable(id, request.mark);
       if (!there) return nl::as_base(std::move(there.error()));
       if (!*there) continue;
-      auto& [sa, statistics] = **there;
+      auto& sa = (*there)->sa;
       old.push_back(xfrm::id_of(sa));
       sa.destination = *request.new_home;
       if (sa.encap) sa.encap = {.source_port = ike::natt_port, .destination_port = request.port};
-      if (auto done = kernel_.install(sa, going_on_from(statistics)); !done)
-        return nl::as_base(std::move(done.error()));
+      const auto carried = going_on(**there);
+      if (auto done = kernel_.install(sa, carried); !done) return nl::as_base(std::move(done.error()));
       made.push_back(xfrm::id_of(sa));
     }
     place.destination = *request.new_home;

@@ -370,6 +370,7 @@ TEST_F(MovingPeer, TakesItsSasAlongWhichGoOnCounting) {
   auto used = kernel_->get(at(nat, out_));
   ASSERT_TRUE(used);
   used->statistics.bytes = 7000, used->statistics.packets = 70, used->statistics.sent = 70;
+  used->sa.lifetimes.soft.packets = 1'000'000, used->sa.lifetimes.hard.packets = 2'000'000;
   ASSERT_TRUE(kernel_->remove(at(nat, out_)));
   ASSERT_TRUE(kernel_->install(used->sa, used->statistics));
 
@@ -379,6 +380,9 @@ TEST_F(MovingPeer, TakesItsSasAlongWhichGoOnCounting) {
   ASSERT_TRUE(moved);
   EXPECT_EQ(moved->sa.encap->destination_port, 40001);
   EXPECT_GT(moved->statistics.sent, 70u) << "no sequence number is used twice";
+  const auto left_out = moved->statistics.sent - 70;
+  EXPECT_EQ(moved->sa.lifetimes.soft.packets, 1'000'000 - left_out) << "it has so many fewer";
+  EXPECT_EQ(moved->sa.lifetimes.hard.packets, 2'000'000 - left_out);
   EXPECT_EQ(moved->statistics.bytes, 7000u);
   EXPECT_EQ(moved->statistics.packets, 70u);
   EXPECT_EQ(moved->statistics.added, used->statistics.added);
