@@ -143,13 +143,20 @@ def taken_by_sessions(place):
     return {session: int(packets) for session, packets in taken}
 
 
+def newest(place, program):
+    """The process that began last."""
+    begun = {pid: pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+             for pid, name in place.gw.processes().items() if name == program}
+    return max(begun, key=lambda pid: int(begun[pid]))
+
+
 def resident(place, kind):
     """Of the L2TP daemon."""
     return place.cpu_of(kind.lns)[1]
 
 
 def tunnels(place, kind, sizes):
-    """A packet of one session, from the wire to PPP, among so many L2TP tunnels, each of a peer behind its own NAT."""
+    """A packet of one session, from the wire to PPP and back, among so many L2TP tunnels, each of a peer behind its own NAT."""
     gateway = kind(place.gw, place.build)
     gateway.start()
     crowd = at.Crowd(place.crowd, place.build)
@@ -175,7 +182,11 @@ def tunnels(place, kind, sizes):
         own = sender(place, crowd, size - 1)
         before = taken()
         cost = steady(lambda packets: crowd.flow(packets, BYTES, size - 1))
-        tell("tunnel packet", kind.name, peers=size, failed=failed, receive=cost - own, arrived=100 * (taken() - before) / PACKETS)
+        arrived = 100 * (taken() - before) / PACKETS
+        session = at.Session(place.gw, place.build, BYTES, newest(place, "pppd"))
+        outward, left = send(place, session, *crowd.place(size - 1, own_nats=True))
+        session.close()
+        tell("tunnel packet", kind.name, peers=size, failed=failed, receive=cost - own, arrived=arrived, send=outward, left=left)
     if weighed >= FEWEST_TO_WEIGH:
         tell("tunnel memory", kind.name, tunnels=weighed, peer=of_peers / weighed, tunnel=of_tunnels / weighed)
     place.clear(crowd, gateway)

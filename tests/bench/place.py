@@ -1,7 +1,9 @@
 """Where the measurements take place: a gateway, and a host that is a whole crowd of clients and their NATs."""
 
 import contextlib
+import ctypes
 import json
+import os
 import pathlib
 import resource
 import socket
@@ -21,6 +23,7 @@ from results import warn  # noqa: E402
 GATEWAY, INTERNET = "203.0.113.1", "203.0.113.254"
 ONE_NAT = "198.18.0.1"  # every address of 198.18.0.0/15 is the crowd's
 IKE = "aes256-sha256-ecp256"
+SYS_pidfd_getfd, AF_PPPOX = 438, 24
 
 # Drops what comes in from the gateway's uplink before anything is done with it.
 SHUT = """
@@ -183,9 +186,10 @@ def processor_of_children():
 class Obedient:
     """tests/bench/crowd on a host."""
 
-    def __init__(self, host, build, *arguments):
+    def __init__(self, host, build, *arguments, inherits=()):
         command = [build / "tests/bench/crowd/crowd", *map(str, arguments)]
-        self.process = subprocess.Popen(host.enter + command, text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(host.enter + command, text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        pass_fds=inherits)
 
     def obey(self, *words):
         print(*words, file=self.process.stdin)
@@ -211,6 +215,34 @@ class Server(Obedient):
         if done["refused"]:
             warn(f"{done['refused']} datagrams were refused: {done['why']}")
         return done["ns"] / packets
+
+
+class Session(Server):
+    """What sends out of a PPP session of the gateway's, beside its pppd."""
+
+    def __init__(self, host, build, size, pppd):
+        with socket_of_session(pppd) as session:
+            Obedient.__init__(self, host, build, "frames", session.fileno(), size, inherits=[session.fileno()])
+
+
+def socket_of_session(pppd):
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    pidfd = os.pidfd_open(pppd)
+    try:
+        for entry in os.listdir(f"/proc/{pppd}/fd"):
+            fd = syscall(SYS_pidfd_getfd, pidfd, int(entry), 0)
+            if fd < 0:
+                continue
+            if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+                taken = socket.socket(fileno=fd)
+                if taken.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN) == AF_PPPOX:
+                    return taken
+                taken.close()
+            else:
+                os.close(fd)
+    finally:
+        os.close(pidfd)
+    sys.exit(f"process {pppd} has no session")
 
 
 class Crowd(Obedient):

@@ -71,16 +71,18 @@ def tunnels(results, folder, kernel):
     rows, lines = [], {}
     for (gateway, _), points in curves_of(results, "tunnel packet").items():
         for point in points:
-            rows.append([gateway, f"{point['peers']:,}", point["failed"], f"{point['arrived']:.0f} %",
-                         f"{point['receive']:,.0f} ({ratio(point['receive'], points[0]['receive'])})"])
+            rows.append([gateway, f"{point['peers']:,}", point["failed"], *cost_and_share(point, points[0])[:2], *(
+                f"{1e6 / point[way]:,.1f}" for way in ("receive", "send"))])
             lines.setdefault(gateway, []).append((point["peers"], point["receive"] / points[0]["receive"]))
     if not rows:
         return ""
     (folder / f"tunnels-{kernel}.svg").write_text(plots.curves(f"One packet of a session among tunnels (Linux {kernel})", "× of its own alone", lines))
-    return f"""Instructions of the gateway for a packet of one session, from the wire to PPP, while so many clients, each behind its own NAT, have an
-L2TP tunnel. *Failed*: of those that came since the row before.
+    return f"""Instructions of the gateway for a packet of one session while so many clients, each behind its own NAT, have an L2TP tunnel: received, from
+the wire to PPP, and sent, from the session's socket, where a program puts it in pppd's place, to the uplink; in brackets as a multiple
+of the same gateway's alone, and how many got through; and how many there could be of 10⁹ instructions. *Failed*: of those that came
+since the row before.
 
-{table(["gateway", "tunnels", "failed", "arrive", "a packet received"], rows)}
+{table(["gateway", "tunnels", "failed", "a packet received", "sent", "thousand received", "thousand sent"], rows)}
 ![among tunnels](tunnels-{kernel}.svg)
 
 What the L2TP daemon has resident for each tunnel, over all that were made from row to row, and what it came to know of their peers
@@ -189,7 +191,7 @@ def ours(results, *whats):
 def aims(results):
     out = []
     for words, what, keys, most in (("a packet among more peers", "packet", WAYS, 1.1), ("a packet while peers come and go, among more", "changing", WAYS, 1.1),
-                                    ("a packet among more tunnels", "tunnel packet", ("receive",), 1.1),
+                                    ("a packet among more tunnels", "tunnel packet", ("receive", "send"), 1.1),
                                     ("taking in and letting go a peer", "peer", ("taken_in", "let_go"), 1.3)):
         if found := flat(results, what, keys, most):
             out.append((words, f"at most ×{most} of the cost with the fewest", *found))

@@ -282,7 +282,12 @@ class Test:
         run("systemctl", "reset-failed")
 
     def start(self):
-        """With secrets the units start, and two clients behind one NAT connect and work."""
+        """With secrets the units start, and two clients behind one NAT connect and work, whatever the host's other pppds are told:
+        those of l2tpd have options of their own."""
+        with open("/etc/ppp/options", "a") as others:
+            others.write("\nno-such-option\n")
+        with open(ETC / "pppd-options", "a") as ours:
+            ours.write("debug\n")
         run("systemctl", "start", "ikd", "l2tpd")
         expect(active() == list(UNITS), f"of the units only {active()} run: {complaints()}")
         self.dial()
@@ -290,6 +295,7 @@ class Test:
         for mark in marks:
             who = set(run("journalctl", "-q", "-b", "-o", "cat", "--output-fields=_COMM", f"MARK={mark:#x}").split())
             expect(who == {"ikd", "l2tpd"}, f"of mark {mark:#x} the journal has lines of {who}")
+        expect(re.search(r"^rcvd \[IPCP", run("journalctl", "-q", "-b", "-o", "cat", "-t", "pppd"), re.M), "no pppd tells of its packets")
         rows = run("xfrmctl", "peers")
         expect(all(re.search(rf"\b{user}\b", rows) for user in USERS), f"xfrmctl peers does not list both: {rows}")
 

@@ -132,7 +132,7 @@ def make_it_send_checksums(process):
     os.close(pidfd)
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def external_checksums(lab):
     """A daemon without the kernel's L2TP that sends UDP checksums: the ruleset takes them away, since they cover the alias. A
     client behind a NAT may not care; one without any, whose kernel looks at them, is lost without that rule."""
@@ -159,7 +159,7 @@ def external_checksums(lab):
         must_fail("nothing takes the checksums away", lambda: lab.dial(clients[1], patience=15))
 
 
-@scenario("all", "control", only="sameroof")
+@scenario("all", "control", only="sameroof", kernels="one")
 def broken_external(lab):
     """Two clients of xl2tpd. Without the rule that turns marks into aliases neither works; and where ikd believes that
     l2tpd serves them, and asks for marks, none comes up."""

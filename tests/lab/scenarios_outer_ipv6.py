@@ -104,7 +104,7 @@ def windows(lab, name, remote=GATEWAY_6, **options):
     return lab.client(name, kind=WindowsClient, remote=remote, **options)
 
 
-@scenario(only="sameroof", places=("none",))
+@scenario(only="sameroof", places=("none",), kernels="one")
 def ipv6_outside(lab):
     """Over IPv6 a client with plain ESP to one address of the gateway and one with ESP in UDP to another, beside two over IPv4
     behind one NAT. What fits into their links goes in one packet. In clear text nothing is answered, and nothing is left."""

@@ -34,7 +34,7 @@ def send_from_1701(host, address, mark):
             pass  # as it should be
 
 
-@scenario(only="sameroof")
+@scenario(only="sameroof", kernels="one")
 def flushed_ruleset(lab):
     """`nft flush ruleset` under three clients: they are deaf and nothing leaves in clear text, not even what is sent to one that
     goes meanwhile; once the ruleset is loaded again the others go on in the tunnels they had. Elements deleted by hand come back."""

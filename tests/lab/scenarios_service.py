@@ -151,7 +151,7 @@ def selector_is_kept(lab):
         client.hang_up()
 
 
-@scenario(only="sameroof", places=("none", "one-to-one"))
+@scenario(only="sameroof", places=("none", "one-to-one"), kernels="one")
 def service_for_each(lab):
     """Two clients behind one NAT speak UDP to a [[service]] of the gateway beside their L2TP, from one and the same port: its
     server tells them apart and each gets its own answers, across new keys. A port that is not admitted is refused."""

@@ -19,13 +19,16 @@
 //   crowd GATEWAY PSK IKE-TRANSFORM
 //   crowd send LOCAL:PORT TO:PORT MARK BYTES
 //       the other way, to a peer of this host: obeys numbers of datagrams
+//   crowd frames SOCKET BYTES
+//       out of the inherited socket of a PPP session, likewise
 //
-// Both stay until their input ends.
+// All stay until their input ends.
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -33,6 +36,7 @@
 
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "crowd/crowd.h"
@@ -138,16 +142,12 @@ json obey(crowd::Crowd& all, const std::string& line) {
   complain("unknown command: " + line);
 }
 
-/// With a socket of its own each time: one that stayed would take what comes from there.
-json send(const base::Endpoint& from, const base::Endpoint& to, base::Mark mark, int packets,
-          base::ByteView bytes) {
-  auto socket = os::UdpSocket::open_connected(from, to, mark);
-  if (!socket) complain(socket.error().message);
+json send(int packets, const std::function<bool()>& send_one) {
   int refused = 0;
   std::string why;
   const auto begun = base::Clock::now();
   for (int i = 0; i < packets; ++i) {
-    if (socket->send_connected(bytes)) continue;
+    if (send_one()) continue;
     ++refused;
     why = std::system_category().message(errno);
   }
@@ -159,8 +159,25 @@ int obey_as_sender(char** argv) {
   const auto from = endpoint(argv[0]), to = endpoint(argv[1]);
   const base::Mark mark(static_cast<std::uint32_t>(std::strtoul(argv[2], nullptr, 0)));
   const base::Bytes bytes(static_cast<std::size_t>(std::atoi(argv[3])));
+  for (std::string line; std::getline(std::cin, line);) {
+    // A socket of its own each time: one that stayed would take what comes from there.
+    auto socket = os::UdpSocket::open_connected(from, to, mark);
+    if (!socket) complain(socket.error().message);
+    std::cout << send(std::atoi(line.c_str()), [&] { return socket->send_connected(bytes); }) << std::endl;
+  }
+  return 0;
+}
+
+int obey_as_pppd(char** argv) {
+  const int session = std::atoi(argv[0]);
+  base::Bytes frame(static_cast<std::size_t>(std::atoi(argv[1])));
+  if (frame.size() < 2) complain("a frame begins with its protocol");
+  frame[1] = 0x21;  // IPv4
+  const auto send_one = [&] {
+    return ::send(session, frame.data(), frame.size(), 0) == static_cast<ssize_t>(frame.size());
+  };
   for (std::string line; std::getline(std::cin, line);)
-    std::cout << send(from, to, mark, std::atoi(line.c_str()), bytes) << std::endl;
+    std::cout << send(std::atoi(line.c_str()), send_one) << std::endl;
   return 0;
 }
 
@@ -168,6 +185,7 @@ int obey_as_sender(char** argv) {
 
 int main(int argc, char** argv) {
   if (argc == 6 && std::string(argv[1]) == "send") return obey_as_sender(argv + 2);
+  if (argc == 4 && std::string(argv[1]) == "frames") return obey_as_pppd(argv + 2);
   if (argc != 4) complain("see the head of tests/bench/crowd/main.cc");
   const rlimit files{.rlim_cur = 65536, .rlim_max = 65536};
   if (::setrlimit(RLIMIT_NOFILE, &files) != 0) complain("needs 65536 descriptors");
