@@ -125,6 +125,17 @@ bool Broker::room_for_another(xfrm::Reqid peer) {
   return !full();
 }
 
+// Asked for one that has a mark the kernel may name one that has none, as plain ESP: it takes such a one in.
+bool Broker::hides_another(const xfrm::Sa& plain) const {
+  const auto there = in_kernel(xfrm::id_of(plain));
+  const auto is_hidden = [&](const xfrm::SaId& id) {
+    return id.spi == there.spi && in_kernel(id).destination == there.destination;
+  };
+  return std::ranges::any_of(installed_, [&](const auto& of) {
+    return of.first != plain.reqid && std::ranges::any_of(of.second, is_hidden);
+  });
+}
+
 bool Broker::room_for_policy(xfrm::Reqid peer) const {
   const auto found = policies_.find(peer);
   return found == policies_.end() || found->second.size() < range_.most_policies();
@@ -161,6 +172,9 @@ DoneOrRefused Broker::install(const ike::InstallOutbound& request) {
   if (request.sa.destination.is_v4() && !places_.contains(request.sa.destination))
     return by_xfrm(base::fail("nobody is known at " + request.sa.destination.to_string()));
   if (!room_for_another(peer)) return by_xfrm(too_many("SAs"));
+  if (!request.sa.encap && hides_another(request.sa))
+    return by_xfrm(base::fail("another peer at " + in_kernel(request.sa).destination.to_string() +
+                              " has chosen the same SPI"));
   if (request.new_policy && !room_for_policy(peer)) return by_xfrm(too_many("policies"));
   if (auto installed = kernel_.install(in_kernel(request.sa)); !installed)
     return by_xfrm(nl::as_base(std::move(installed.error())));

@@ -67,6 +67,7 @@ class Broker {
   /// Where a peer seems to have too many, those are forgotten that the kernel has dropped meanwhile.
   bool room_for_another(xfrm::Reqid peer);
   bool room_for_policy(xfrm::Reqid peer) const;
+  bool hides_another(const xfrm::Sa& plain) const;
   void forget_dropped(xfrm::Reqid peer);
   /// The SA of this name, with what must change in any case; none where it is not there or not the owner's.
   nl::Result<std::optional<xfrm::InstalledSa>> movable(const xfrm::SaId& id, base::Mark owner);

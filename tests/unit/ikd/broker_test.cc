@@ -469,6 +469,23 @@ TEST_F(MovingPeer, OfTwoBehindOneNatWithOneSpiTheSecondIsRefusedWhereNoMarkTells
   ASSERT_TRUE(install(outbound_of(second, 0x9000))) << "as the first's, and by marks they are two";
 }
 
+// Who has no NAT, and is the NAT of others, sees which SPIs they choose.
+TEST_F(MovingPeer, CannotBeHiddenByPlainEspToItsNat) {
+  auto plain = outbound_of(second, out_.spi.value);
+  plain.encap.reset();
+  plain.mark.reset();
+  const auto install = [&] {
+    return broker_->install(
+        ike::InstallOutbound{.ticket = {}, .sa = plain.clone(), .new_policy = std::nullopt});
+  };
+  const auto refused = install();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "another peer at 198.51.100.1 has chosen the same SPI");
+  EXPECT_TRUE(broker_->remove(ike::RemoveSa{xfrm::id_of(out_), first.mark}));
+  EXPECT_FALSE(kernel_->get(at(nat, out_)));
+  EXPECT_TRUE(install());
+}
+
 TEST_F(BrokerAndSas, SendsToNobodyWhoseHomeItDoesNotKnow) {
   const auto third = peer(3);
   const auto refused = install_policy(third, policy_of(third));
