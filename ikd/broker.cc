@@ -152,7 +152,7 @@ DoneOrRefused Broker::install(const ike::InstallInbound& request) {
   const bool fresh = entry && known == places_.end();
   if (entry) {
     if (auto added = add_to_maps(*entry); !added) return by_nft(nl::as_base(std::move(added.error())));
-    if (entry->alias.is_v4()) places_.insert_or_assign(entry->alias, place_of(*entry));
+    if (fresh && entry->alias.is_v4()) places_.emplace(entry->alias, place_of(*entry));
   }
   auto installed = kernel_.install(request.sa);
   if (installed) {

@@ -19,7 +19,8 @@ bool plain(const xfrm::Sa& sa) {
          sa.transform.integrity_key.size() <= longest_key;
 }
 
-/// What is sent to an IPv6 address finds a peer's policy by the mark alone, and by that the SA.
+/// An alias is nobody else's. What is sent to an IPv6 address finds a peer's policy by the mark alone, and by
+/// that the SA.
 bool found_by(const std::optional<xfrm::MaskedMark>& mark, const base::Address& destination) {
   return mark || destination.is_v4();
 }

@@ -31,7 +31,7 @@ const control::Peer* Owners::at(std::string_view prefix, const std::optional<Ker
 // Inbound SAs give the mark, outbound ones ask for it, unless another daemon serves L2TP.
 Owned Owners::of(const KernelSa& sa) const {
   if (!asked_) return {};
-  // Its reqid is the peer's mark, too, which plain ESP over IPv6 asks for in its policy alone.
+  // Its reqid is the peer's mark, too, which plain ESP asks for in its policy alone; in IPv4 the alias tells.
   const bool unmarked = !sa.mark && sa.destination.find(':') != std::string::npos;
   const auto asked = unmarked ? std::optional(KernelMark{.value = sa.reqid, .mask = 0}) : sa.mark;
   // The alias is inside; outside is where the peer really is.
