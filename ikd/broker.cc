@@ -40,8 +40,11 @@ xfrm::SaStatistics going_on(xfrm::InstalledSa& installed) {
   return carried;
 }
 
-/// On the outside.
-xfrm::Ends place_of(const ike::PeerEntry& peer) { return {.source = peer.dialled, .destination = peer.home}; }
+/// On the outside. An IPv6 peer's alias is where it is.
+std::optional<xfrm::Ends> place_of(const ike::PeerEntry& peer) {
+  if (!peer.alias.is_v4()) return std::nullopt;
+  return xfrm::Ends{.source = peer.dialled, .destination = peer.home};
+}
 
 using ike::DoneOrRefused;
 
@@ -74,36 +77,37 @@ base::Result<Broker> Broker::open(const config::Config& config) {
   return Broker(Range(numbering_from(config), services_from(config)), std::move(*kernel), std::move(*map));
 }
 
+const xfrm::Ends* Broker::place_at(const base::Address& alias) const {
+  const auto peer = range_.peer_at(alias);
+  const auto found = peer ? peers_.find(*peer) : peers_.end();
+  return found != peers_.end() && found->second.place ? &*found->second.place : nullptr;
+}
+
 xfrm::SaId Broker::in_kernel(xfrm::SaId id) const {
-  if (const auto place = places_.find(id.destination); place != places_.end())
-    id.destination = place->second.destination;
+  if (const auto* place = place_at(id.destination)) id.destination = place->destination;
   return id;
 }
 
 xfrm::Sa Broker::in_kernel(const xfrm::Sa& outbound) const {
   auto sa = outbound.clone();
-  const auto place = places_.find(sa.destination);
-  if (place == places_.end()) return sa;
-  sa.mode = xfrm::Mode::beet;
-  sa.source = place->second.source;
-  sa.destination = place->second.destination;
+  if (const auto* place = place_at(sa.destination)) {
+    sa.mode = xfrm::Mode::beet;
+    sa.source = place->source;
+    sa.destination = place->destination;
+  }
   return sa;
 }
 
 xfrm::Policy Broker::in_kernel(xfrm::Policy policy) const {
-  if (const auto place = places_.find(policy.selector.destination.network); place != places_.end())
-    policy.outer = place->second;
+  if (const auto* place = place_at(policy.selector.destination.network)) policy.outer = *place;
   return policy;
 }
 
-void Broker::forget_dropped(xfrm::Reqid peer) {
-  const auto found = installed_.find(peer);
-  if (found == installed_.end()) return;
-  std::erase_if(found->second, [this](const xfrm::SaId& id) {
+void Broker::forget_dropped(Peer& peer) {
+  std::erase_if(peer.sas, [this](const xfrm::SaId& id) {
     const auto sa = kernel_.get(in_kernel(id));
     return !sa && is_absent(sa.error());
   });
-  if (found->second.empty()) installed_.erase(found);
 }
 
 nl::Result<void> Broker::add_to_maps(const ike::PeerEntry& peer) {
@@ -116,13 +120,12 @@ nl::Result<nft::Change> Broker::remove_from_maps(const ike::PeerEntry& peer) {
   return map_.remove_peer(peer.mark, peer.alias);
 }
 
-bool Broker::room_for_another(xfrm::Reqid peer) {
-  const auto full = [&] {
-    const auto found = installed_.find(peer);
-    return found != installed_.end() && found->second.size() >= range_.most_sas();
-  };
-  if (full()) forget_dropped(peer);
-  return !full();
+bool Broker::room_for_another(xfrm::Reqid reqid) {
+  const auto found = peers_.find(reqid);
+  if (found == peers_.end()) return true;
+  auto& peer = found->second;
+  if (peer.sas.size() >= range_.most_sas()) forget_dropped(peer);
+  return peer.sas.size() < range_.most_sas();
 }
 
 // Asked for one that has a mark the kernel may name one that has none, as plain ESP: it takes such a one in.
@@ -131,54 +134,51 @@ bool Broker::hides_another(const xfrm::Sa& plain) const {
   const auto is_hidden = [&](const xfrm::SaId& id) {
     return id.spi == there.spi && in_kernel(id).destination == there.destination;
   };
-  return std::ranges::any_of(installed_, [&](const auto& of) {
-    return of.first != plain.reqid && std::ranges::any_of(of.second, is_hidden);
+  return std::ranges::any_of(peers_, [&](const auto& of) {
+    return of.first != plain.reqid && std::ranges::any_of(of.second.sas, is_hidden);
   });
 }
 
-bool Broker::room_for_policy(xfrm::Reqid peer) const {
-  const auto found = policies_.find(peer);
-  return found == policies_.end() || found->second.size() < range_.most_policies();
+bool Broker::room_for_policy(xfrm::Reqid reqid) const {
+  const auto found = peers_.find(reqid);
+  return found == peers_.end() || found->second.policies.size() < range_.most_policies();
 }
 
 DoneOrRefused Broker::install(const ike::InstallInbound& request) {
   if (!range_.admits(request)) return by_xfrm(outside_our_range());
   if (!room_for_another(request.sa.reqid)) return by_xfrm(too_many("SAs"));
   const auto& entry = request.new_entry;
+  const auto place = entry ? place_of(*entry) : std::nullopt;
+  const auto* known = entry ? place_at(entry->alias) : nullptr;
   // A peer's SAs are found by its place, which only move() changes, with them.
-  const auto known = entry ? places_.find(entry->alias) : places_.end();
-  if (known != places_.end() && known->second != place_of(*entry))
+  if (known != nullptr && *known != place)
     return by_xfrm(base::fail(entry->alias.to_string() + " is known at another place"));
-  const bool fresh = entry && known == places_.end();
   if (entry) {
     if (auto added = add_to_maps(*entry); !added) return by_nft(nl::as_base(std::move(added.error())));
-    if (fresh && entry->alias.is_v4()) places_.emplace(entry->alias, place_of(*entry));
   }
-  auto installed = kernel_.install(request.sa);
-  if (installed) {
-    installed_[request.sa.reqid].push_back(xfrm::id_of(request.sa));
-    return {};
+  if (auto installed = kernel_.install(request.sa); !installed) {
+    if (entry && known == nullptr) (void)remove_from_maps(*entry);
+    return by_xfrm(nl::as_base(std::move(installed.error())));
   }
-  if (fresh) {
-    (void)remove_from_maps(*entry);
-    places_.erase(entry->alias);
-  }
-  return by_xfrm(nl::as_base(std::move(installed.error())));
+  auto& peer = peers_[request.sa.reqid];
+  if (place) peer.place = place;
+  peer.sas.push_back(xfrm::id_of(request.sa));
+  return {};
 }
 
 DoneOrRefused Broker::install(const ike::InstallOutbound& request) {
   if (!range_.admits(request)) return by_xfrm(outside_our_range());
-  const auto peer = request.sa.reqid;
-  if (request.sa.destination.is_v4() && !places_.contains(request.sa.destination))
+  if (request.sa.destination.is_v4() && place_at(request.sa.destination) == nullptr)
     return by_xfrm(base::fail("nobody is known at " + request.sa.destination.to_string()));
-  if (!room_for_another(peer)) return by_xfrm(too_many("SAs"));
+  if (!room_for_another(request.sa.reqid)) return by_xfrm(too_many("SAs"));
   if (!request.sa.encap && hides_another(request.sa))
     return by_xfrm(base::fail("another peer at " + in_kernel(request.sa).destination.to_string() +
                               " has chosen the same SPI"));
-  if (request.new_policy && !room_for_policy(peer)) return by_xfrm(too_many("policies"));
+  if (request.new_policy && !room_for_policy(request.sa.reqid)) return by_xfrm(too_many("policies"));
   if (auto installed = kernel_.install(in_kernel(request.sa)); !installed)
     return by_xfrm(nl::as_base(std::move(installed.error())));
-  installed_[peer].push_back(xfrm::id_of(request.sa));
+  auto& peer = peers_[request.sa.reqid];
+  peer.sas.push_back(xfrm::id_of(request.sa));
   if (!request.new_policy) return {};
   // One that was kept of the number's last owner has this name, and becomes its own.
   const auto id = xfrm::id_of(*request.new_policy);
@@ -187,10 +187,10 @@ DoneOrRefused Broker::install(const ike::InstallOutbound& request) {
   auto policy = kept ? kernel_.update(wanted) : kernel_.install(wanted);
   if (policy) {
     std::erase(kept_, id);
-    policies_[peer].push_back(id);
+    peer.policies.push_back(id);
     return {};
   }
-  (void)remove(ike::RemoveSa{xfrm::id_of(request.sa), base::Mark(peer.value)});
+  (void)remove(ike::RemoveSa{xfrm::id_of(request.sa), base::Mark(request.sa.reqid.value)});
   return by_xfrm(nl::as_base(std::move(policy.error())));
 }
 
@@ -204,10 +204,8 @@ base::Result<Traffic> Broker::remove(const ike::RemoveSa& request) {
   if (there->sa.reqid.value != request.owner.value) return Traffic{};
   if (auto removed = absent_is_fine(kernel_.remove(name)); !removed)
     return tl::unexpected(std::move(removed.error()));
-  if (const auto found = installed_.find(there->sa.reqid); found != installed_.end()) {
-    std::erase(found->second, request.sa);
-    if (found->second.empty()) installed_.erase(found);
-  }
+  if (const auto found = peers_.find(there->sa.reqid); found != peers_.end())
+    std::erase(found->second.sas, request.sa);
   return carried_by(*there);
 }
 
@@ -215,30 +213,30 @@ base::Result<Traffic> Broker::remove(const ike::RemoveSa& request) {
 // ruleset. Where that has been flushed the policy stays, or it would leave in clear text.
 DoneOrRefused Broker::remove(const ike::RemovePeer& request) {
   if (!range_.admits(request.entry)) return by_xfrm(outside_our_range());
-  const xfrm::Reqid peer(request.entry.mark.value);
-  // An SA that could not be removed in its time would stamp this mark when it is somebody else's.
-  if (const auto left = installed_.find(peer); left != installed_.end()) {
-    for (const auto& id : std::vector(left->second)) (void)remove(ike::RemoveSa{id, request.entry.mark});
+  if (const auto found = peers_.find(xfrm::Reqid(request.entry.mark.value)); found != peers_.end()) {
+    auto& peer = found->second;
+    kept_.insert(kept_.end(), peer.policies.begin(), peer.policies.end());
+    peer.policies.clear();
+    // An SA that could not be removed in its time would stamp this mark when it is somebody else's.
+    for (const auto& id : std::vector(peer.sas)) (void)remove(ike::RemoveSa{id, request.entry.mark});
     forget_dropped(peer);
+    if (peer.sas.empty()) peers_.erase(found);
   }
-  const auto extracted = policies_.extract(peer);
-  const auto policies = extracted ? extracted.mapped() : std::vector<xfrm::PolicyId>{};
-  places_.erase(request.entry.alias);
   const auto unmapped = remove_from_maps(request.entry);
-  if (unmapped != nft::Change::made && !ruleset_loaded()) {
-    kept_.insert(kept_.end(), policies.begin(), policies.end());
-    return {};
-  }
-  auto out = by_xfrm(remove_policies(policies));
+  if (unmapped != nft::Change::made && !ruleset_loaded()) return {};
+  auto out = by_xfrm(remove_kept());
   if (out && !unmapped) return by_nft(nl::as_base(unmapped.error()));
   return out;
 }
 
-base::Result<void> Broker::remove_policies(const std::vector<xfrm::PolicyId>& policies) {
+base::Result<void> Broker::remove_kept() {
   base::Result<void> out;
-  for (const auto& policy : policies) {
-    if (auto removed = absent_is_fine(kernel_.remove(policy)); out && !removed) out = std::move(removed);
-  }
+  std::erase_if(kept_, [&](const xfrm::PolicyId& policy) {
+    auto removed = absent_is_fine(kernel_.remove(policy));
+    const bool gone = removed.has_value();
+    if (out && !gone) out = std::move(removed);
+    return gone;
+  });
   return out;
 }
 
@@ -251,7 +249,7 @@ base::Result<void> Broker::fill_maps(const std::vector<ike::PeerEntry>& peers) {
     if (out && !added) out = nl::as_base(added.error());
   }
   if (!ruleset_loaded()) return out;
-  auto removed = remove_policies(std::exchange(kept_, {}));
+  auto removed = remove_kept();
   return out ? removed : out;
 }
 
@@ -277,12 +275,10 @@ base::Result<void> Broker::move_encap(const xfrm::SaId& id, const xfrm::Encap& e
   return absent_is_fine(kernel_.update((*installed)->sa));
 }
 
-base::Result<void> Broker::lead_policies(xfrm::Reqid peer) {
-  const auto policies = policies_.find(peer);
-  if (policies == policies_.end()) return {};
-  for (const auto& id : policies->second) {
+base::Result<void> Broker::lead_policies(const Peer& peer, xfrm::Reqid reqid) {
+  for (const auto& id : peer.policies) {
     const xfrm::Policy policy{
-        .selector = id.selector, .direction = id.direction, .mark = id.mark, .reqid = peer};
+        .selector = id.selector, .direction = id.direction, .mark = id.mark, .reqid = reqid};
     if (auto led = kernel_.update(in_kernel(policy)); !led) return nl::as_base(std::move(led.error()));
   }
   return {};
@@ -291,12 +287,12 @@ base::Result<void> Broker::lead_policies(xfrm::Reqid peer) {
 // An SA's address is part of its name, so each is made anew, and goes on counting where the old one is;
 // those take over as the policies name their address, and nothing that is sent meanwhile finds no SA.
 DoneOrRefused Broker::move_home(const ike::MovePeer& request) {
-  const xfrm::Reqid peer(request.mark.value);
-  auto& place = places_.at(request.alias);
-  const auto before = place;
+  const xfrm::Reqid reqid(request.mark.value);
+  auto& peer = peers_.at(reqid);
+  const auto before = peer.place;
   std::vector<xfrm::SaId> old, made;
   const auto make_anew = [&]() -> base::Result<void> {
-    for (const auto& id : installed_[peer]) {
+    for (const auto& id : peer.sas) {
       if (id.destination != request.alias) continue;
       auto there = movable(id, request.mark);
       if (!there) return nl::as_base(std::move(there.error()));
@@ -309,13 +305,13 @@ DoneOrRefused Broker::move_home(const ike::MovePeer& request) {
       if (auto done = kernel_.install(sa, carried); !done) return nl::as_base(std::move(done.error()));
       made.push_back(xfrm::id_of(sa));
     }
-    place.destination = *request.new_home;
-    return lead_policies(peer);
+    peer.place->destination = *request.new_home;
+    return lead_policies(peer, reqid);
   };
   auto done = make_anew();
   if (!done) {
-    place = before;
-    (void)lead_policies(peer);
+    peer.place = before;
+    (void)lead_policies(peer, reqid);
     old = std::move(made);
   }
   for (const auto& id : old) {
@@ -333,8 +329,8 @@ DoneOrRefused Broker::move(const ike::MovePeer& request) {
   for (const auto& id : request.inbound)
     keep(by_xfrm(
         move_encap(id, {.source_port = request.port, .destination_port = ike::natt_port}, request.mark)));
-  const auto place = places_.find(request.alias);
-  if (request.new_home && place != places_.end() && place->second.destination != *request.new_home) {
+  const auto* place = place_at(request.alias);
+  if (request.new_home && place != nullptr && place->destination != *request.new_home) {
     keep(move_home(request));
     return out;
   }

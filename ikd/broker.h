@@ -6,6 +6,7 @@
 // on the outside between the address that the peer dialled and its home, which only the broker knows.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,7 @@ class Broker {
   base::Result<Traffic> remove(const ike::RemoveSa& request);
   /// With the policies that were installed for it.
   ike::DoneOrRefused remove(const ike::RemovePeer& request);
-  /// How many policies of gone peers wait for the ruleset.
+  /// How many policies of gone peers are still there: without the ruleset, or because the kernel refused.
   std::size_t kept() const { return kept_.size(); }
   base::Result<std::vector<RuleCount>> rule_counts();
   bool ruleset_loaded() { return map_.loaded().value_or(false); }
@@ -55,6 +56,14 @@ class Broker {
  private:
   Broker(Range range, xfrm::Kernel kernel, nft::PeerMap map)
       : range_(std::move(range)), kernel_(std::move(kernel)), map_(std::move(map)) {}
+  struct Peer {
+    std::optional<xfrm::Ends> place;  ///< outside, once it is in the maps; none of an IPv6 peer
+    std::vector<xfrm::SaId> sas;      ///< as the core names them
+    std::vector<xfrm::PolicyId> policies;
+  };
+
+  /// Null where nobody is known, and for IPv6.
+  const xfrm::Ends* place_at(const base::Address& alias) const;
   /// What the core asks for as the kernel has it. Nothing changes for an IPv6 peer, nor inbound.
   xfrm::SaId in_kernel(xfrm::SaId id) const;
   xfrm::Sa in_kernel(const xfrm::Sa& outbound) const;
@@ -62,28 +71,26 @@ class Broker {
   /// Nothing for an IPv6 peer, whose alias is no other address than its own.
   nl::Result<void> add_to_maps(const ike::PeerEntry& peer);
   nl::Result<nft::Change> remove_from_maps(const ike::PeerEntry& peer);
-  /// The first complaint.
-  base::Result<void> remove_policies(const std::vector<xfrm::PolicyId>& policies);
+  /// The first complaint; what is refused stays to be tried again.
+  base::Result<void> remove_kept();
   /// Where a peer seems to have too many, those are forgotten that the kernel has dropped meanwhile.
-  bool room_for_another(xfrm::Reqid peer);
-  bool room_for_policy(xfrm::Reqid peer) const;
+  bool room_for_another(xfrm::Reqid reqid);
+  bool room_for_policy(xfrm::Reqid reqid) const;
   bool hides_another(const xfrm::Sa& plain) const;
-  void forget_dropped(xfrm::Reqid peer);
+  void forget_dropped(Peer& peer);
   /// The SA of this name, with what must change in any case; none where it is not there or not the owner's.
   nl::Result<std::optional<xfrm::InstalledSa>> movable(const xfrm::SaId& id, base::Mark owner);
   base::Result<void> move_encap(const xfrm::SaId& id, const xfrm::Encap& encap, base::Mark owner);
   /// What is sent to the peer finds an SA where it is now, whatever home that is.
-  base::Result<void> lead_policies(xfrm::Reqid peer);
+  base::Result<void> lead_policies(const Peer& peer, xfrm::Reqid reqid);
   /// To another address: everything that is sent to the peer, or nothing of it.
   ike::DoneOrRefused move_home(const ike::MovePeer& request);
 
   Range range_;
   xfrm::Kernel kernel_;
   nft::PeerMap map_;
-  std::map<base::Address, xfrm::Ends> places_;                ///< outside, by alias
-  std::map<xfrm::Reqid, std::vector<xfrm::SaId>> installed_;  ///< as the core names them
-  std::map<xfrm::Reqid, std::vector<xfrm::PolicyId>> policies_;
-  std::vector<xfrm::PolicyId> kept_;  ///< of peers that went while there was no ruleset
+  std::map<xfrm::Reqid, Peer> peers_;
+  std::vector<xfrm::PolicyId> kept_;  ///< of gone peers
 };
 
 }  // namespace ikd

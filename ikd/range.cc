@@ -36,6 +36,12 @@ std::optional<ike::PeerNumber> Range::number_of(xfrm::Reqid reqid) const {
   return numbering_.number_of(base::Mark(reqid.value));
 }
 
+std::optional<xfrm::Reqid> Range::peer_at(const base::Address& alias) const {
+  const auto number = numbering_.number_at(alias);
+  if (!number) return std::nullopt;
+  return xfrm::Reqid(numbering_.mark_of(*number).value);
+}
+
 bool Range::reqid_and_mark(xfrm::Reqid reqid, const std::optional<xfrm::MaskedMark>& mark) const {
   if (reqid.value == 0 || (reqid.value & ~numbering_.mask) != 0) return false;
   return !mark || *mark == xfrm::MaskedMark{reqid.value, numbering_.mask};

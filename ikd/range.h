@@ -2,6 +2,7 @@
 // What the broker does for whoever asks: what concerns peers of our own numbers, and looks as the core makes
 // it. A process that parses packets may be taken over by one; this is what it can then have of the kernel.
 
+#include <optional>
 #include <vector>
 
 #include "ike/effect.h"
@@ -24,6 +25,9 @@ class Range {
   bool admits(const ike::InstallInbound& request) const;
   bool admits(const ike::InstallOutbound& request) const;
   bool admits(const ike::MovePeer& request) const;
+
+  /// Whose alias this is; none for an address that is no alias, as an IPv6 peer's is not.
+  std::optional<xfrm::Reqid> peer_at(const base::Address& alias) const;
 
   /// How many SAs a peer may have at once: more than it ever has.
   std::size_t most_sas() const { return sas_a_service * services_.size(); }

@@ -4,9 +4,15 @@
 #include "ikd/broker.h"
 
 #include <cstdlib>
+#include <filesystem>
+#include <vector>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <linux/netlink.h>
 #include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace ikd {
 namespace {
@@ -68,6 +74,40 @@ xfrm::Sa outbound_of(const ike::PeerEntry& entry, std::uint32_t spi) {
   out.encap = xfrm::Encap{.source_port = 4500, .destination_port = 40000};
   return out;
 }
+
+/// As long as it lives, whatever is asked of XFRM through sockets that are open is refused.
+class WithoutXfrm {
+ public:
+  WithoutXfrm() {
+    std::vector<int> sockets;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+      if (const int fd = std::stoi(entry.path().filename()); is_xfrm(fd)) sockets.push_back(fd);
+    const int useless = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (const int fd : sockets) {
+      replaced_.emplace_back(fd, ::dup(fd));
+      ::dup2(useless, fd);
+    }
+    ::close(useless);
+  }
+  ~WithoutXfrm() {
+    for (const auto& [fd, socket] : replaced_) {
+      ::dup2(socket, fd);
+      ::close(socket);
+    }
+  }
+  WithoutXfrm(const WithoutXfrm&) = delete;
+  WithoutXfrm& operator=(const WithoutXfrm&) = delete;
+
+ private:
+  static bool is_xfrm(int fd) {
+    int domain = 0, protocol = 0;
+    socklen_t size = sizeof domain;
+    if (::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_NETLINK) return false;
+    return ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 && protocol == NETLINK_XFRM;
+  }
+
+  std::vector<std::pair<int, int>> replaced_;
+};
 
 class BrokerInAKernel : public testing::Test {
  protected:
@@ -217,6 +257,37 @@ TEST_F(FlushedRuleset, IsToldOfWhereItIsInTheWayOfAPeer) {
                                     .inbound = {},
                                     .outbound = {}});
   EXPECT_TRUE(moved) << "its answers find it all the same";
+}
+
+TEST_F(BrokerInAKernel, WhatTheKernelRefusesToRemoveIsTriedAgain) {
+  const auto sa = inbound_of(first, 0x1000);
+  ASSERT_TRUE(broker_->install(ike::InstallInbound{.ticket = {}, .sa = sa.clone(), .new_entry = {}}));
+  {
+    const WithoutXfrm refusing;
+    EXPECT_FALSE(broker_->remove(ike::RemovePeer{first}));
+  }
+  EXPECT_EQ(broker_->kept(), 1u);
+  EXPECT_THAT(policies(), testing::UnorderedElementsAre(first.alias, second.alias));
+  EXPECT_TRUE(broker_->remove(ike::RemovePeer{second}));
+  EXPECT_EQ(broker_->kept(), 0u);
+  EXPECT_THAT(policies(), IsEmpty());
+  EXPECT_TRUE(kernel_->get(xfrm::id_of(sa))) << "it is found by its peer alone";
+  EXPECT_TRUE(broker_->remove(ike::RemovePeer{first}));
+  EXPECT_FALSE(kernel_->get(xfrm::id_of(sa)));
+}
+
+TEST_F(BrokerInAKernel, WhoseNumberStillHasSasIsNotKnownElsewhere) {
+  const auto sa = outbound_of(first, 0x1000);
+  ASSERT_TRUE(broker_->install(ike::InstallOutbound{.ticket = {}, .sa = sa.clone(), .new_policy = {}}));
+  {
+    const WithoutXfrm refusing;
+    EXPECT_FALSE(broker_->remove(ike::RemovePeer{first}));
+  }
+  auto elsewhere = first;
+  elsewhere.home = base::Address::v4(0xc6336402);
+  EXPECT_FALSE(install_entry(elsewhere)) << "its SA would be lost from sight";
+  EXPECT_TRUE(broker_->remove(ike::RemovePeer{first}));
+  EXPECT_TRUE(install_entry(elsewhere));
 }
 
 TEST_F(BrokerInAKernel, AFullMapIsCalledSo) {
