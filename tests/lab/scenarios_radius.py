@@ -103,3 +103,38 @@ def limits_of_users_of_radius(lab):
         ends = [record["Acct-Terminate-Cause"] for record in radius.accounting("pub", "Stop")]
         if ends != ["Idle-Timeout"]:
             raise Failure(f"the accounting was to say how the idle session ended: {ends}")
+
+
+@scenario(only="sameroof", seconds=240, kernels="one")
+def radius_and_windows_domains(lab):
+    """Who logs in as DOMAIN\\name, as Windows does, is known to RADIUS by both, though MS-CHAPv2's hash leaves the domain away
+    (RFC 2759 section 8.2): the accounting has the whole name, and so have limits, an address, and who ends a user's sessions; the
+    same name of another domain, or of none, is somebody else."""
+    first, second, plain, guest, third = clients = [
+        lab.client("a1", user="OFFICE\\alice"), lab.client("a3", user="OFFICE\\alice"), lab.client("a2", user="alice"),
+        lab.client("b1", user="GUEST\\alice"), lab.client("pub", user="GUEST\\alice")]
+    wrong = lab.client("a4", user="OFFICE\\alice", password="password of alice")
+    settings = {**BY_RADIUS, "ppp": {**BY_RADIUS["ppp"], "sessions": 1}}
+    more = "[[user]]\nname = 'GUEST\\alice'\naddress = '10.99.7.7'\nwhen_full = 'refuse'\nsessions = 1\n"
+    with RadiusServer(lab.world["inside"], dict.fromkeys((c.user for c in clients), [])) as radius, \
+            lab.gateway(settings=settings, more=more) as gateway:
+        lab.dial(first, plain, guest)
+        lab.prove(first, plain, guest)
+        lab.check_listing(first, plain, guest)
+        if guest.address != "10.99.7.7" or plain.address == guest.address:
+            raise Failure(f"the address of GUEST\\alice was to be hers alone: {guest.address}, {plain.address}")
+        for client in (third, wrong):
+            fails(client.name, lambda client=client: client.up(45))
+        must_have("what the guest's second client was told", third.ppp_log(), r'"E=691 R=0 .* M=1 of 1 sessions are in use"')
+        lab.dial(second)
+        lab.prove(second, plain, guest)
+        must_have("l2tpd's log", l2tpd_log(lab), r"User 'OFFICE\\alice' of .* is down after \d+ s: the user logged in anew",
+                  r"User 'GUEST\\alice' of .* refused: 1 of 1 sessions are in use", r"User 'OFFICE\\alice' of .* refused: RADIUS says no")
+        gateway.xfrmctl("disconnect", plain.user)
+        wait_for(lambda: sorted(gateway.users()) == [guest.user, second.user], 20, "alice of no domain gone, and nobody else")
+        lab.prove(second, guest)
+        goodbye(lab, *clients, wrong)
+        ends = wait_for(lambda: len(stops := [r for r in radius.records("told") if r["Acct-Status-Type"] == "Stop"]) == 4 and stops, 30,
+                        "accounting stopped for four sessions")
+        if sorted(record["User-Name"] for record in ends) != sorted(c.user for c in (first, second, plain, guest)):
+            raise Failure(f"the accounting was to have whole names: {ends}")
