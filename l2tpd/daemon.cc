@@ -26,9 +26,6 @@ using namespace std::chrono_literals;
 using base::Severity;
 
 constexpr std::uint16_t l2tp_port = 1701;
-constexpr base::Duration farewell_time = 2s;  ///< for acknowledgements of our StopCCNs
-constexpr base::Duration longest_end = 6s;    ///< of the other process, from then on
-constexpr base::Duration longest_stop = 60s;  ///< for the last pppd and hook, too
 constexpr base::Duration stop_check = 50ms;
 constexpr base::Duration last_breath = 1s;       ///< of a process that has hung up
 constexpr base::Duration kernels_own_time = 1s;  ///< to take a tunnel apart
@@ -121,7 +118,7 @@ base::Result<void> Daemon::start() {
   for (const auto& able : {check_kernel(), config::check_pppd(config_.ppp, options_.pppd.path)}) {
     if (!able) base::log(Severity::warning, fmt::format("No session can come up: {}.", able.error().message));
   }
-  stop_timer_ = loop_.on_time([this] { stop_when_quiet(); });
+  stop_timer_ = loop_.on_time([this] { depart(); });
   remains_timer_ = loop_.on_time([this] { close_remains(); });
   terminate_ = loop_.on_signal(SIGTERM, [this] { stop(); });
   interrupt_ = loop_.on_signal(SIGINT, [this] { stop(); });
@@ -200,10 +197,10 @@ void Daemon::serve_request() {
   const auto message = requests_.receive();
   if (!message) {
     request_source_ = {};
-    if (child_ < 0) return abandoned_ ? void(gone_ = true) : lose("has gone");
+    if (child_ < 0) return dismissed() ? void(gone_ = true) : lose("has gone");
     // How a child has ended is about to be known. One that has been taken over need not end; one that was
     // told to has the time of the whole stop.
-    if (!abandoned_) patience_.set_time(base::Clock::now() + last_breath);
+    if (!dismissed()) patience_.set_time(base::Clock::now() + last_breath);
     return;
   }
   const auto request = decode_request(message->bytes.view());
@@ -222,7 +219,7 @@ void Daemon::serve_request() {
 }
 
 void Daemon::other_process_ended(int status) {
-  if (abandoned_ && status == 0) return void(gone_ = true);
+  if (dismissed() && status == 0) return void(gone_ = true);
   lose(WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status))
                            : fmt::format("ended with status {}", WEXITSTATUS(status)));
 }
@@ -234,8 +231,8 @@ void Daemon::lose(const std::string& how) {
   requests_.shut();
   links_.stop_all("l2tpd ends");
   for (auto& [id, socket] : std::exchange(sockets_, {})) close(std::move(socket));
-  stop_by_ = base::Clock::now();
-  stop_timer_.set_time(stop_by_);
+  if (!departure_) departure_.emplace(base::Clock::now());
+  stop_timer_.set_time(base::Clock::now());
 }
 
 void Daemon::perform(const Ready&) {
@@ -479,11 +476,9 @@ void Daemon::session_over(const SessionRecord& session, std::string_view why) {
 base::Result<Configuration> Daemon::loaded_anew() const {
   auto fresh = options_.load ? options_.load() : base::fail("it was not read from files");
   if (!fresh) return fresh;
-  if (auto good = check_reload(config_, fresh->config); !good) return tl::unexpected(good.error());
-  // The kernel would keep for itself what is sent to that session.
-  if (const auto user = links_.user_at(fresh->config.ppp.local_address))
-    return tl::unexpected(config::complaint(fresh->config, fresh->config.ppp.line, "ppp.local_address",
-                                            fmt::format("is the address of a session of user '{}'", *user)));
+  if (auto good = check_reload(config_, fresh->config, links_.user_at(fresh->config.ppp.local_address));
+      !good)
+    return tl::unexpected(good.error());
   if (auto good = config::check_pppd(fresh->config.ppp, options_.pppd.path); !good)
     return tl::unexpected(good.error());
   return fresh;
@@ -551,24 +546,24 @@ void Daemon::keep_only(const std::set<base::Mark>& marks) {
 }
 
 void Daemon::stop() {
-  if (stop_by_) return;
+  if (departure_) return;
   base::log(Severity::info, "Stopping.");
   os::Loop::notify("STOPPING=1");
-  stop_by_ = base::Clock::now() + farewell_time;
+  departure_.emplace(base::Clock::now());
   told_.close_all();
   stop_timer_.set_time(base::Clock::now());
 }
 
-void Daemon::stop_when_quiet() {
+void Daemon::depart() {
   const auto now = base::Clock::now();
-  if ((told_.quiet() || now >= *stop_by_) && !std::exchange(abandoned_, true)) told_.abandon_all();
-  const bool alone = gone_ || lost_ || now >= *stop_by_ + longest_end;
-  const bool over = alone && links_.empty() && hooks_.empty();
-  if (over || now >= *stop_by_ + longest_stop) {
-    loop_.stop();
-  } else {
-    stop_timer_.set_time(now + stop_check);
+  switch (departure_->next(
+      {.heard = told_.quiet(), .alone = gone_ || lost_, .idle = links_.empty() && hooks_.empty()}, now)) {
+    case Departure::Step::wait: break;
+    case Departure::Step::dismiss: told_.abandon_all(); break;
+    case Departure::Step::lose: lose("does not end"); break;
+    case Departure::Step::leave: loop_.stop(); return;
   }
+  stop_timer_.set_time(now + stop_check);
 }
 
 }  // namespace l2tpd

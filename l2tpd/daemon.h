@@ -18,6 +18,7 @@
 #include "l2tp/effect.h"
 #include "l2tpd/admission.h"
 #include "l2tpd/chronicle.h"
+#include "l2tpd/departure.h"
 #include "l2tpd/farewells.h"
 #include "l2tpd/filter.h"
 #include "l2tpd/hooks.h"
@@ -134,7 +135,8 @@ class Daemon {
 
   void keep_only(const std::set<base::Mark>& marks);
   void stop();
-  void stop_when_quiet();
+  void depart();
+  bool dismissed() const { return departure_ && departure_->dismissed(); }
 
   os::Loop& loop_;
   config::Config& config_;
@@ -161,8 +163,7 @@ class Daemon {
   os::Channel requests_, pokes_;
   pid_t child_ = -1;  ///< unless a launcher has started it
   bool lost_ = false;
-  bool abandoned_ = false;                    ///< it has been told to end
-  bool gone_ = false;                         ///< and has
+  bool gone_ = false;                         ///< after it was told to
   std::unique_ptr<control::Server> control_;  // after what it serves
   std::unique_ptr<PeersWatch> peers_;
   DaemonCounters counters_;
@@ -176,7 +177,7 @@ class Daemon {
   os::Source stop_timer_;
   os::Source remains_timer_;
   base::Time started_;
-  std::optional<base::Time> stop_by_;
+  std::optional<Departure> departure_;
 };
 
 }  // namespace l2tpd

@@ -2,10 +2,11 @@
 
 import pathlib
 import re
+import time
 
 from catalogue import scenario
 from gateway_sameroof import RADIUS_SECRET
-from netns import Failure, wait_for
+from netns import Failure, stop, wait_for
 from radius_server import RadiusServer
 from scenarios import goodbye
 from scenarios_explain import fails
@@ -26,6 +27,31 @@ def log_says(lab, *sentences):
 
 def bytes_of(record):
     return int(record["Acct-Input-Octets"]), int(record["Acct-Output-Octets"])
+
+
+@scenario(only="sameroof", seconds=240, kernels="one")
+def l2tpd_ends_under_sessions(lab):
+    """l2tpd is asked to end while clients are connected: each hears StopCCN, RADIUS hears of the end of each session with its bytes,
+    and within a few seconds nothing of any is left."""
+    clients = [lab.client("a1"), lab.client("a2")]
+    with RadiusServer(lab.world["inside"], {"a1": [], "a2": []}) as radius, lab.gateway(settings=BY_RADIUS) as gateway:
+        lab.dial(*clients)
+        lab.prove(*clients)
+        l2tpd, gateway.l2tpd = gateway.l2tpd, None
+        begin = time.monotonic()
+        if not stop(l2tpd, 30) or l2tpd.returncode:
+            raise Failure(f"l2tpd was to end by itself, with status 0: {l2tpd.returncode}")
+        if time.monotonic() - begin > 15:
+            raise Failure(f"l2tpd took {time.monotonic() - begin:.0f} s to end")
+        left = lab.world["gw"].run("ip", "l2tp", "show", "tunnel") + " ".join(lab.world["gw"].processes().values())
+        if "Tunnel" in left or "pppd" in left:
+            raise Failure(f"something of the sessions has outlived l2tpd: {left}")
+        for client in clients:
+            wait_for(lambda: "the server is shutting down" in client.host.log("xl2tpd").read_text(errors="replace"), 20, f"{client.name} told why")
+            ends = radius.accounting(client.user, "Stop")
+            if len(ends) != 1 or min(bytes_of(ends[0])) < 200_000:
+                raise Failure(f"the accounting was to hear of the end of {client.name}'s session: {ends}")
+        goodbye(lab, *clients)
 
 
 @scenario(only="sameroof", seconds=240, kernels="one")
