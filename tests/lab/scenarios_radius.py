@@ -1,12 +1,14 @@
 """Users whom a RADIUS server knows: FreeRADIUS behind the gateway."""
 
+import os
 import pathlib
 import re
+import signal
 import time
 
 from catalogue import scenario
 from gateway_sameroof import RADIUS_SECRET
-from netns import Failure, stop, wait_for
+from netns import Failure, children, stop, wait_for
 from radius_server import RadiusServer
 from scenarios import goodbye
 from scenarios_explain import fails
@@ -52,6 +54,23 @@ def l2tpd_ends_under_sessions(lab):
             if len(ends) != 1 or min(bytes_of(ends[0])) < 200_000:
                 raise Failure(f"the accounting was to hear of the end of {client.name}'s session: {ends}")
         goodbye(lab, *clients)
+
+
+@scenario(only="sameroof", seconds=240, kernels="one")
+def l2tpd_ends_beside_a_process_that_hangs(lab):
+    """The process that reads packets hangs while l2tpd is asked to end: that says so, and RADIUS hears of the session's end."""
+    client = lab.client("a1")
+    with RadiusServer(lab.world["inside"], {"a1": []}) as radius, lab.gateway(settings=BY_RADIUS) as gateway:
+        lab.dial(client)
+        lab.prove(client)
+        l2tpd, gateway.l2tpd = gateway.l2tpd, None
+        hangs = [pid for pid in children(l2tpd.pid) if "--packets" in pathlib.Path(f"/proc/{pid}/cmdline").read_text()]
+        os.kill(hangs[0], signal.SIGSTOP)
+        if not stop(l2tpd, 40) or l2tpd.returncode != 1:
+            raise Failure(f"l2tpd was to end by itself, with status 1: {l2tpd.returncode}")
+        log_says(lab, "The process that reads packets does not end")
+        wait_for(lambda: radius.accounting("a1", "Stop"), 10, "accounting stopped")
+        lab.hang_up(client)
 
 
 @scenario(only="sameroof", seconds=240, kernels="one")
