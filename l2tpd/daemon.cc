@@ -26,12 +26,8 @@ using namespace std::chrono_literals;
 using base::Severity;
 
 constexpr std::uint16_t l2tp_port = 1701;
-constexpr base::Duration farewell_time = 2s;  ///< for acknowledgements of our StopCCNs
-constexpr base::Duration longest_end = 6s;    ///< of the other process, from then on
-constexpr base::Duration longest_stop = 60s;  ///< for the last pppd and hook, too
 constexpr base::Duration stop_check = 50ms;
-constexpr base::Duration last_breath = 1s;       ///< of a process that has hung up
-constexpr base::Duration kernels_own_time = 1s;  ///< to take a tunnel apart
+constexpr base::Duration last_breath = 1s;  ///< of a process that has hung up
 
 /// What the other process is to know.
 Hello hello_from(const config::Config& config, const config::Secrets& secrets, Severity log_level) {
@@ -108,6 +104,7 @@ Daemon::Daemon(os::Loop& loop, config::Config& config, config::Secrets& secrets,
            .ipv6_down = [this](const Ipv6Record& session, IfName name) { ipv6_down(session, name); }}),
       hooks_(loop, config.hooks),
       farewells_(loop, told_, links_),
+      sockets_(loop),
       started_(base::Clock::now()) {}
 
 Daemon::~Daemon() {
@@ -121,8 +118,7 @@ base::Result<void> Daemon::start() {
   for (const auto& able : {check_kernel(), config::check_pppd(config_.ppp, options_.pppd.path)}) {
     if (!able) base::log(Severity::warning, fmt::format("No session can come up: {}.", able.error().message));
   }
-  stop_timer_ = loop_.on_time([this] { stop_when_quiet(); });
-  remains_timer_ = loop_.on_time([this] { close_remains(); });
+  stop_timer_ = loop_.on_time([this] { depart(); });
   terminate_ = loop_.on_signal(SIGTERM, [this] { stop(); });
   interrupt_ = loop_.on_signal(SIGINT, [this] { stop(); });
   hangup_ = loop_.on_signal(SIGHUP, [this] {
@@ -200,10 +196,10 @@ void Daemon::serve_request() {
   const auto message = requests_.receive();
   if (!message) {
     request_source_ = {};
-    if (child_ < 0) return abandoned_ ? void(gone_ = true) : lose("has gone");
+    if (child_ < 0) return dismissed() ? void(gone_ = true) : lose("has gone");
     // How a child has ended is about to be known. One that has been taken over need not end; one that was
     // told to has the time of the whole stop.
-    if (!abandoned_) patience_.set_time(base::Clock::now() + last_breath);
+    if (!dismissed()) patience_.set_time(base::Clock::now() + last_breath);
     return;
   }
   const auto request = decode_request(message->bytes.view());
@@ -215,14 +211,13 @@ void Daemon::serve_request() {
   if (const auto* wanted = std::get_if<DigestWithSecret>(&*request))
     answer = Digests{tunnel_secret_ ? tunnel_secret_(wanted->around) : std::vector<l2tp::Digest>()};
   if (const auto* open = std::get_if<l2tp::OpenTunnelSocket>(&*request)) {
-    if (const auto it = sockets_.find(open->tunnel.id); it != sockets_.end())
-      descriptors.push_back(it->second.udp.fd());
+    if (const int udp = sockets_.udp(open->tunnel.id); udp >= 0) descriptors.push_back(udp);
   }
   if (!requests_.send(encode(answer).view(), descriptors) || told_.overwhelmed()) lose("does not listen");
 }
 
 void Daemon::other_process_ended(int status) {
-  if (abandoned_ && status == 0) return void(gone_ = true);
+  if (dismissed() && status == 0) return void(gone_ = true);
   lose(WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status))
                            : fmt::format("ended with status {}", WEXITSTATUS(status)));
 }
@@ -233,9 +228,9 @@ void Daemon::lose(const std::string& how) {
   request_source_ = {};
   requests_.shut();
   links_.stop_all("l2tpd ends");
-  for (auto& [id, socket] : std::exchange(sockets_, {})) close(std::move(socket));
-  stop_by_ = base::Clock::now();
-  stop_timer_.set_time(stop_by_);
+  sockets_.close_all();
+  if (!departure_) departure_.emplace(base::Clock::now());
+  stop_timer_.set_time(base::Clock::now());
 }
 
 void Daemon::perform(const Ready&) {
@@ -297,25 +292,7 @@ void Daemon::perform(const l2tp::OpenTunnelSocket& open) {
     fail(open.tunnel, socket.error());
     return;
   }
-  sockets_.insert_or_assign(open.tunnel.id, Socket{base::Fd(), std::move(*socket)});
-}
-
-void Daemon::perform(const l2tp::CloseTunnelSocket& close_it) {
-  if (auto node = sockets_.extract(close_it.tunnel.id)) close(std::move(node.mapped()));
-}
-
-/// With the UDP socket the kernel takes the tunnel apart, in a worker of its own. Who closes the management
-/// socket before that is done waits for an RCU grace period himself (Linux 6.1), and every peer with him.
-void Daemon::close(Socket socket) {
-  const auto when = base::Clock::now() + kernels_own_time;
-  if (remains_.empty()) remains_timer_.set_time(when);
-  remains_.emplace_back(when, std::move(socket.management));
-}
-
-void Daemon::close_remains() {
-  const auto now = base::Clock::now();
-  while (!remains_.empty() && remains_.front().first <= now) remains_.pop_front();
-  if (!remains_.empty()) remains_timer_.set_time(remains_.front().first);
+  sockets_.open(open.tunnel.id, std::move(*socket));
 }
 
 void Daemon::perform(const l2tp::AddLatch& add) {
@@ -329,14 +306,14 @@ void Daemon::perform(const l2tp::RemoveLatch& remove) {
 }
 
 void Daemon::perform(const l2tp::KernelTunnelUp& up) {
-  const auto it = sockets_.find(up.tunnel.id);
-  if (it == sockets_.end()) return;
-  auto management = make_kernel_tunnel(it->second.udp.fd(), up.tunnel);
+  const int udp = sockets_.udp(up.tunnel.id);
+  if (udp < 0) return;
+  auto management = make_kernel_tunnel(udp, up.tunnel);
   if (!management) {
     fail(up.tunnel, management.error());
     return;
   }
-  it->second.management = std::move(*management);
+  sockets_.keep_in_kernel(up.tunnel.id, std::move(*management));
   ++counters_.tunnels;
   const auto now = base::Clock::now();
   if (const auto* tunnel = told_.find(up.tunnel.id)) metrics_.took(Phase::tunnel, now - tunnel->since);
@@ -372,11 +349,10 @@ void Daemon::perform(const l2tp::StartSession& start) {
 }
 
 base::Result<void> Daemon::start_session(const l2tp::StartSession& start) {
-  const auto it = sockets_.find(start.tunnel.id);
-  if (it == sockets_.end() || !it->second.management) return base::fail("its tunnel is not in the kernel");
+  if (!sockets_.in_kernel(start.tunnel.id)) return base::fail("its tunnel is not in the kernel");
   // pppd would end without a word about what is missing.
   if (auto able = check_ppp_device("/dev/ppp"); !able) return able;
-  auto session = make_kernel_session(it->second.udp.fd(), start.tunnel, start.session,
+  auto session = make_kernel_session(sockets_.udp(start.tunnel.id), start.tunnel, start.session,
                                      start.sequencing ? DataSequencing::both : DataSequencing::none);
   if (!session) return tl::unexpected(session.error());
   return links_.start(start.tunnel, start.session, std::move(*session),
@@ -479,11 +455,9 @@ void Daemon::session_over(const SessionRecord& session, std::string_view why) {
 base::Result<Configuration> Daemon::loaded_anew() const {
   auto fresh = options_.load ? options_.load() : base::fail("it was not read from files");
   if (!fresh) return fresh;
-  if (auto good = check_reload(config_, fresh->config); !good) return tl::unexpected(good.error());
-  // The kernel would keep for itself what is sent to that session.
-  if (const auto user = links_.user_at(fresh->config.ppp.local_address))
-    return tl::unexpected(config::complaint(fresh->config, fresh->config.ppp.line, "ppp.local_address",
-                                            fmt::format("is the address of a session of user '{}'", *user)));
+  if (auto good = check_reload(config_, fresh->config, links_.user_at(fresh->config.ppp.local_address));
+      !good)
+    return tl::unexpected(good.error());
   if (auto good = config::check_pppd(fresh->config.ppp, options_.pppd.path); !good)
     return tl::unexpected(good.error());
   return fresh;
@@ -551,24 +525,24 @@ void Daemon::keep_only(const std::set<base::Mark>& marks) {
 }
 
 void Daemon::stop() {
-  if (stop_by_) return;
+  if (departure_) return;
   base::log(Severity::info, "Stopping.");
   os::Loop::notify("STOPPING=1");
-  stop_by_ = base::Clock::now() + farewell_time;
+  departure_.emplace(base::Clock::now());
   told_.close_all();
   stop_timer_.set_time(base::Clock::now());
 }
 
-void Daemon::stop_when_quiet() {
+void Daemon::depart() {
   const auto now = base::Clock::now();
-  if ((told_.quiet() || now >= *stop_by_) && !std::exchange(abandoned_, true)) told_.abandon_all();
-  const bool alone = gone_ || lost_ || now >= *stop_by_ + longest_end;
-  const bool over = alone && links_.empty() && hooks_.empty();
-  if (over || now >= *stop_by_ + longest_stop) {
-    loop_.stop();
-  } else {
-    stop_timer_.set_time(now + stop_check);
+  switch (departure_->next(
+      {.heard = told_.quiet(), .alone = gone_ || lost_, .idle = links_.empty() && hooks_.empty()}, now)) {
+    case Departure::Step::wait: break;
+    case Departure::Step::dismiss: told_.abandon_all(); break;
+    case Departure::Step::lose: lose("does not end"); break;
+    case Departure::Step::leave: loop_.stop(); return;
   }
+  stop_timer_.set_time(now + stop_check);
 }
 
 }  // namespace l2tpd

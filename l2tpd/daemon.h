@@ -2,14 +2,11 @@
 // The privileged process of l2tpd: opens the sockets, starts the process that reads packets, and carries out
 // what the core there asks for. What comes from the network it never reads.
 
-#include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/event_log.h"
@@ -18,6 +15,7 @@
 #include "l2tp/effect.h"
 #include "l2tpd/admission.h"
 #include "l2tpd/chronicle.h"
+#include "l2tpd/departure.h"
 #include "l2tpd/farewells.h"
 #include "l2tpd/filter.h"
 #include "l2tpd/hooks.h"
@@ -26,6 +24,7 @@
 #include "l2tpd/metrics.h"
 #include "l2tpd/peers_watch.h"
 #include "l2tpd/refusals.h"
+#include "l2tpd/tunnel_sockets.h"
 #include "l2tpd/tunnels.h"
 #include "os/channel.h"
 #include "os/loop.h"
@@ -78,10 +77,6 @@ class Daemon {
   base::Result<std::vector<std::string>> check_reload_now() const;
 
  private:
-  struct Socket {
-    base::Fd management;  ///< the kernel's tunnel, from SCCCN on
-    os::UdpSocket udp;    ///< that the other process reads; closed first
-  };
   struct MainSocket {
     base::Address local;
     os::UdpSocket udp;  ///< that the other process reads
@@ -98,9 +93,7 @@ class Daemon {
 
   void perform(const l2tp::Send& send);
   void perform(const l2tp::OpenTunnelSocket& open);
-  void perform(const l2tp::CloseTunnelSocket& close);
-  void close(Socket socket);
-  void close_remains();
+  void perform(const l2tp::CloseTunnelSocket& close) { sockets_.close(close.tunnel.id); }
   void perform(const l2tp::AddLatch& add);
   void perform(const l2tp::RemoveLatch& remove);
   void perform(const l2tp::KernelTunnelUp& up);
@@ -134,7 +127,8 @@ class Daemon {
 
   void keep_only(const std::set<base::Mark>& marks);
   void stop();
-  void stop_when_quiet();
+  void depart();
+  bool dismissed() const { return departure_ && departure_->dismissed(); }
 
   os::Loop& loop_;
   config::Config& config_;
@@ -155,14 +149,11 @@ class Daemon {
   Hooks hooks_;
   Farewells farewells_;
   std::vector<MainSocket> main_sockets_;
-  std::map<l2tp::TunnelId, Socket> sockets_;
-  /// Management sockets of tunnels that are gone, and when to close them.
-  std::deque<std::pair<base::Time, base::Fd>> remains_;
+  TunnelSockets sockets_;
   os::Channel requests_, pokes_;
   pid_t child_ = -1;  ///< unless a launcher has started it
   bool lost_ = false;
-  bool abandoned_ = false;                    ///< it has been told to end
-  bool gone_ = false;                         ///< and has
+  bool gone_ = false;                         ///< after it was told to
   std::unique_ptr<control::Server> control_;  // after what it serves
   std::unique_ptr<PeersWatch> peers_;
   DaemonCounters counters_;
@@ -174,9 +165,8 @@ class Daemon {
   os::Source interrupt_;
   os::Source hangup_;
   os::Source stop_timer_;
-  os::Source remains_timer_;
   base::Time started_;
-  std::optional<base::Time> stop_by_;
+  std::optional<Departure> departure_;
 };
 
 }  // namespace l2tpd

@@ -111,6 +111,7 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
   link.pid = *pid;
   link.tunnel = tunnel;
   link.session = session;
+  link.near_end = pool_.take_near_end();
   link.channel = std::move(ours);
   link.ipv6 = terms.ipv6;
   link.since = base::Clock::now();
@@ -526,6 +527,7 @@ void Links::ended(Link& link, int status) {
   by_peer_.erase({l2tp::peer_of(gone.tunnel.mark, gone.tunnel.remote), gone.serial});
   strangers_.erase(gone.serial);
   untold_.erase(gone.serial);
+  pool_.give_back_near_end(gone.near_end);
   if (gone.status.address) {
     pool_.release(*gone.status.address);
     by_address_.erase(*gone.status.address);

@@ -162,6 +162,7 @@ class Links {
     pid_t pid = -1;
     l2tp::TunnelName tunnel;
     l2tp::SessionName session;
+    base::Address near_end;  ///< ours, as its pppd was told
     base::Fd channel;
     os::Source readable;
     os::Source exit;

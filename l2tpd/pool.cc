@@ -15,17 +15,40 @@ void Pool::configure(const config::Config& config) {
   first_ = next_ = has_broadcast ? first + 1 : first;
   end_ = static_cast<std::uint32_t>(first + size - (has_broadcast ? 1 : 0));
   freed_.clear();
-  ours_.insert(config.ppp.local_address);
-  reserved_ = ours_;
+  local_ = config.ppp.local_address;
+  reserved_.clear();
   for (const auto& user : config.users) {
     if (user.address) reserved_.insert(*user.address);
   }
 }
 
+bool Pool::is_ours(const base::Address& address) const {
+  return address == local_ || near_ends_.contains(address);
+}
+
+base::Address Pool::take_near_end() {
+  ++near_ends_[local_];
+  return local_;
+}
+
+void Pool::give_back_near_end(const base::Address& address) {
+  const auto it = near_ends_.find(address);
+  if (it == near_ends_.end() || --it->second > 0) return;
+  near_ends_.erase(it);
+  set_free(address);
+}
+
+void Pool::set_free(const base::Address& address) {
+  if (reserved_.contains(address) || is_ours(address)) return;
+  const auto value = address.v4_value();
+  // Beyond next_ it will be come across; outside it was an owner's, RADIUS', or an earlier configuration's.
+  if (value >= first_ && value < next_) freed_.emplace(++releases_, address);
+}
+
 base::Result<base::Address> Pool::lease(const std::optional<base::Address>& wanted) {
   if (wanted) {
-    if (ours_.contains(*wanted))
-      return base::fail(fmt::format("{} is, or was, this server's own address", wanted->to_string()));
+    if (is_ours(*wanted))
+      return base::fail(fmt::format("{} is this server's own address", wanted->to_string()));
     if (!used_.insert(*wanted).second)
       return base::fail(fmt::format("{} is in use by another session", wanted->to_string()));
     std::erase_if(freed_, [&](const auto& entry) { return entry.second == *wanted; });
@@ -33,7 +56,7 @@ base::Result<base::Address> Pool::lease(const std::optional<base::Address>& want
   }
   while (next_ < end_) {
     const auto address = base::Address::v4(next_++);
-    if (reserved_.contains(address) || !used_.insert(address).second) continue;
+    if (reserved_.contains(address) || is_ours(address) || !used_.insert(address).second) continue;
     return address;
   }
   if (freed_.empty()) return base::fail("no address is left in the pool");
@@ -45,10 +68,7 @@ base::Result<base::Address> Pool::lease(const std::optional<base::Address>& want
 }
 
 void Pool::release(const base::Address& address) {
-  if (used_.erase(address) == 0 || reserved_.contains(address)) return;
-  const auto value = address.v4_value();
-  // Beyond next_ it will be come across; outside it was an owner's, RADIUS', or an earlier configuration's.
-  if (value >= first_ && value < next_) freed_.emplace(++releases_, address);
+  if (used_.erase(address) > 0) set_free(address);
 }
 
 namespace {

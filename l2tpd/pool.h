@@ -18,8 +18,14 @@ class Pool {
  public:
   /// Kept out of the pool: its network and broadcast address, ours, and those that belong to a user.
   explicit Pool(const config::Config& config) { configure(config); }
-  /// A new range, and new owners: what is in use stays in use, and what was our own address is nobody else's.
+  /// A new range, and new owners: what is in use stays in use, and what is our own address somewhere is
+  /// nobody else's.
   void configure(const config::Config& config);
+
+  /// Our own address at a link that begins: nobody else's until it is given back, once for each, whatever the
+  /// configuration says by then.
+  base::Address take_near_end();
+  void give_back_near_end(const base::Address& address);
 
   /// `wanted`, or without it the least recently freed one of the pool. The sentence is fit for the peer.
   base::Result<base::Address> lease(const std::optional<base::Address>& wanted);
@@ -27,10 +33,15 @@ class Pool {
   std::size_t in_use() const { return used_.size(); }
 
  private:
+  bool is_ours(const base::Address& address) const;
+  /// Into the pool, where it belongs there and next_ has passed it.
+  void set_free(const base::Address& address);
+
   std::uint32_t first_ = 0;
   std::uint32_t next_ = 0;  ///< not looked at yet
   std::uint32_t end_ = 0;
-  std::set<base::Address> ours_;  ///< now, or before a reload: sessions that live have it at their near end
+  base::Address local_;
+  std::map<base::Address, std::size_t> near_ends_;  ///< how many links have it, since before a reload maybe
   std::set<base::Address> reserved_;
   std::set<base::Address> used_;
   std::map<std::uint64_t, base::Address> freed_;  ///< by when

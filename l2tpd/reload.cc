@@ -22,12 +22,18 @@ std::vector<std::string_view> changed_sections(const config::Config& before, con
 
 }  // namespace
 
-base::Result<void> check_reload(const config::Config& before, const config::Config& after) {
+base::Result<void> check_reload(const config::Config& before, const config::Config& after,
+                                const std::optional<std::string>& user_there) {
   const auto refuse = [&](config::Line line, std::string_view section) {
     return tl::unexpected(config::complaint(after, line, section, "changes at a restart only"));
   };
   if (before.marks != after.marks) return refuse(after.marks.line, "marks");
   if (before.l2tp != after.l2tp) return refuse(after.l2tp.line, "l2tp");
+  // The kernel would keep for itself what is sent to that session.
+  if (user_there)
+    return tl::unexpected(
+        config::complaint(after, after.ppp.line, "ppp.local_address",
+                          fmt::format("is the address of a session of user '{}'", *user_there)));
   return {};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // A configuration that takes the place of another while sessions live. Pure.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,8 +10,10 @@
 
 namespace l2tpd {
 
-/// Refuses what only a restart can change, by its section.
-base::Result<void> check_reload(const config::Config& before, const config::Config& after);
+/// Refuses what only a restart can change, by its section. `user_there`: whose session has the new
+/// ppp.local_address.
+base::Result<void> check_reload(const config::Config& before, const config::Config& after,
+                                const std::optional<std::string>& user_there);
 
 /// "2 users added, 1 user removed, [ppp] changed"; secrets are not compared.
 std::string difference(const config::Config& before, const config::Config& after);

@@ -1,6 +1,6 @@
 #pragma once
-// What a secret shared with the peer is good for, RFC 2661: hidden AVPs (§4.3), and each side's proof that it
-// has the secret (§5.1.1). MD5 protects neither well; it is there for peers that ask for it.
+// What a secret shared with the peer is good for, RFC 2661: reading its hidden AVPs (§4.3; ours are not: H is
+// optional, and what an LNS says is no secret), and proofs of having it (§5.1.1). MD5 protects neither well.
 
 #include <array>
 #include <functional>

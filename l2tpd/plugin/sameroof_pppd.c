@@ -250,10 +250,13 @@ static void report_up(void* context, int argument) {
 static void take_no_advertisements(void) {
   char path[64];
   FILE* file;
+  int written;
   snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra", ppp_ifname());
   file = fopen(path, "w");
   if (file == NULL && errno == ENOENT) return;
-  if (file == NULL || fputs("0", file) < 0 || fclose(file) != 0) error("Cannot write %s: %m", path);
+  written = file != NULL && fputs("0", file) >= 0;
+  if (file != NULL && fclose(file) != 0) written = 0;
+  if (!written) error("Cannot write %s: %m", path);
 }
 
 /* The interface is there, and not up before a protocol is. */

@@ -82,7 +82,7 @@ length bit = yes
 
 PPP_OPTIONS = """
 name {user}
-password "{password}"
+password {password}
 noauth
 noccp
 nodefaultroute
@@ -118,6 +118,11 @@ def password_of(user):
     return f"password of {user}"
 
 
+def quoted(text):
+    """As a value in the files of pppd and of FreeRADIUS."""
+    return '"' + text.replace("\\", "\\\\") + '"'
+
+
 class Client:
     def __init__(self, host, remote=GATEWAY, ike=IKE, esp=ESP, ikelifetime="3h", lifetime="1h", margin="9m", spi=None,
                  ipsec=True, password=None, ppp_options="", l2tp_options="", l2tp_secret=None, id_port="1701", l2tp_port=1701,
@@ -142,7 +147,7 @@ class Client:
         host.write("xl2tpd/xl2tpd.conf", XL2TPD_CONF.format(remote=remote, port=l2tp_port, extra=l2tp_options))
         host.write("xl2tpd/l2tp-secrets", f"* * {l2tp_secret}\n" if l2tp_secret else "")
         host.write("ppp/options", "")
-        host.write("ppp/options.lab", PPP_OPTIONS.format(user=self.user, password=password or password_of(self.user),
+        host.write("ppp/options.lab", PPP_OPTIONS.format(user=quoted(self.user), password=quoted(password or password_of(self.user)),
                                                          log=host.log("pppd"), extra=ppp_options))
         host.write("ppp/ip-up", IP_UP.format(inside=INSIDE))
         (host.etc / "ppp/ip-up").chmod(0o755)

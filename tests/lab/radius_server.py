@@ -2,7 +2,7 @@
 
 import re
 
-from client import password_of
+from client import password_of, quoted
 from gateway_sameroof import RADIUS_SECRET
 from netns import stop, wait_for
 
@@ -34,6 +34,7 @@ modules {{
     usersfile = {folder}/users
   }}
   mschap {{
+    with_ntdomain_hack = yes
   }}
   pap {{
   }}
@@ -96,7 +97,7 @@ class RadiusServer:
             (self.folder / record).unlink(missing_ok=True)
         host.write("radius/radiusd.conf", CONFIGURATION.format(folder=self.folder, secret=RADIUS_SECRET))
         host.write("radius/users", "".join(
-            f'{user} Cleartext-Password := "{password_of(user)}"\n  ' + ",\n  ".join(["Service-Type = Framed-User", *attributes]) + "\n"
+            f"{user} Cleartext-Password := {quoted(password_of(user))}\n  " + ",\n  ".join(["Service-Type = Framed-User", *attributes]) + "\n"
             for user, attributes in users.items()))
 
     def __enter__(self):
@@ -111,7 +112,7 @@ class RadiusServer:
         """What came in, oldest first, each a dictionary: "asked" (Access-Request) or "told" (Accounting-Request)."""
         path = self.folder / file
         blocks = path.read_text().split("\n\n") if path.exists() else []
-        return [dict(re.findall(r"^\t(\S+) = \"?(.*?)\"?$", block, re.M)) for block in blocks if block.strip()]
+        return [dict(re.findall(r"^\t(\S+) = \"?(.*?)\"?$", block.replace("\\\\", "\\"), re.M)) for block in blocks if block.strip()]
 
     def accounting(self, user, status):
         return [r for r in self.records("told") if r.get("User-Name") == user and r.get("Acct-Status-Type") == status]

@@ -86,6 +86,9 @@ def reload_keeps_sessions(lab):
             raise Failure(f"a mistake was to be refused: {refused}")
         gateway.l2tpd.send_signal(signal.SIGHUP)
         wait_for(lambda: "The configuration stays as it was" in l2tpd_log(lab), 10, "l2tpd refusing the file by itself")
+        in_use = gateway.rewrite(text.replace('"10.99.0.1"', f'"{stays.address}"'))
+        if "ppp.local_address: is the address of a session of user 'a1'" not in in_use:
+            raise Failure(f"the address of a session was to become nobody else's: {in_use}")
         told = gateway.rewrite(text.replace(pool, 'pool = "10.99.2.0/30"').replace(user, ""))
         if "1 user removed, [ppp] changed" not in told:
             raise Failure(f"xfrmctl reload was to say what changed: {told}")

@@ -9,6 +9,7 @@
 
 #include "control/interfaces.h"
 #include "control/server.h"
+#include "l2tpd/reload.h"
 #include "shell.h"
 
 namespace l2tpd {
@@ -91,6 +92,16 @@ TEST_F(Shell, AReloadTakesUsersAndPoolAndLeavesTheRestToARestart) {
             (std::vector<std::string>{"+ user bob", "+ user carol", "- user alice", "~ [ppp]"}));
   EXPECT_EQ(daemon.reload().value(), "2 users added, 1 user removed, [ppp] changed");
   EXPECT_TRUE(daemon.check_reload_now().value().empty());
+}
+
+TEST_F(Shell, TheAddressOfASessionDoesNotBecomeOurOwn) {
+  auto next = config_;
+  next.ppp.local_address = address("10.99.1.5");
+  next.ppp.line = 7;
+  next.file_name = "sameroof.toml";
+  EXPECT_TRUE(check_reload(config_, next, std::nullopt));
+  EXPECT_EQ(check_reload(config_, next, "alice").error().message,
+            "sameroof.toml: line 7: ppp.local_address: is the address of a session of user 'alice'");
 }
 
 TEST_F(Shell, APeerHasABoundedNumberOfPppdsIncludingThoseThatAreEnding) {

@@ -160,6 +160,22 @@ TEST_F(LinksTest, AnAddressInUseHasAUser) {
   EXPECT_EQ(links_->user_at(address("10.99.1.2")), std::nullopt);
 }
 
+TEST_F(LinksTest, AnAddressThatWasOursIsFreeOnceTheLinksOfThatTimeHaveGone) {
+  const auto wants = [this](std::uint16_t id) {
+    return ask(id, "R" + field("bob") + field("1") + field("\x0a\x63\0\1"s));
+  };
+  dial(1);
+  config_.ppp.local_address = address("10.99.0.2");
+  links_->reconfigure();
+  EXPECT_EQ(log_in(1, "alice"), lease("10.99.1.1")) << "its pppd was told of the former one";
+  dial(2);
+  EXPECT_EQ(wants(2), refusal("10.99.0.1 is this server's own address"));
+  links_->stop(tunnel(), name(1), "the peer hung up");
+  wait_for_the_end_of(1);
+  dial(3);
+  EXPECT_EQ(wants(3), lease("10.99.0.1"));
+}
+
 TEST_F(LinksTest, AFullPoolIsSaidInWords) {
   config_.ppp.pool = *base::Prefix::parse("10.99.1.0/30");
   links_.emplace(loop_, config_, accounts_, bindings_, PppdProgram{.path = folder_ + "/pppd"},

@@ -353,6 +353,63 @@ TEST(Server, ASocketThatCannotBeHadEndsTheTunnelInWords) {
   EXPECT_EQ(bench.server.tunnels().at(id).state(), TunnelState::closing);
 }
 
+/// A tunnel with a call whose PPP runs, and what is done there from then on.
+struct WithPPP {
+  WithPPP() {
+    auto icrq = of_type(MessageType::ICRQ);
+    icrq.assigned_session_id = SessionId(1);
+    bench.input(icrq, id, 2, 1);
+    const auto call = *bench.sent().at(0).assigned_session_id;
+    bench.input(of_type(MessageType::ICCN), id, 3, 2, call);
+    EXPECT_EQ(bench.count<StartSession>(), 1u);
+    bench.effects.clear();
+  }
+  void drain() {
+    while (auto effect = bench.server.next_effect()) bench.effects.push_back(std::move(*effect));
+  }
+  template <class E>
+  bool is(std::size_t at) const {
+    return at < bench.effects.size() && std::holds_alternative<E>(bench.effects[at]);
+  }
+
+  Bench bench;
+  TunnelId id = bench.establish();
+};
+
+TEST(Server, ShuttingDownEndsPPPThenTellsThePeerAndClosesTheSocketOnceItHasHeard) {
+  WithPPP scene;
+  auto& bench = scene.bench;
+  bench.server.close_all(bench.now);
+  scene.drain();
+  ASSERT_EQ(bench.effects.size(), 3u);
+  EXPECT_TRUE(scene.is<StopSession>(0));
+  ASSERT_TRUE(scene.is<Send>(1));
+  EXPECT_EQ(std::get<Send>(bench.effects[1]).via, Via::tunnel_socket);
+  EXPECT_TRUE(scene.is<TunnelDown>(2));
+  const auto sent = bench.sent();
+  EXPECT_EQ(sent[0].type, MessageType::StopCCN);
+  EXPECT_EQ(sent[0].result->code, static_cast<std::uint16_t>(StopResult::shutting_down));
+  EXPECT_FALSE(bench.server.quiet());
+  bench.input(encode(Header{.tunnel = scene.id, .session = {}, .ns = SeqNo(4), .nr = SeqNo(3), .body = {}}));
+  ASSERT_EQ(bench.effects.size(), 2u);
+  EXPECT_TRUE(scene.is<CloseTunnelSocket>(0));
+  EXPECT_TRUE(scene.is<RemoveLatch>(1));
+  EXPECT_TRUE(bench.server.quiet());
+}
+
+TEST(Server, WhereNobodyWaitsForThePeerPPPEndsBeforeTheSocketIsClosed) {
+  WithPPP scene;
+  auto& bench = scene.bench;
+  bench.server.abandon_all();
+  scene.drain();
+  ASSERT_EQ(bench.effects.size(), 4u);
+  EXPECT_TRUE(scene.is<StopSession>(0));
+  EXPECT_TRUE(scene.is<CloseTunnelSocket>(1));
+  EXPECT_TRUE(scene.is<RemoveLatch>(2));
+  EXPECT_TRUE(scene.is<TunnelDown>(3));
+  EXPECT_TRUE(bench.server.tunnels().empty());
+}
+
 TEST(Server, OurStopCCNIsAcknowledgedEvenByAMessageFromBeyondTheWindow) {
   Bench bench;
   const auto id = bench.establish();

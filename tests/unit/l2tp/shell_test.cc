@@ -112,14 +112,39 @@ TEST(Pool, ANewRangeKeepsWhatIsInUse) {
 
 base::Prefix prefix(const char* text) { return *base::Prefix::parse(text); }
 
-TEST(Pool, AnAddressOfOursStaysOutOfThePoolWhenWeTakeAnother) {
+TEST(Pool, AnAddressOfOursStaysOutOfThePoolWhileALinkHasItAtItsNearEnd) {
   auto config = small_config();
   Pool pool(config);
+  const auto before = address("10.99.1.1");
+  EXPECT_EQ(pool.take_near_end(), before);
+  EXPECT_EQ(pool.take_near_end(), before);
   config.ppp.local_address = address("10.99.1.6");
   pool.configure(config);
-  while (const auto leased = pool.lease({}))
-    EXPECT_NE(*leased, address("10.99.1.1")) << "sessions that live have it at their near end";
-  EXPECT_FALSE(pool.lease(address("10.99.1.1")));
+  EXPECT_EQ(pool.take_near_end(), address("10.99.1.6"));
+  while (const auto leased = pool.lease({})) EXPECT_NE(*leased, before);
+  EXPECT_EQ(pool.lease(before).error().message, "10.99.1.1 is this server's own address");
+  pool.give_back_near_end(before);
+  EXPECT_FALSE(pool.lease(before)) << "the second link still has it";
+  pool.give_back_near_end(before);
+  pool.give_back_near_end(address("10.99.1.6"));
+  EXPECT_FALSE(pool.lease(address("10.99.1.6"))) << "it is our own, though no link has it";
+  EXPECT_EQ(pool.lease({}).value(), before) << "the pool has passed it over before";
+  EXPECT_FALSE(pool.lease({}));
+  pool.release(before);
+  EXPECT_EQ(pool.lease(before).value(), before);
+}
+
+TEST(Pool, AnAddressThatWasOursBelongsToItsUserOnceNoLinkHasIt) {
+  auto config = small_config();
+  Pool pool(config);
+  (void)pool.take_near_end();
+  config.users[0].address = config.ppp.local_address;
+  config.ppp.local_address = address("10.99.1.6");
+  pool.configure(config);
+  EXPECT_FALSE(pool.lease(config.users[0].address));
+  pool.give_back_near_end(address("10.99.1.1"));
+  while (const auto leased = pool.lease({})) EXPECT_NE(*leased, address("10.99.1.1"));
+  EXPECT_TRUE(pool.lease(config.users[0].address));
 }
 
 TEST(PrefixPool, GivesEachSessionA64OfItsOwnAndTheLongestFreeOneNext) {

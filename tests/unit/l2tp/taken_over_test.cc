@@ -237,11 +237,38 @@ TEST_F(TakenOver, WhomALauncherHasStartedHasGoneWhenItHangsUp) {
 
 TEST_F(TakenOver, WhenItIsToEndItSaysSoAndIsWell) {
   start();
-  ASSERT_EQ(::raise(SIGTERM), 0);
-  for (int i = 0; i < 100 && !comes(pokes_); ++i) loop_.run_once(20ms);
+  tell_to_end();
   EXPECT_TRUE(comes(pokes_));
+  ASSERT_TRUE(puppet_.end_with(0));
   last_words();
   EXPECT_TRUE(daemon_->well());
+}
+
+TEST_F(TakenOver, ItIsToldToSayGoodbyeAndToEndWhenEveryPeerHasHeard) {
+  start();
+  TunnelRow row{
+      .name = in_clear_text(), .host_name = "phone", .established = true, .lingering = false, .sessions = {}};
+  ASSERT_TRUE(ask(Changed{{row}, {}}));
+  ASSERT_EQ(::raise(SIGTERM), 0);
+  loop_.run_once(100ms);
+  auto told = orders();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<CloseAll>(told[0]));
+  for (int i = 0; i < 10; ++i) loop_.run_once(60ms);
+  EXPECT_TRUE(orders().empty()) << "the peer has not heard yet";
+  row.lingering = true;
+  ASSERT_TRUE(ask(Changed{{row}, {}}));
+  const auto heard = base::Clock::now();
+  for (told.clear(); told.empty() && base::Clock::now() < heard + 1s; told = orders()) loop_.run_once(60ms);
+  ASSERT_EQ(told.size(), 1u) << "at once, not after two seconds";
+  EXPECT_TRUE(std::holds_alternative<AbandonAll>(told[0]));
+}
+
+TEST_F(TakenOver, ToldToEndItIsNotWaitedForForEver) {
+  start();
+  tell_to_end();
+  EXPECT_THAT(last_words(), HasSubstr("The process that reads packets does not end."));
+  EXPECT_FALSE(daemon_->well());
 }
 
 TEST_F(TakenOver, ToldToEndItMayTakeLongAfterItHasHungUp) {

@@ -208,7 +208,7 @@ pppoptfile = /etc/ppp/options.l2tpd.lns
 lns = 192.0.2.1
 )"},
              {"/etc/ppp/options.l2tpd.lns",
-              "require-mschap-v2 require-chap\nms-wins 10.1.2.3\nproxyarp\nidle 1800\nwho-knows\n"},
+              "require-mschap-v2 require-chap\nms-wins 10.1.2.3\nproxyarp\nidle 1800\npassive\nwho-knows\n"},
              {"/etc/ppp/chap-secrets", "dave * 'x y' 10.1.2.1\nerin * pw 10.1.2.20\nerin * pw2 *\n"}}));
   EXPECT_THAT(values(all.config.ike.proposals), ElementsAre("aes256-sha1-modp1024", "aes256-sha256-ecp384"));
   EXPECT_THAT(values(all.config.ike.esp_proposals), ElementsAre("aes256-sha1"));
@@ -221,7 +221,7 @@ lns = 192.0.2.1
   EXPECT_EQ(all.config.ike.listen.front().to_string(), "203.0.113.1");
   EXPECT_EQ(all.config.l2tp.listen.front().to_string(), "203.0.113.1");
   EXPECT_EQ(all.config.ppp.pool.to_string(), "10.1.2.16/28");
-  EXPECT_EQ(all.config.ppp.auth.size(), 2U);
+  EXPECT_THAT(all.config.ppp.auth, ElementsAre(config::PppAuth::mschap_v2, config::PppAuth::chap));
   EXPECT_EQ(all.config.ppp.limits.idle.count(), 1800);
   EXPECT_EQ(all.password("dave"), "x y");
   EXPECT_FALSE(all.config.users[0].address) << "that of the gateway's end";
@@ -229,6 +229,7 @@ lns = 192.0.2.1
   for (const auto* lost : {"camellia128-sha1", "challenge = yes", "[lac other]", "who-knows",
                            "10.1.9.5 to 10.1.9.5", "erin is there twice", "the address of dave", "proxyarp"})
     EXPECT_THAT(all.lost, Contains(HasSubstr(lost)));
+  EXPECT_THAT(all.lost, Not(Contains(HasSubstr("passive")))) << "nothing is lost with it";
 }
 
 TEST(Import, Swanctl) {
