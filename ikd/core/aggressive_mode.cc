@@ -148,7 +148,9 @@ void Engine::aggressive_2(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
                                 {PayloadType::hash, hash.view()}};
   auto about_peer = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.remote);
   const auto about_us = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.local);
-  if (sa.dpd) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  const bool all = settings_.vendor_ids == VendorIds::all;
+  if (sa.fragments || all) payloads.push_back({PayloadType::vendor_id, v1::vendor_fragmentation_main});
+  if (sa.dpd || all) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
   if (sa.nat_flavour != v1::NatFlavour::none) {
     // Nothing to echo: what the peer believes of us comes with message 3 only. Noise makes it take UDP
     // encapsulation in any case.

@@ -45,7 +45,8 @@ enum class DropReason : std::uint8_t {
 };
 std::string_view name_of(DropReason reason);
 
-/// What message 2 says of itself. NAT traversal is answered only where it was offered, either way.
+/// What we say of ourselves in message 2, and in message 1 to a client that we know. NAT traversal is
+/// answered only where it was offered, either way.
 enum class VendorIds : std::uint8_t {
   all,
   minimal  ///< nothing that the initiator did not say first
@@ -310,6 +311,8 @@ class Engine {
                     base::Time now);
   std::optional<v1::EspOffer> choose_offer(IsakmpSa& sa, const v1::Chain& chain, v1::EncapsulationMode mode);
   void install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
+  /// Ours, as the peer shall believe it (NAT-OA). `our_id`: what it knows us by in this Quick Mode.
+  static base::Address original_address(const IsakmpSa& sa, base::ByteView our_id);
   void send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now);
   void inbound_installed(IsakmpSa& sa, MessageId id, DoneOrRefused result, base::Time now);
   /// True: the message is refused, and was taken.

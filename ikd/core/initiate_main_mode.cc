@@ -26,12 +26,6 @@ Bytes offer(const IkeTerms& terms) {
        .proposals = {{.number = 1, .protocol = v1::protocol_isakmp, .spi = {}, .transforms = {transform}}}});
 }
 
-/// The same name; clients differ in the protocol and port they put beside it from one exchange to the next.
-bool same_identity(ByteView a, ByteView b) {
-  const auto first = v1::decode_identification(a), second = v1::decode_identification(b);
-  return first && second && first->type == second->type && base::equal(first->data, second->data);
-}
-
 }  // namespace
 
 void Engine::connect(Connection connection, base::Time now) {
@@ -67,8 +61,10 @@ void Engine::open_main_mode(Connection connection, PeerNumber rekeys, std::optio
   std::vector<Payload> payloads{{PayloadType::sa, sa.sa_body}};
   if (connection.ike.nat_flavour != v1::NatFlavour::none)
     payloads.push_back({PayloadType::vendor_id, v1::vendor_of(connection.ike.nat_flavour)});
-  payloads.push_back({PayloadType::vendor_id, v1::vendor_fragmentation_main});
-  payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  const bool all = settings_.vendor_ids == VendorIds::all;
+  if (connection.ike.fragments || all)
+    payloads.push_back({PayloadType::vendor_id, v1::vendor_fragmentation_main});
+  if (connection.ike.dpd || all) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
   sa.connection = std::make_unique<Connection>(std::move(connection));
   request(sa, v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads), now);
 }
@@ -283,7 +279,7 @@ Peer* Engine::peer_reached(IsakmpSa& sa, ByteView id_body, Authentication proven
     auto* peer = peers_.find(sa.rekeys);
     if (peer == nullptr) return nullptr;
     // A certificate may have been renewed under the same subject; with a pre-shared key both are empty.
-    if (same_identity(peer->key.identity, id_body) && peer->key.certificate == proven.certificate) {
+    if (peer->key.identity == v1::name_in(id_body) && peer->key.certificate == proven.certificate) {
       peers_.prove(*peer, std::move(proven));
       return peer;
     }

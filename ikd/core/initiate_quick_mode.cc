@@ -39,7 +39,8 @@ void Engine::open_quick_mode(IsakmpSa& sa, const Service& service, base::Time no
   quick.idcr = terms.their_id;
   quick.suite = terms.suite;
   quick.service = service;
-  quick.mode = sa.nat.any() ? v1::udp_transport_of(sa.nat_flavour) : v1::EncapsulationMode::transport;
+  quick.mode = sa.nat.any() ? terms.udp.value_or(v1::udp_transport_of(sa.nat_flavour))
+                            : v1::EncapsulationMode::transport;
   quick.lifetime = std::min(terms.lifetime, settings_.esp_lifetime);
   quick.kilobytes = terms.kilobytes;
   quick.pfs = terms.pfs;
@@ -79,7 +80,8 @@ void Engine::send_quick_mode_1(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
   if (quick.own) payloads.push_back({PayloadType::key_exchange, quick.own->public_value});
   payloads.push_back({PayloadType::identification, quick.idci});
   payloads.push_back({PayloadType::identification, quick.idcr});
-  const auto oa_ours = v1::nat_oa(sa.local.address), oa_theirs = v1::nat_oa(sa.remote.address);
+  const auto oa_ours = v1::nat_oa(original_address(sa, quick.idci)),
+             oa_theirs = v1::nat_oa(sa.remote.address);
   // RFC 3947 §5.2: the initiator's, then the responder's; the drafts have the sender's own alone.
   if (quick.nat_oas > 0) payloads.push_back({v1::nat_oa_of(sa.nat_flavour), oa_ours});
   if (quick.nat_oas > 1) payloads.push_back({v1::nat_oa_of(sa.nat_flavour), oa_theirs});

@@ -192,6 +192,7 @@ struct QuickMode {
             .pfs = pfs,
             .our_id = ours ? idci : idcr,
             .their_id = ours ? idcr : idci,
+            .udp = mode == v1::EncapsulationMode::transport ? std::nullopt : std::optional(mode),
             .nat_oas = nat_oas};
   }
 };
@@ -268,6 +269,7 @@ struct IsakmpSa {
             .authentication = authentication,
             .lifetime = lifetime,
             .nat_flavour = nat_flavour,
+            .fragments = fragments,
             .dpd = dpd};
   }
 

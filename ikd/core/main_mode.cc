@@ -256,7 +256,7 @@ Peer* Engine::authenticated(IsakmpSa& sa, ByteView id_body, Authentication prove
   }
   const PeerKey key{.local = sa.local.address,
                     .remote = sa.remote,
-                    .identity = base::to_bytes(id_body),
+                    .identity = v1::name_in(id_body),
                     .psk = proven.method == AuthMethod::psk ? proven.name : std::string(),
                     .certificate = proven.certificate};
   if (const auto ghost = peers_.in_the_way(key, sa.asked_at.address, proven.device)) {

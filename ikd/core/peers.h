@@ -88,7 +88,7 @@ enum class Presence : std::uint8_t { absent, installing, present };
 struct PeerKey {
   base::Address local;
   base::Endpoint remote;
-  base::Bytes identity;  ///< body of the ID payload
+  base::Bytes identity;  ///< v1::name_in() of the ID payload's body
   std::string psk;
   std::string certificate = {};  ///< its subject
   auto operator<=>(const PeerKey&) const = default;
@@ -97,7 +97,7 @@ struct PeerKey {
 struct Peer {
   PeerNumber number;
   PeerKey key;
-  std::string identity;  ///< key.identity for people
+  std::string identity;  ///< of the ID payload, for people
   Authentication authentication;
   Client client = Client::unknown;
   base::Mark mark;

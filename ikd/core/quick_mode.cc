@@ -101,7 +101,7 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   quick.idcr = base::to_bytes(ids[1]);
   quick.suite = offer->suite;
   quick.service = *service;
-  quick.mode = mode;
+  quick.mode = offer->mode;
   quick.out = offer->spi;
   quick.in = new_spi(sa.local.address);
   const auto asked = offer->lifetime.value_or(default_lifetime);
@@ -136,11 +136,8 @@ std::optional<v1::EspOffer> Engine::choose_offer(IsakmpSa& sa, const v1::Chain& 
     return std::nullopt;
   }
   auto offer = v1::choose(*offered, suites_for(sa.client, settings_.esp_suites), mode);
-  // PFS only with groups that phase 1 would take, too.
-  const bool group_known =
-      !offer || !offer->group || std::ranges::any_of(settings_.ike_transforms, [&](const IkeTransform& t) {
-        return t.group == *offer->group;
-      });
+  // However weak for phase 1: with it the keys are no weaker than without PFS, which is taken, too.
+  const bool group_known = !offer || !offer->group || crypto::public_value_size(*offer->group) != 0;
   if (offer && group_known) return offer;
   ++counters_.refused_proposals;
   const std::string_view how =
@@ -149,8 +146,8 @@ std::optional<v1::EspOffer> Engine::choose_offer(IsakmpSa& sa, const v1::Chain& 
                     group_known
                         ? "ESP: it offers " + v1::describe(*offered) + ", wanted is " + std::string(how) +
                               (sa.client == Client::android ? ", and not sha256, which it truncates" : "")
-                        : "its PFS group is not configured",
-                    group_known ? Refusal::no_common_esp_proposal : Refusal::pfs_group_not_configured);
+                        : "its PFS group is unknown",
+                    group_known ? Refusal::no_common_esp_proposal : Refusal::pfs_group_unknown);
   return std::nullopt;
 }
 
@@ -239,6 +236,12 @@ void Engine::inbound_installed(IsakmpSa& sa, MessageId id, DoneOrRefused result,
   send_quick_mode_2(sa, id, quick, now);
 }
 
+// Whoever shall see no NAT before us shall not read of another address either.
+base::Address Engine::original_address(const IsakmpSa& sa, ByteView our_id) {
+  const auto named = v1::decode_identification(our_id);
+  return sa.nat.pretended && named ? named->address().value_or(sa.local.address) : sa.local.address;
+}
+
 void Engine::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
   if (quick.stage != QuickMode::Stage::await_hash3) return;
   if (quick.sent == most_sent) {
@@ -250,10 +253,8 @@ void Engine::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
   if (quick.sent == 0) {
     quick.asked_at = sa.remote;
     const auto& up = std::get<Up>(sa.state);
-    // Whoever shall see no NAT before us shall not read of another address either.
-    const auto named = v1::decode_identification(quick.idcr)->address();
-    const auto our_address = sa.nat.pretended ? named.value_or(sa.local.address) : sa.local.address;
-    const auto nat_oas = v1::nat_oa_answer(quick.nat_oas, sa.remote.address, our_address);
+    const auto nat_oas =
+        v1::nat_oa_answer(quick.nat_oas, sa.remote.address, original_address(sa, quick.idcr));
     std::vector<Payload> payloads{{PayloadType::sa, quick.sa_body}, {PayloadType::nonce, quick.nr}};
     if (!quick.g_xr.empty()) payloads.push_back({PayloadType::key_exchange, quick.g_xr});
     // Byte for byte: several clients compare them with what they sent (clients.md §3).

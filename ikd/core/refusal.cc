@@ -8,7 +8,7 @@ namespace {
 constexpr std::string_view names[] = {"none",
                                       "no_common_ike_proposal",
                                       "no_common_esp_proposal",
-                                      "pfs_group_not_configured",
+                                      "pfs_group_unknown",
                                       "key_exchange_failed",
                                       "no_psk_for_address",
                                       "wrong_psk",

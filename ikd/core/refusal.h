@@ -14,7 +14,7 @@ enum class Refusal : std::uint8_t {
   none,
   no_common_ike_proposal,
   no_common_esp_proposal,
-  pfs_group_not_configured,
+  pfs_group_unknown,
   key_exchange_failed,
   no_psk_for_address,
   wrong_psk,

@@ -21,7 +21,7 @@ struct IkeTerms {
   AuthMethod authentication = AuthMethod::psk;
   std::chrono::seconds lifetime{28800};
   v1::NatFlavour nat_flavour = v1::NatFlavour::rfc3947;
-  bool dpd = true;
+  bool fragments = true, dpd = true;  ///< what the client has named, or we name to whom has said nothing
 };
 
 /// Of phase 2. The IDs are bodies of ID payloads, byte for byte as the client sent them, whoever named them.
@@ -32,7 +32,8 @@ struct EspTerms {
   std::optional<std::uint64_t> kilobytes = {};
   std::optional<crypto::Group> pfs = {};
   base::Bytes our_id, their_id;
-  std::size_t nat_oas = 0;  ///< NAT-OA payloads that the client sends
+  std::optional<v1::EncapsulationMode> udp = {};  ///< by what number it calls ESP in UDP
+  std::size_t nat_oas = 0;                        ///< NAT-OA payloads that the client sends
 };
 
 /// A connection that this engine opens by itself.

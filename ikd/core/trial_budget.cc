@@ -14,7 +14,7 @@ constexpr base::Duration time_to_fill = std::chrono::seconds(TrialBudget::burst 
 
 bool TrialBudget::spend(const base::Address& source, std::size_t tokens, base::Time now) {
   forget_full_ones(now);
-  auto& bucket = buckets_.try_emplace(source, Bucket{.tokens = burst, .filled = now}).first->second;
+  auto& bucket = buckets_.try_emplace(source.source(), Bucket{.tokens = burst, .filled = now}).first->second;
   const std::chrono::duration<double> passed = now - bucket.filled;
   bucket.tokens = std::min<double>(burst, bucket.tokens + passed.count() * per_second);
   bucket.filled = now;
@@ -24,7 +24,7 @@ bool TrialBudget::spend(const base::Address& source, std::size_t tokens, base::T
 }
 
 void TrialBudget::refund(const base::Address& source, std::size_t tokens) {
-  const auto bucket = buckets_.find(source);
+  const auto bucket = buckets_.find(source.source());
   if (bucket == buckets_.end()) return;
   bucket->second.tokens = std::min<double>(burst, bucket->second.tokens + static_cast<double>(tokens));
 }
@@ -35,7 +35,8 @@ void TrialBudget::forget_full_ones(base::Time now) {
   std::erase_if(buckets_, [now](const auto& entry) { return now - entry.second.filled >= time_to_fill; });
 }
 
-void LastHits::add(const base::Address& source, const std::string& name) {
+void LastHits::add(const base::Address& address, const std::string& name) {
+  const auto source = address.source();
   const auto known = by_address_.find(source);
   if (known == by_address_.end()) {
     if (order_.size() == most_addresses) {
@@ -54,7 +55,7 @@ void LastHits::add(const base::Address& source, const std::string& name) {
 }
 
 std::vector<std::string> LastHits::of(const base::Address& source) const {
-  const auto known = by_address_.find(source);
+  const auto known = by_address_.find(source.source());
   if (known == by_address_.end()) return {};
   return {known->second.names.begin(), known->second.names.end()};
 }

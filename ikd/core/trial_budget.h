@@ -1,5 +1,6 @@
 #pragma once
-// What a source address may cost us in pre-shared keys tried, and which of them it used before.
+// What a source address may cost us in pre-shared keys tried, and which of them it used before. Over IPv6 a
+// /64 counts as one.
 
 #include <deque>
 #include <list>
@@ -12,8 +13,9 @@
 
 namespace ike {
 
-/// A token bucket per source address; a token is one candidate tried. A source with a key of ours gets back
-/// what finding it has cost: only those without one ever run dry, however many live behind an address.
+/// A token bucket per source (base::Address::source); a token is one candidate tried. A source with a key of
+/// ours gets back what finding it has cost: only those without one ever run dry, however many live behind an
+/// address.
 class TrialBudget {
  public:
   /// At some 10 µs a candidate an address can buy half a second of CPU at once, and 5 % of a core for good.
@@ -23,7 +25,7 @@ class TrialBudget {
   bool spend(const base::Address& source, std::size_t tokens, base::Time now);
   void refund(const base::Address& source, std::size_t tokens);
 
-  /// Addresses that have spent something: those whose bucket is full again are forgotten.
+  /// Sources that have spent something: those whose bucket is full again are forgotten.
   std::size_t size() const { return buckets_.size(); }
 
  private:

@@ -116,10 +116,7 @@ inline Ending hang_up(CallResult code, std::string message, GeneralError error =
 using Peer = std::pair<Mark, base::Address>;
 inline Peer peer_of(Mark mark, const Endpoint& remote) {
   if (mark.value != 0) return {mark, base::Address()};
-  if (remote.address.is_v4()) return {mark, remote.address};
-  std::array<std::uint8_t, 16> network{};
-  std::ranges::copy(remote.address.bytes().first(8), network.begin());
-  return {mark, *base::Address::from_bytes(network)};
+  return {mark, remote.address.source()};
 }
 
 /// Why a datagram had no effect; the names are the metrics' (l2tp_dropped_total{reason="…"}).

@@ -36,6 +36,12 @@ std::uint32_t Address::v4_value() const {
   return value;
 }
 
+Address Address::source() const {
+  auto out = *this;
+  if (!is_v4()) std::ranges::fill(out.bytes_.begin() + 8, out.bytes_.end(), std::uint8_t{0});
+  return out;
+}
+
 bool Address::is_unspecified() const {
   return std::ranges::all_of(bytes_, [](std::uint8_t b) { return b == 0; });
 }

@@ -38,6 +38,9 @@ class Address {
   /// Host order; meaningful for IPv4 only.
   std::uint32_t v4_value() const;
   bool is_unspecified() const;
+  /// Whom it counts as where a source has a share: an IPv4 address itself, an IPv6 one its /64, which is what
+  /// one link has (RFC 4291 §2.5.4).
+  Address source() const;
   std::string to_string() const;
 
   auto operator<=>(const Address&) const = default;

@@ -71,9 +71,9 @@ constexpr CatalogueEntry entries[] = {
     {"no_common_esp_proposal", "It offers no ESP algorithms or mode that are configured here.",
      "Compare its offer, above, with ike.esp_proposals; it must be transport mode.", "788", no_reply,
      unsuccessful},
-    {"pfs_group_not_configured", "It wants perfect forward secrecy with a group that is not configured.",
-     "Turn PFS off on the client, or name a proposal with its group in ike.proposals.", "788", no_reply,
-     unsuccessful},
+    {"pfs_group_unknown", "It wants perfect forward secrecy with a group that is not known here.",
+     "Turn PFS off on the client, or choose another group there, such as MODP 2048 (14) or ECP 256 (19).",
+     "788", no_reply, unsuccessful},
     {"traffic_not_served",
      "It asks IPsec to protect something else than L2TP, or for an address that is not "
      "believed.",

@@ -115,6 +115,8 @@ class Initiator {
   void informational(ike::v1::PayloadType type, ByteView body);
   /// What later Quick Modes say of itself: the body of IDci.
   void call_itself(Bytes idci) { settings_.idci = std::move(idci); }
+  /// In phase 1 from now on.
+  void identify_as(Bytes identity) { settings_.identity = std::move(identity); }
   /// Bodies of the IDs of its next Quick Modes.
   void ask_for(Bytes idci, Bytes idcr) {
     settings_.idci = std::move(idci);
@@ -144,6 +146,7 @@ class Initiator {
   bool was_notified(std::uint16_t type) const;
   const std::vector<xfrm::Spi>& deleted_spis() const { return deleted_spis_; }
   /// Bodies of the NAT-OA payloads of the last Quick Mode.
+  /// Of the responder's last Quick Mode message that had some or might have had, whoever began.
   const std::vector<Bytes>& nat_oas() const { return nat_oas_; }
   std::size_t deleted_isakmp() const { return deleted_isakmp_; }
   /// What the responder did wrong, in words.
@@ -212,6 +215,8 @@ class Initiator {
 
   // initiator_quick_mode.cc
   Bytes esp_offer(xfrm::Spi spi, ike::v1::EncapsulationMode mode) const;
+  void quick_mode_1_of_the_responder(Phase1& p, const ike::v1::Header& h, ByteView datagram);
+  void take_nat_oas(const ike::v1::Chain& chain);
   void quick_mode_2(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram);
   void accept_quick_mode_2(Phase1& p, const ike::v1::Header& h, Quick& q, const ike::v1::Chain& chain);
   void encrypted_informational(Phase1& p, const ike::v1::Header& h, ByteView datagram);

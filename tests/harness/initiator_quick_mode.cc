@@ -90,9 +90,26 @@ bool Initiator::quick_mode_with(MessageId id, base::Time now) {
   return true;
 }
 
+// Its own rekey: this client looks at it, and answers none.
+void Initiator::quick_mode_1_of_the_responder(Phase1& p, const v1::Header& h, ByteView datagram) {
+  const auto clear = v1::decrypt(h, datagram, p.transform, p.keys.encryption_key,
+                                 v1::phase2_iv(p.transform, p.last_block, h.message_id));
+  const auto chain =
+      clear ? v1::authenticated_chain(h, clear->body, p.transform.hash, p.keys, {}) : std::nullopt;
+  if (chain) take_nat_oas(*chain);
+}
+
+void Initiator::take_nat_oas(const v1::Chain& chain) {
+  nat_oas_.clear();
+  for (const auto& payload : chain.payloads) {
+    if (payload.type == v1::nat_oa_of(settings_.nat_flavour))
+      nat_oas_.push_back(base::to_bytes(payload.body));
+  }
+}
+
 void Initiator::quick_mode_2(std::uint64_t serial, Phase1& p, const v1::Header& h, ByteView datagram) {
   const auto known = p.quicks.find(h.message_id);
-  if (known == p.quicks.end()) return;  // the responder's own rekey: this client answers none
+  if (known == p.quicks.end()) return quick_mode_1_of_the_responder(p, h, datagram);
   auto& q = known->second;
   const auto digest = crypto::digest(crypto::Hash::sha2_256, {datagram});
   if (q.done) {
@@ -124,11 +141,9 @@ void Initiator::accept_quick_mode_2(Phase1& p, const v1::Header&, Quick& q, cons
   if (sa_payload == nullptr || nr == nullptr) return complain("message 2 lacks SA or nonce");
   if ((ke != nullptr) != settings_.pfs.has_value()) return complain("KE does not answer KE");
   std::vector<Bytes> ids;
-  nat_oas_.clear();
+  take_nat_oas(chain);
   for (const auto& payload : chain.payloads) {
     if (payload.type == PayloadType::identification) ids.push_back(base::to_bytes(payload.body));
-    if (payload.type == v1::nat_oa_of(settings_.nat_flavour))
-      nat_oas_.push_back(base::to_bytes(payload.body));
   }
   if (!settings_.takes_any_ids && ids != std::vector{idci(), idcr()})
     return complain("the IDs did not come back byte for byte");

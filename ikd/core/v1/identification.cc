@@ -39,6 +39,12 @@ Decoded<Identification> decode_identification(ByteView body) {
   return id;
 }
 
+Bytes name_in(ByteView body) {
+  auto out = base::to_bytes(body.first(1));
+  if (body.size() > 4) base::append(out, body.subspan(4));
+  return out;
+}
+
 Bytes encode_identification(const Identification& id) {
   wire::Writer out;
   out.u8(static_cast<std::uint8_t>(id.type));

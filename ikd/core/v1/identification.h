@@ -35,6 +35,10 @@ Bytes encode_identification(const Identification& id);
 Identification identification_of(const base::Address& address);
 Identification identification_of(base::Address&&) = delete;
 
+/// Type and data alone: clients differ in the protocol and port they put beside them from one exchange to the
+/// next. `body`: at least the type.
+Bytes name_in(ByteView body);
+
 /// For people: "192.168.1.2", "laptop.example"; bytes that are no printable text in hexadecimal.
 std::string describe(const Identification& id);
 

@@ -244,6 +244,14 @@ Bytes encode_sa(const SaPayload& sa) {
 
 namespace {
 
+/// Some clients mix RFC 3947 and the numbers of its drafts (clients.md §1).
+bool means(EncapsulationMode wanted, std::uint64_t offered) {
+  const auto is = [offered](EncapsulationMode m) { return offered == static_cast<std::uint16_t>(m); };
+  if (wanted == EncapsulationMode::udp_transport || wanted == EncapsulationMode::udp_transport_draft)
+    return is(EncapsulationMode::udp_transport) || is(EncapsulationMode::udp_transport_draft);
+  return is(wanted);
+}
+
 std::optional<IkeOffer> find_offer(const SaPayload& offered, const IkeTransform& wanted, AuthMethod method) {
   for (const auto& proposal : offered.proposals) {
     if (proposal.protocol != protocol_isakmp) continue;
@@ -277,8 +285,8 @@ std::optional<EspOffer> choose(const SaPayload& offered, const std::vector<EspSu
           !stands_alone(offered, proposal))
         continue;
       for (const auto& t : proposal.transforms) {
-        if (as_esp_suite(t) != wanted || counts_in_64_bits(t) ||
-            number_of(t, attr::encapsulation) != static_cast<std::uint16_t>(mode))
+        const auto offered_mode = number_of(t, attr::encapsulation);
+        if (as_esp_suite(t) != wanted || counts_in_64_bits(t) || !offered_mode || !means(mode, *offered_mode))
           continue;
         const auto spi = wire::Reader(proposal.spi).u32();
         if (spi < 256) continue;
@@ -290,6 +298,7 @@ std::optional<EspOffer> choose(const SaPayload& offered, const std::vector<EspSu
             .lifetime = life.time,
             .kilobytes = life.kilobytes,
             .group = group ? std::optional(Group{static_cast<std::uint16_t>(*group)}) : std::nullopt,
+            .mode = EncapsulationMode{static_cast<std::uint16_t>(*offered_mode)},
             .proposal = only(proposal, t)};
       }
     }

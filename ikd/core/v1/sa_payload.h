@@ -83,9 +83,11 @@ struct EspOffer {
   std::optional<std::chrono::seconds> lifetime;
   std::optional<std::uint64_t> kilobytes;
   std::optional<crypto::Group> group;  ///< PFS
+  EncapsulationMode mode;              ///< as it is offered
   Proposal proposal;                   ///< of the one transform
 };
-/// Only ESP in `mode`; AH, IPCOMP beside it, DES, NULL and 64-bit sequence numbers are passed over.
+/// Only ESP in `mode`, where in UDP the drafts' number is as good as RFC 3947's; AH, IPCOMP beside it, DES,
+/// NULL and 64-bit sequence numbers are passed over.
 std::optional<EspOffer> choose(const SaPayload& offered, const std::vector<EspSuite>& acceptable,
                                EncapsulationMode mode);
 

@@ -72,13 +72,11 @@ const std::map<Refusal, std::function<std::string()>> provocations = {
        s.esp = esp_suites({"3des-md5"});
        return of_client(s);
      }},
-    {Refusal::pfs_group_not_configured,
+    {Refusal::pfs_group_unknown,
      [] {
-       auto ws = cheap();
-       ws.engine.ike_transforms = ike_transforms({"aes256-sha256-modp2048"});
        auto s = host();
-       s.pfs = crypto::Group::modp1024;
-       return of_client(s, ws);
+       s.pfs = crypto::Group{1};
+       return of_client(s);
      }},
     {Refusal::key_exchange_failed,
      [] {

@@ -48,6 +48,27 @@ TEST(Aggressive, ConnectsThroughANatAndRekeys) {
   EXPECT_THAT(c.world.engine().peers(), SizeIs(1));
 }
 
+TEST(Aggressive, Message2NamesFragmentsAsThatOfMainModeDoes) {
+  const auto named = [](ike::VendorIds policy, std::vector<Bytes> offered) {
+    auto ws = branches();
+    ws.engine.vendor_ids = policy;
+    World w(ws);
+    auto s = branch();
+    s.vendor_ids = std::move(offered);
+    w.add(s).connect(w.now());
+    w.run(50ms);
+    const auto& message_2 = w.left().front().bytes;
+    const auto chain = ike::v1::decode_chain(ike::v1::decode_header(message_2)->next,
+                                             base::ByteView(message_2).subspan(ike::v1::header_size));
+    return ike::v1::understands_fragments(*chain);
+  };
+  const auto rfc3947 = base::to_bytes(ike::v1::vendor_rfc3947);
+  const auto fragmentation = base::to_bytes(ike::v1::vendor_fragmentation);
+  EXPECT_TRUE(named(ike::VendorIds::all, {rfc3947}));
+  EXPECT_TRUE(named(ike::VendorIds::minimal, {rfc3947, fragmentation}));
+  EXPECT_FALSE(named(ike::VendorIds::minimal, {rfc3947}));
+}
+
 TEST(Aggressive, WithRealGroupsAndWithoutANat) {
   for (const auto* group : {"modp2048", "ecp256", "curve25519"}) {
     auto ws = branches();

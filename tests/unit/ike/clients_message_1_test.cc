@@ -110,6 +110,37 @@ TEST(Message2, SaysOnlyWhatWasSaidWhereVendorIdsAreMinimal) {
   EXPECT_THAT(minimal({base::to_bytes(v1::vendor_xauth)}), IsEmpty());
 }
 
+/// The vendor IDs of the message 1 by which we renew an ISAKMP SA.
+std::vector<Bytes> said_in_ours(ike::VendorIds policy, const std::vector<Bytes>& offered) {
+  auto ws = cheap();
+  ws.engine.vendor_ids = policy;
+  ws.engine.ike_lifetime = 600s;
+  auto s = host();
+  s.vendor_ids = offered;
+  Connected c(ws, s);
+  c.world.run(595s);
+  std::vector<Bytes> out;
+  for (const auto& d : c.world.left()) {
+    const auto message = base::ByteView(d.bytes).subspan(d.from.port == 4500 ? 4 : 0);
+    const auto header = v1::decode_header(message);
+    if (!header || header->responder != v1::Cookie{}) continue;
+    const auto chain = v1::decode_chain(header->next, message.subspan(v1::header_size));
+    for (const auto& p : chain->payloads) {
+      if (p.type == v1::PayloadType::vendor_id) out.push_back(base::to_bytes(p.body));
+    }
+    break;
+  }
+  return out;
+}
+
+TEST(Message1OfOurs, SaysOnlyWhatTheClientSaidWhereVendorIdsAreMinimal) {
+  using ::testing::UnorderedElementsAre;
+  EXPECT_THAT(said_in_ours(ike::VendorIds::minimal, {rfc3947}), UnorderedElementsAre(rfc3947));
+  EXPECT_THAT(said_in_ours(ike::VendorIds::minimal, {rfc3947, dpd}), UnorderedElementsAre(rfc3947, dpd));
+  EXPECT_THAT(said_in_ours(ike::VendorIds::all, {rfc3947}),
+              UnorderedElementsAre(rfc3947, fragmentation, dpd));
+}
+
 TEST(Message2, OffersFragmentsAndDpdUnasked) {
   EXPECT_THAT(answered(ike::VendorIds::all, {rfc3947}),
               ::testing::UnorderedElementsAre(rfc3947, fragmentation, dpd));

@@ -237,6 +237,22 @@ TEST(TrialBudget, FillsUpAgainAndForgetsWhoIsFull) {
   EXPECT_EQ(budget.size(), 1u);
 }
 
+TEST(TrialBudget, ALinkIsOneSourceHoweverManyAddressesItHas) {
+  TrialBudget budget;
+  LastHits hits;
+  const base::Time start{1h};
+  const auto first = *Address::parse("2001:db8:0:1::1"), second = *Address::parse("2001:db8:0:1:ffff::2"),
+             elsewhere = *Address::parse("2001:db8:0:2::1");
+  EXPECT_TRUE(budget.spend(first, TrialBudget::burst, start));
+  EXPECT_FALSE(budget.spend(second, 1, start));
+  EXPECT_TRUE(budget.spend(elsewhere, 1, start));
+  budget.refund(second, 1);
+  EXPECT_TRUE(budget.spend(first, 1, start));
+  hits.add(first, "home");
+  EXPECT_THAT(hits.of(second), ::testing::ElementsAre("home"));
+  EXPECT_THAT(hits.of(elsewhere), IsEmpty());
+}
+
 TEST(LastHits, KnowsTheNewestNamesOfTheNewestAddresses) {
   LastHits hits;
   EXPECT_THAT(hits.of(nat_a), IsEmpty());

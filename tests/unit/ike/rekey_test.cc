@@ -68,6 +68,27 @@ TEST(Rekey, OldInboundSaThatIsNeverDeletedEndsWithItsLifetime) {
   EXPECT_EQ(c.world.disagreement(c.client, 1), "");
 }
 
+TEST(Rekey, AnotherPortBesideItsNameMakesNobodyElseOfAClient) {
+  const auto named = [](std::uint8_t protocol, std::uint16_t port) {
+    return ike::v1::encode_identification({.type = ike::v1::IdType::fqdn,
+                                           .protocol = protocol,
+                                           .port = port,
+                                           .data = base::as_bytes("laptop.example")});
+  };
+  auto s = host();
+  s.identity = named(17, 500);
+  Connected c(cheap(), s);
+  for (const auto& again : {named(17, 4500), named(0, 0)}) {
+    c.client.identify_as(again);
+    c.client.rekey_ike(c.world.now());
+    c.world.run(5s);
+    c.client.quick_mode(c.world.now());
+    c.world.run(5s);
+    EXPECT_THAT(c.world.engine().peers(), SizeIs(1));
+  }
+  EXPECT_EQ(c.world.disagreement(c.client, 2), "");
+}
+
 TEST(Rekey, DeleteOfTheOldPairThatOvertakesTheNewOnesInstallationLeavesNoGap) {
   auto ws = cheap();
   ws.kernel.install_delay = 500ms;

@@ -170,6 +170,22 @@ TEST(Choose, EspOnlyInTheModeThatTheNatCallsFor) {
   EXPECT_FALSE(v1::choose(v1::decode_sa(tunnel).value(), esp, Mode::transport));
 }
 
+// clients.md §1: what Windows says behind a NAT is one or the other.
+TEST(Choose, TheNumberOfADraftForUdpIsAsGoodAsThatOfRfc3947) {
+  for (const auto offered : {Mode::udp_transport, Mode::udp_transport_draft}) {
+    const auto body = esp_body({{"aes256-sha1", 1, 3, offered}});
+    const auto sa = v1::decode_sa(body).value();
+    for (const auto wanted : {Mode::udp_transport, Mode::udp_transport_draft}) {
+      const auto chosen = v1::choose(sa, esp, wanted);
+      ASSERT_TRUE(chosen);
+      EXPECT_EQ(chosen->mode, offered) << "it comes back as it came";
+    }
+    EXPECT_FALSE(v1::choose(sa, esp, Mode::transport));
+  }
+  const auto tunnel = esp_body({{"aes256-sha1", 1, 3, Mode::udp_tunnel_draft}});
+  EXPECT_FALSE(v1::choose(v1::decode_sa(tunnel).value(), esp, Mode::udp_transport_draft));
+}
+
 TEST(Choose, SequenceNumbersOf64BitsArePassedOver) {
   auto offer = [](std::string_view suite, std::uint16_t esn) {
     const auto wanted = ike::parse_esp_suite(suite).value();

@@ -86,6 +86,18 @@ TEST(Setup, SlowWorkersAndKernelDelayButDoNotConfuse) {
   EXPECT_EQ(c.world.kernel().computed_dh(), 2u) << "a repeated message 3 must not cost another one";
 }
 
+// RouterOS asks for MODP 1024 unless told otherwise (clients.md §6).
+TEST(Setup, AWeakGroupForPfsIsNoWorseThanNoPfs) {
+  auto ws = cheap();
+  ws.engine.ike_transforms = ike_transforms({"aes256-sha256-modp2048"});
+  auto s = host();
+  s.pfs = crypto::Group::modp1024;
+  Connected c(ws, s);
+  c.world.run(2s);
+  EXPECT_EQ(c.world.disagreement(c.client), "");
+  EXPECT_EQ(c.world.kernel().computed_dh(), 2u);
+}
+
 struct Algorithms {
   const char* ike;
   const char* esp;
