@@ -212,7 +212,7 @@ def peers(place, sizes):
         for line in out.splitlines():
             values = json.loads(line)
             tell("peer", gateway.name, peers=values["peers"], behind=behind_what(places == "own"),
-                 taken_in=values["in_us"] * 1000, let_go=values["out_us"] * 1000)
+                 taken_in=values["in_us"] * 1000, let_go=values["newest_us"] * 1000, oldest=values["oldest_us"] * 1000)
     place.forget()
 
 

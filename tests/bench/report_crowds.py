@@ -6,6 +6,7 @@ from tables import of, ratio, table
 WAYS = {"receive": "receiving from a peer", "send": "sending to a peer", "other": "sending to a NAT's address without IPsec"}
 
 SHARES = {"receive": "arrived", "send": "left", "other": "other_left"}  # what of it gets through, in percent
+A_PEER = {"taken_in": "taking another in", "let_go": "letting the newest go", "oldest": "letting the oldest go"}
 
 
 def millions(instructions):
@@ -97,15 +98,15 @@ def peers(results, folder, kernel):
     rows, lines = [], {}
     for (_, behind), points in curves_of(results, "peer").items():
         for point in points:
-            rows.append([behind, f"{point['peers']:,}", *(f"{point[way]:,.0f} ({ratio(point[way], points[0][way])})" for way in ("taken_in", "let_go"))])
-            for way, words in (("taken_in", "taking it in"), ("let_go", "letting it go")):
+            rows.append([behind, f"{point['peers']:,}", *(f"{point[way]:,.0f} ({ratio(point[way], points[0][way])})" for way in A_PEER)])
+            for way, words in A_PEER.items():
                 lines.setdefault(f"{words}, {behind}", []).append((point["peers"], point[way] / points[0][way]))
     if not rows:
         return ""
     (folder / f"peers-{kernel}.svg").write_text(plots.curves(f"A peer in the kernel (Linux {kernel})", "× of the cost with the fewest", lines))
     return f"""Instructions for a peer's two SAs, its policy and its map elements, by Sameroof's broker and the kernel.
 
-{table(["behind", "peers that are there", "taking another in", "letting it go"], rows)}
+{table(["behind", "peers that are there", *A_PEER.values()], rows)}
 ![a peer](peers-{kernel}.svg)
 """
 
@@ -192,7 +193,7 @@ def aims(results):
     out = []
     for words, what, keys, most in (("a packet among more peers", "packet", WAYS, 1.1), ("a packet while peers come and go, among more", "changing", WAYS, 1.1),
                                     ("a packet among more tunnels", "tunnel packet", ("receive", "send"), 1.1),
-                                    ("taking in and letting go a peer", "peer", ("taken_in", "let_go"), 1.3)):
+                                    ("taking in and letting go a peer", "peer", A_PEER, 1.3)):
         if found := flat(results, what, keys, most):
             out.append((words, f"at most ×{most} of the cost with the fewest", *found))
     if shares := [r[share] for r in ours(results, "packet", "changing", "tunnel packet") for share in SHARES.values() if share in r]:
