@@ -113,12 +113,12 @@ def per_packet(place, kind, sizes, own_nats=False):
         inward, arrived = receive(place, crowd)
         outward, left = send(place, server, *crowd.place(0, own_nats))
         other, other_left = send(place, stranger, at.ONE_NAT, 9)
-        tell("packet", kind.name, peers=size, behind=behind, receive=inward, arrived=arrived, send=outward, left=left, other=other,
+        tell("packet", kind.name, peers=size, up=crowd.size, behind=behind, receive=inward, arrived=arrived, send=outward, left=left, other=other,
              other_left=other_left)
         if kind is at.Sameroof and not own_nats:
             listing(place, gateway, size)
         if size in (sizes[0], sizes[-1]):
-            tell("changing", kind.name, peers=size, behind=behind, **among_changes(place, crowd, server, own_nats))
+            tell("changing", kind.name, peers=size, up=crowd.size, behind=behind, **among_changes(place, crowd, server, own_nats))
         server.close()
         stranger.close()
     place.clear(crowd, gateway)

@@ -24,7 +24,7 @@ speed: a real processor executes several instructions a nanosecond, and waits fo
 
 
 def in_short(aims):
-    rows = [[what, wanted, got, "yes" if reached else "**no**"] for what, wanted, got, reached in aims]
+    rows = [[what, wanted, got, {True: "yes", False: "**no**", None: ""}[reached]] for what, wanted, got, reached in aims]
     return table(["what", "aim", "measured", "reached"], rows) if rows else ""
 
 
