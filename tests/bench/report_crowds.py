@@ -112,18 +112,26 @@ def peers(results, folder, kernel):
 
 
 def setups(results, folder, kernel):
+def memory_of_a_peer(results, row):
+    """Bytes by which the whole IKE daemon has grown for each, from the fewest on; of few its pages say nothing."""
+    first = of(results, "setup", gateway=row["gateway"], behind=row["behind"])[0]
+    more = row["peers"] - first["peers"]
+    return (row["resident"] - first["resident"]) / more if more >= 500 else None
+
+
     rows, bars = [], []
     for r in of(results, "setup"):
-        rows.append([r["gateway"], r["behind"], f"{r['peers']:,}", r["failed"], millions(r["cpu"]), mib(r["resident"])])
+        held = memory_of_a_peer(results, r)
+        rows.append([r["gateway"], r["behind"], f"{r['peers']:,}", r["failed"], millions(r["cpu"]), mib(r["resident"]), f"{held:,.0f}" if held else ""])
         bars.append((f"{r['gateway']}, {r['peers']:,} behind {r['behind']}", [(r["cpu"] or 0) / 1e6]))
     if not rows:
         return ""
     (folder / f"setups-{kernel}.svg").write_text(plots.bars(f"A setup (Linux {kernel})", "million instructions of the daemon", [""], bars))
     return f"""Up to so many peers, 16 at a time, with ECP 256 and a pre-shared key: instructions of the IKE daemon, its kernel calls among them, for each
-that came up, and what it has resident in the end. *Failed*: of those that came since the row before; what the daemon did for them is in the
+that came up, and what it has resident in the end, also for each since the row with the fewest. *Failed*: of those that came since the row before; what the daemon did for them is in the
 others' figure. The first ten also pay for what a daemon does once.
 
-{table(["gateway", "behind", "peers", "failed", "million instructions a setup", "MiB resident"], rows)}
+{table(["gateway", "behind", "peers", "failed", "million instructions a setup", "MiB resident", "bytes a peer"], rows)}
 ![setups](setups-{kernel}.svg)
 """
 
@@ -202,6 +210,9 @@ def aims(results):
     if failed := [r["failed"] for r in ours(results, "setup", "tunnel packet")]:
         out.append(("clients that fail, of those that come a few at a time", "none", f"{sum(failed):,}", not any(failed)))
     for r in ours(results, "served"):
+    for behind, last in {r["behind"]: r for r in ours(results, "setup")}.items():
+        if held := memory_of_a_peer(results, last):
+            out.append((f"memory of one of {last['peers']:,} peers behind {behind} in ikd", "at most 4,096 bytes", f"{held:,.0f} bytes", held <= 4096))
         got = [r[key] for key in ("up", "tunnels", "greeted")]
         out.append((f"{r['peers']:,} clients behind {r['behind']}", "all with SAs, a tunnel and the gateway's HELLO", "; ".join(map(str, got)),
                     min(got) == r["peers"]))
