@@ -171,13 +171,14 @@ bool measure_memory(std::uint32_t peers) {
   if (!connect(*gateway, 1, 1, scene, credentials, nothing)) return false;
   malloc_trim(0);
   const auto before = resident_bytes();
-  const auto heap_before = mallinfo2().uordblks;
+  const auto allocated = [] { return mallinfo2().uordblks + mallinfo2().hblkhd; };
+  const auto heap_before = allocated();
   for (std::uint32_t i = 2; i <= peers + 1; ++i) {
     if (!connect(*gateway, i, 1, scene, credentials, nothing)) return false;
   }
   gateway->timeout(base::Time{1h + 2min});  // Quick Modes are forgotten a minute after they end
   malloc_trim(0);
-  const auto heap = static_cast<double>(mallinfo2().uordblks - heap_before) / peers;
+  const auto heap = static_cast<double>(allocated() - heap_before) / peers;
   const auto resident = static_cast<double>(resident_bytes() - before) / peers;
   tell("ike memory", {{"peers", double(peers)}, {"resident", resident}, {"heap", heap}});
   return gateway->engine().peers().size() == peers + 1;

@@ -2,7 +2,7 @@
 // are there already: both SAs, the policy and the map elements, as ikd asks for them. Runs where XFRM and ESP
 // are, with the ruleset of ikd's default configuration loaded; a line of JSON for each size.
 //
-//   peers_bench one|own SIZE...     all behind one NAT address, or each behind its own
+//   peers_bench one|own SIZE...     ascending; all behind one NAT address, or each behind its own
 
 #include <cstdio>
 #include <cstdlib>
@@ -110,26 +110,34 @@ int main(int argc, char** argv) {
   auto broker = ikd::Broker::open(config);
   must(broker);
   const Peers peers{ikd::numbering_from(config), std::string(argv[1]) == "own"};
-  std::uint32_t there = 0;
-  const auto take_in = [&](std::uint32_t to) {
-    for (; there < to; ++there) {
-      must(broker->install(peers.inbound(there + 1)));
-      must(broker->install(peers.outbound(there + 1)));
+  std::uint32_t oldest = 1, next = 1;
+  const auto take_in = [&](std::uint32_t count) {
+    for (; count > 0; --count, ++next) {
+      must(broker->install(peers.inbound(next)));
+      must(broker->install(peers.outbound(next)));
     }
   };
+  const auto let_go = [&](std::uint32_t n) {
+    must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.inbound(n).sa), peers.entry(n).mark}));
+    must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.outbound(n).sa), peers.entry(n).mark}));
+    must(broker->remove(ike::RemovePeer{peers.entry(n)}));
+  };
   for (int i = 2; i < argc; ++i) {
-    take_in(static_cast<std::uint32_t>(std::atoi(argv[i])));
-    const auto size = there;
+    const auto size = static_cast<std::uint32_t>(std::atoi(argv[i]));
+    take_in(size - (next - oldest));
     const Timer in;
-    take_in(size + sample);
+    take_in(sample);
     const auto in_us = in.microseconds(sample);
     const Timer out;
-    for (; there > size; --there) {
-      must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.inbound(there).sa), peers.entry(there).mark}));
-      must(broker->remove(ike::RemoveSa{xfrm::id_of(peers.outbound(there).sa), peers.entry(there).mark}));
-      must(broker->remove(ike::RemovePeer{peers.entry(there)}));
-    }
-    std::cout << nlohmann::json{{"peers", size}, {"in_us", in_us}, {"out_us", out.microseconds(sample)}}
+    for (std::uint32_t n = 0; n < sample; ++n) let_go(--next);
+    const auto newest_us = out.microseconds(sample);
+    take_in(sample);
+    const Timer out_again;
+    for (std::uint32_t n = 0; n < sample; ++n) let_go(oldest++);
+    std::cout << nlohmann::json{{"peers", size},
+                                {"in_us", in_us},
+                                {"newest_us", newest_us},
+                                {"oldest_us", out_again.microseconds(sample)}}
               << std::endl;
   }
   must(broker->clean_up());
