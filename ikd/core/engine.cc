@@ -30,23 +30,13 @@ Ticket ticket_of(const Completion& completion) {
       completion);
 }
 
-constexpr std::string_view drop_names[] = {"malformed",
-                                           "unexpected_payload",
-                                           "unknown_cookies",
-                                           "wrong_state",
-                                           "unproven_place",
-                                           "not_encrypted",
-                                           "undecryptable",
-                                           "hash_mismatch",
-                                           "half_open_limit",
-                                           "answer_limit",
-                                           "quick_mode_limit",
-                                           "message_id_used",
-                                           "unsupported_exchange",
-                                           "unsupported_notification",
-                                           "psk_trial_limit",
-                                           "fragment_limit",
-                                           "unknown_identity"};
+constexpr std::string_view drop_names[] = {
+    "malformed",         "unexpected_payload",   "unknown_cookies",
+    "wrong_state",       "unproven_place",       "not_encrypted",
+    "undecryptable",     "hash_mismatch",        "half_open_limit",
+    "worker_queue_full", "answer_limit",         "quick_mode_limit",
+    "message_id_used",   "unsupported_exchange", "unsupported_notification",
+    "psk_trial_limit",   "fragment_limit",       "unknown_identity"};
 static_assert(std::size(drop_names) == static_cast<std::size_t>(DropReason::count_));
 
 /// By keys, certificates and trust that may be others now. A client that loses an Aggressive Mode, and

@@ -33,6 +33,7 @@ enum class DropReason : std::uint8_t {
   undecryptable,
   hash_mismatch,
   half_open_limit,
+  worker_queue_full,  ///< a stranger's Diffie-Hellman; the same message may come again
   answer_limit,
   quick_mode_limit,
   message_id_used,

@@ -194,7 +194,7 @@ void Engine::dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
     admission_.put_off(sa.number, now);
     sa.last.request_digest = {};
     sa.state = AwaitKe{.put_off = true};
-    return drop(DropReason::half_open_limit);
+    return drop(DropReason::worker_queue_full);
   }
   admission_.computed(sa.number, now);
   if (!done.result) {
