@@ -37,7 +37,7 @@ Bytes attributes(const ClientProfile& p, const IkeLine& line) {
         break;
       case ike_attr::hash: put_basic(out, type, line.hash); break;
       case ike_attr::group: put_basic(out, type, line.group); break;
-      case ike_attr::authentication: put_basic(out, type, psk); break;
+      case ike_attr::authentication: put_basic(out, type, line.authentication); break;
       default:
         put_life(out, ike_attr::life_type, seconds, static_cast<std::uint64_t>(p.ike_life.count()),
                  p.ike_life_form);
@@ -67,9 +67,9 @@ Bytes attributes(const ClientProfile& p, const EspLine& line, v1::EncapsulationM
   return out.take();
 }
 
-Bytes ike_offer(const ClientProfile& p) {
+Bytes ike_offer(const ClientProfile& p, const std::vector<IkeLine>& offered) {
   std::vector<Bytes> lines;
-  for (const auto& line : p.ike) lines.push_back(attributes(p, line));
+  for (const auto& line : offered) lines.push_back(attributes(p, line));
   v1::Proposal proposal{.number = 1, .protocol = v1::protocol_isakmp, .spi = {}, .transforms = {}};
   for (std::size_t i = 0; i < lines.size(); ++i)
     proposal.transforms.push_back(
@@ -105,7 +105,18 @@ Bytes address_id(const base::Address& address, std::uint8_t protocol, std::uint1
   return v1::encode_identification(id);
 }
 
-/// Those that we have a word for; the choice of any other is a choice of what was not offered.
+/// Those it can go on with; the choice of any other is a choice of what was not offered.
+std::vector<ike::IkeTransform> known_transforms(const std::vector<IkeLine>& offered) {
+  std::vector<ike::IkeTransform> out;
+  for (const auto& line : offered) {
+    if (line.authentication == psk)
+      out.push_back(
+          {crypto::Cipher{line.cipher}, line.key_bits, crypto::Hash{line.hash}, crypto::Group{line.group}});
+  }
+  return out;
+}
+
+/// Those that we have a word for.
 std::vector<ike::EspSuite> known_suites(const ClientProfile& p) {
   using xfrm::Encryption;
   using xfrm::Integrity;
@@ -135,16 +146,20 @@ std::vector<ike::EspSuite> known_suites(const ClientProfile& p) {
 
 InitiatorSettings speaking_like(const ClientProfile& p, InitiatorSettings s) {
   s.vendor_ids = p.vendor_ids;
-  s.ike.clear();
-  for (const auto& line : p.ike)
-    s.ike.push_back(
-        {crypto::Cipher{line.cipher}, line.key_bits, crypto::Hash{line.hash}, crypto::Group{line.group}});
+  s.ike = known_transforms(p.ike);
+  s.ike_once_more = known_transforms(p.ike_once_more);
   s.esp = known_suites(p);
   s.ike_lifetime = p.ike_life;
   s.esp_lifetime = p.esp_life;
-  s.ike_sa = ike_offer(p);
+  s.ike_sa = ike_offer(p, p.ike);
+  if (!p.ike_once_more.empty()) s.ike_sa_once_more = ike_offer(p, p.ike_once_more);
   s.esp_sa = [p](xfrm::Spi spi, v1::EncapsulationMode mode) { return esp_offer(p, spi, mode); };
   s.identity = address_id(s.local.address, p.id_protocol, p.id_port);
+  if (p.group_name)
+    s.identity = v1::encode_identification(
+        {.type = p.group_name->type, .protocol = 0, .port = 0, .data = base::as_bytes(p.group_name->name)});
+  s.aggressive = p.group_name.has_value();
+  s.aggressive_3_in_clear = p.message_3_in_clear;
   s.idci = address_id(s.local.address, 17, p.client_port);
   s.idcr = address_id(s.gateway.address, 17, p.server_port);
   s.fragment_above = p.fragment_above;
@@ -153,8 +168,10 @@ InitiatorSettings speaking_like(const ClientProfile& p, InitiatorSettings s) {
   s.nat_d = p.nat_d;
   s.nat_oa = p.nat_oa;
   s.rekeys_on_4500 = p.rekeys_on_4500;
+  s.floats_in_message_3 = p.floats_in_message_3;
   s.contact = p.initial_contact;
   s.answers_dpd = p.dpd;
+  s.deletes = p.deletes;
   s.quick_mode_after = p.quick_mode_after;
   s.resend_after = p.resend_after;
   return s;

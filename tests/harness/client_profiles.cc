@@ -16,6 +16,7 @@ namespace esp_attr = ike::v1::esp_attribute;
 
 // RFC 2409 Appendix A and the IANA registry that continues it.
 constexpr std::uint16_t des = 1, des3 = 5, aes = 7;
+constexpr std::uint16_t xauth_init_pre_shared = 65001;
 constexpr std::uint16_t md5 = 1, sha1 = 2, sha256 = 4, sha384 = 5, sha512 = 6;
 constexpr std::uint16_t modp1024 = 2, modp1536 = 5, modp2048 = 14, modp3072 = 15, ecp256 = 19, ecp384 = 20;
 // RFC 2407 §4.4.4 and §4.5.
@@ -133,12 +134,14 @@ ClientProfile windows_10(std::uint64_t seed) {
   p.id_protocol = with_port ? 17 : 0;  // V: ID_IPV4_ADDR of the private address; M: its port
   p.id_port = with_port ? 500 : 0;
   p.nonce = memory.one_of<std::size_t>({20, 48});
-  p.nat_oa = true;  // V: vpnease's openswan patch natoa-vista
+  p.nat_oa = 2;  // V: vpnease's openswan patch natoa-vista
   p.initial_contact = memory.one_of({Contact::none, Contact::in_message_5});
   p.dpd = false;  // V: "DPD not supported by peer"
   p.resend_after = memory.patience();
   p.fragment_above = memory.one_of<std::size_t>({548, 1228});  // M
   p.nat_d = memory.nat_d();                                    // M
+  // V: clients.md §1, "after QM rekey it deletes the old SA", and "CDN then StopCCN, then IKE DELETEs".
+  p.deletes = Deletes::old_pair_too;
   return p;
 }
 
@@ -170,12 +173,29 @@ ClientProfile apple(std::uint64_t seed) {
   p.esp_order = memory.esp_order();
   p.esp_life = 3600s;
   p.client_port = ephemeral(memory);  // V: opt_udpport = 0
-  p.nat_oa = true;                    // V: isakmp_quick.c:273-326
+  p.nat_oa = 2;                       // V: isakmp_quick.c:273-326
   p.rekeys_on_4500 = true;            // V: ike_session.c:136-158, isakmp.c:1139-1156
   p.initial_contact = Contact::informational;
   p.resend_after = memory.patience();
   p.fragment_above = 1280;  // V: isakmp_frag.h:50
   p.fragments_look_encrypted = true;
+  p.deletes = Deletes::none;  // V: mast-l2tp-psk.conf.in, "Apple iOS doesn't send delete notify"
+  return p;
+}
+
+ClientProfile apple_with_a_group(std::uint64_t seed) {
+  auto p = apple(seed);
+  p.name = "apple_with_a_group";
+  p.group_name = {ike::v1::IdType::key_id, "branch"};  // V: L2TP-plugin/main.c:165, 1664-1678
+  // V: ipsec_utils.c:2914-3060, main.c:1893-1899: those of DH 14, and once more those of DH 2.
+  const auto of = [all = p.ike](std::uint16_t group) {
+    auto out = all;
+    std::erase_if(out, [group](const IkeLine& line) { return line.group != group; });
+    return out;
+  };
+  p.ike = of(modp2048);
+  p.ike_once_more = of(modp1024);
+  p.message_3_in_clear = true;  // V: racoon's isakmp_agg.c, agg_i2send
   return p;
 }
 
@@ -224,9 +244,18 @@ ClientProfile android_6(std::uint64_t seed) {
   Memory memory(seed, 4);
   auto p = android(memory);
   p.name = "android_6";
+  p.deletes = Deletes::none;  // V: as captured; 7.1.2 sends them behind its StopCCN
   p.ike = crossed({{aes, 256}, {aes, 128}, {des3, 0}, {des, 0}}, {sha256, sha1, md5}, modp1024);
   p.esp = crossed({{esp_aes, 256}, {esp_aes, 128}, {esp_3des, 0}, {esp_des, 0}},
                   {hmac_sha256, hmac_sha1, hmac_md5});
+  return p;
+}
+
+ClientProfile android_with_an_identifier(std::uint64_t seed) {
+  auto p = android_7(seed);
+  p.name = "android_with_an_identifier";
+  p.group_name = {ike::v1::IdType::key_id, "branch"};  // V: setup.c; with a dot FQDN, with '@' USER_FQDN
+  p.message_3_in_clear = true;                         // as Apple's
   return p;
 }
 
@@ -243,8 +272,9 @@ static ClientProfile charon(Memory& memory) {
   p.esp_offer = memory.one_of({Offer::one_proposal, Offer::proposal_each});
   p.nonce = 32;
   p.nat_d = {NatD::gateway, NatD::itself};  // V: isakmp_natd.c, "destination has to be added first"
-  p.nat_oa = true;
+  p.nat_oa = 2;
   p.initial_contact = memory.one_of({Contact::none, Contact::in_message_5});
+  p.deletes = Deletes::at_hang_up;               // V: charon.delete_rekeyed is off by default
   p.resend_after = {4s, 7200ms, 13s, 23s, 42s};  // its documented defaults: timeout 4 s, base 1.8
   p.fragment_above = 1280 - 28;                  // V: charon.fragment_size is of the IP packet
   return p;
@@ -270,6 +300,23 @@ ClientProfile chromeos(std::uint64_t seed) {
            {esp_3des, 0, hmac_sha1},
            {esp_3des, 0, hmac_md5}};
   p.client_port = memory.one_of<std::uint16_t>({1701, 0});
+  return p;
+}
+
+ClientProfile chromeos_with_a_tunnel_group(std::uint64_t seed) {
+  auto p = chromeos(seed);
+  p.name = "chromeos_with_a_tunnel_group";
+  // V: ipsec_connection.cc, "@#" and hexadecimal digits; charon's aggressive_mode.c sends all proposals, and
+  // a KE of the first one's group.
+  p.group_name = {ike::v1::IdType::key_id, "branch"};
+  return p;
+}
+
+ClientProfile chromeos_with_a_user(std::uint64_t seed) {
+  auto p = chromeos(seed);
+  p.name = "chromeos_with_a_user";
+  // V: ipsec_connection.cc, XAUTH as a second round; draft-ietf-ipsec-isakmp-xauth-06 §7.2 has the number.
+  for (auto& line : p.ike) line.authentication = xauth_init_pre_shared;
   return p;
 }
 
@@ -310,7 +357,7 @@ ClientProfile network_manager_libreswan(std::uint64_t seed) {
   p.esp_order = memory.esp_order();
   p.esp_life = 28800s;
   p.nonce = memory.one_of<std::size_t>({16, 32});
-  p.nat_oa = memory.maybe();
+  p.nat_oa = memory.one_of<std::size_t>({0, 2});  // M
   p.resend_after = {500ms, 1s, 2s, 4s, 8s, 16s};  // M
   p.fragment_above = 552;                         // V: ikev1_send.c:46-48
   p.nat_d = memory.nat_d();                       // M
@@ -338,7 +385,9 @@ ClientProfile mikrotik(std::uint64_t seed) {
   p.nonce = memory.one_of<std::size_t>({16, 24});
   p.initial_contact = memory.one_of({Contact::none, Contact::informational});
   p.resend_after = memory.patience();
-  p.nat_d = memory.nat_d();  // M
+  p.nat_d = memory.nat_d();                                                 // M
+  p.deletes = memory.one_of({Deletes::at_hang_up, Deletes::old_pair_too});  // M
+  p.floats_in_message_3 = memory.maybe();                                   // M: as Cisco's
   return p;
 }
 
@@ -363,9 +412,11 @@ ClientProfile cisco(std::uint64_t seed) {
   p.esp_kilobytes = 4608000;  // M
   p.client_port = 0;          // V: VPN3000 proposes port 0, Openswan CHANGES 2.4.10
   p.initial_contact = memory.one_of({Contact::none, Contact::in_message_5});
-  p.resend_after = {10s};                                      // M
-  p.fragment_above = memory.one_of<std::size_t>({548, 1228});  // M
-  p.nat_d = memory.nat_d();                                    // M
+  p.resend_after = {10s};                                                   // M
+  p.fragment_above = memory.one_of<std::size_t>({548, 1228});               // M
+  p.nat_d = memory.nat_d();                                                 // M
+  p.deletes = memory.one_of({Deletes::at_hang_up, Deletes::old_pair_too});  // M
+  p.floats_in_message_3 = memory.maybe();  // M: clients.md §8 knows that some do, and not who
   return p;
 }
 
@@ -388,7 +439,7 @@ ClientProfile racoon(std::uint64_t seed) {
   p.esp_order = memory.esp_order();
   p.client_port = 0;  // V: both Quick Mode IDs are 17/0
   p.server_port = 0;
-  p.nat_oa = true;
+  p.nat_oa = 2;
   p.initial_contact = Contact::informational;
   p.resend_after = {10s};
   p.fragment_above = 552;

@@ -48,7 +48,7 @@ std::size_t Initiator::isakmp_sas() const {
       std::ranges::count_if(phases_, [](const auto& p) { return p.second.stage == Stage::up; }));
 }
 
-bool Initiator::floated() const { return !phases_.empty() && phases_.rbegin()->second.nat; }
+bool Initiator::floated() const { return !phases_.empty() && phases_.rbegin()->second.on_4500; }
 
 ike::v1::NatFinding Initiator::nat_finding() const {
   return phases_.empty() ? ike::v1::NatFinding{} : phases_.rbegin()->second.finding;
@@ -86,11 +86,11 @@ ike::v1::Header Initiator::header(const Phase1& p, Exchange exchange, MessageId 
 }
 
 base::Endpoint Initiator::here(const Phase1& p) const {
-  return {settings_.local.address, p.nat ? natt_port : settings_.local.port};
+  return {settings_.local.address, p.on_4500 ? natt_port : settings_.local.port};
 }
 
 base::Endpoint Initiator::there(const Phase1& p) const {
-  return {settings_.gateway.address, p.nat ? natt_port : settings_.gateway.port};
+  return {settings_.gateway.address, p.on_4500 ? natt_port : settings_.gateway.port};
 }
 
 void Initiator::transmit(const Phase1& p, ByteView message) {
@@ -123,7 +123,7 @@ Bytes Initiator::put_together(ByteView datagram) {
 }
 
 void Initiator::transmit_datagram(const Phase1& p, ByteView message) {
-  Bytes out(p.nat ? non_esp_marker : 0);
+  Bytes out(p.on_4500 ? non_esp_marker : 0);
   base::append(out, message);
   sends_.push_back({here(p), there(p), std::move(out)});
 }
@@ -150,7 +150,9 @@ void Initiator::timeout(base::Time now) {
     }
     if (++sent_[*key] > settings_.sends_at_most) {
       failed_ = true;
-      if (key->second.value == 0) phases_.erase(p);
+      if (key->second.value != 0) continue;
+      phases_.erase(p);
+      offer_once_more(now);
       continue;
     }
     if (key->second.value == 0) {
@@ -206,7 +208,8 @@ void Initiator::input(const base::Endpoint& from, const base::Endpoint& to, Byte
   std::uint64_t serial = 0;
   auto* p = find(h->initiator, serial);
   if (p == nullptr) return;
-  if (h->exchange == Exchange::informational && !h->encrypted()) return clear_informational(*h, bytes);
+  if (h->exchange == Exchange::informational && !h->encrypted())
+    return clear_informational(serial, *h, bytes, now);
   if (p->stage != Stage::sent_1 && h->responder != p->responder) return;
   if (h->exchange == Exchange::main_mode) {
     if (p->stage == Stage::sent_1) return message_2(serial, *p, *h, bytes, now);

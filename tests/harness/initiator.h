@@ -28,6 +28,12 @@ using ike::v1::MessageId;
 enum class Offer : std::uint8_t { one_proposal, proposal_each };
 /// Where INITIAL-CONTACT goes (RFC 2407 §4.6.3.3).
 enum class Contact : std::uint8_t { none, in_message_5, informational };
+/// Of its own accord; beside them a test may have any sent.
+enum class Deletes : std::uint8_t {
+  none,
+  at_hang_up,   ///< of all that it has
+  old_pair_too  ///< and, as soon as there is a new pair, of those before
+};
 /// What a NAT-D payload is about (RFC 3947 §3.2): a host with several addresses may send one for each.
 enum class NatD : std::uint8_t { gateway, itself, another_of_its_addresses };
 
@@ -52,21 +58,26 @@ struct InitiatorSettings {
   std::chrono::seconds ike_lifetime{28800}, esp_lifetime{3600};
   Bytes identity = {};                 ///< body of the phase 1 ID; empty: ID_IPV4_ADDR of `local`
   Bytes idci = {}, idcr = {};          ///< empty: the addresses with 17/1701
-  bool aggressive = false;             ///< with the first of `ike`
+  bool aggressive = false;             ///< with the group of the first of `ike`
   bool aggressive_3_in_clear = false;  ///< as racoon does it
   bool takes_any_ids = false;   ///< in message 2 of a Quick Mode: charon returns the NAT's address there
   bool trusts_anybody = false;  ///< does not look at HASH_R: goes on with a wrong key
   bool nat_traversal = true;
   ike::v1::NatFlavour nat_flavour = ike::v1::NatFlavour::rfc3947;
   std::vector<NatD> nat_d{NatD::gateway, NatD::itself};  ///< of message 3, in order
-  bool nat_oa = true;
+  std::size_t nat_oa = 2;  ///< payloads: of its own address, or of that and the gateway's
   Contact contact = Contact::none;
-  bool dpd = true;              ///< says that it understands R-U-THERE
-  bool rekeys_on_4500 = false;  ///< a later Main Mode begins where the first one ended (Apple)
+  bool dpd = true;                   ///< says that it understands R-U-THERE
+  bool rekeys_on_4500 = false;       ///< a later Main Mode begins where the first one ended (Apple)
+  bool floats_in_message_3 = false;  ///< to port 4500
+  Deletes deletes = Deletes::at_hang_up;
   bool answers_dpd = true;
   std::vector<Bytes> vendor_ids = {};  ///< of message 1; empty: as `nat_traversal` and `dpd` say
   /// SA payloads' bodies as a certain client writes them, of what `ike` and `esp` say; none: our own writing.
   Bytes ike_sa = {};
+  /// What it offers when it is refused or gives up, and then no more; none: nothing.
+  std::vector<ike::IkeTransform> ike_once_more = {};
+  Bytes ike_sa_once_more = {};
   std::function<Bytes(xfrm::Spi, ike::v1::EncapsulationMode)> esp_sa = {};
   std::size_t fragment_above = 0;         ///< bytes of a message; 0: never
   bool fragments_look_encrypted = false;  ///< racoon leaves the flag in their headers
@@ -109,6 +120,8 @@ class Initiator {
   void delete_esp(xfrm::Spi own_inbound);
   /// Deletes the newest ISAKMP SA and forgets it.
   void delete_isakmp();
+  /// Ends everything with the Deletes that it sends, and knows nothing afterwards.
+  void hang_up();
   void r_u_there(std::uint32_t sequence);
   void stop_answering_dpd() { settings_.answers_dpd = false; }
   void notify(std::uint16_t type);
@@ -170,7 +183,8 @@ class Initiator {
     Bytes ni, nr, g_xi, g_xr, sa_body, iv, last_block, request;
     base::Secret skeyid;
     ike::v1::SessionKeys keys;
-    bool nat = false;
+    bool on_4500 = false;
+    bool nat = false;  ///< ESP goes in UDP
     ike::v1::NatFinding finding = {};
     std::map<MessageId, Quick> quicks;
   };
@@ -184,6 +198,8 @@ class Initiator {
   void transmit_datagram(const Phase1& p, ByteView datagram);
   /// The whole message once its last piece is in.
   Bytes put_together(ByteView datagram);
+  /// True when there is something else to offer.
+  bool offer_once_more(base::Time now);
   void request(const Phase1& p, TimerKey key, ByteView message, base::Time now);
   base::Duration patience(int sent) const;
   Bytes random_of(std::size_t size);
@@ -200,6 +216,8 @@ class Initiator {
   void send_message_5(std::uint64_t serial, Phase1& p, base::Time now);
   void message_6(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram,
                  base::Time now);
+  /// What follows the last message of phase 1.
+  void went_up(std::uint64_t serial, base::Time now);
   Bytes identity() const;
   /// Both ends as they are on the wire at this moment, but for NATs.
   base::Endpoint here(const Phase1& p) const;
@@ -218,9 +236,10 @@ class Initiator {
   void quick_mode_1_of_the_responder(Phase1& p, const ike::v1::Header& h, ByteView datagram);
   void take_nat_oas(const ike::v1::Chain& chain);
   void quick_mode_2(std::uint64_t serial, Phase1& p, const ike::v1::Header& h, ByteView datagram);
+  void delete_pairs_before(xfrm::Spi in);
   void accept_quick_mode_2(Phase1& p, const ike::v1::Header& h, Quick& q, const ike::v1::Chain& chain);
   void encrypted_informational(Phase1& p, const ike::v1::Header& h, ByteView datagram);
-  void clear_informational(const ike::v1::Header& h, ByteView datagram);
+  void clear_informational(std::uint64_t serial, const ike::v1::Header& h, ByteView datagram, base::Time now);
   void take_informational(bool encrypted, const ike::v1::Chain& chain);
   Bytes idci() const;
   Bytes idcr() const;

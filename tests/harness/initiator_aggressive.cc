@@ -13,22 +13,22 @@ using v1::Exchange;
 using v1::Payload;
 using v1::PayloadType;
 
-constexpr std::size_t nonce_size = 20;
-
 }  // namespace
 
 void Initiator::aggressive_mode(std::uint64_t serial, Phase1& p, base::Time now) {
   p.transform = settings_.ike.front();
-  p.ni = random_of(nonce_size);
+  p.ni = random_of(settings_.nonce);
   p.g_xi = key_pair(p.transform.group, p.dh);
   const auto id = identity();
   std::vector<Payload> payloads{{PayloadType::sa, p.sa_body},
                                 {PayloadType::key_exchange, p.g_xi},
                                 {PayloadType::nonce, p.ni},
                                 {PayloadType::identification, id}};
-  if (settings_.nat_traversal)
+  const bool named = !settings_.vendor_ids.empty();
+  for (const auto& body : settings_.vendor_ids) payloads.push_back({PayloadType::vendor_id, body});
+  if (!named && settings_.nat_traversal)
     payloads.push_back({PayloadType::vendor_id, v1::vendor_of(settings_.nat_flavour)});
-  if (settings_.dpd) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  if (!named && settings_.dpd) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
   p.request = v1::encode_clear(header(p, Exchange::aggressive, MessageId(0)), payloads);
   request(p, {serial, MessageId(0)}, p.request, now);
 }
@@ -43,7 +43,10 @@ void Initiator::aggressive_2(std::uint64_t serial, Phase1& p, const v1::Header& 
     if (chain->count(type) != 1) return complain("message 2 lacks a payload");
   }
   const auto sa = v1::decode_sa(chain->find(PayloadType::sa)->body);
-  if (!sa || !v1::choose(*sa, {p.transform})) return complain("message 2 chooses what was not offered");
+  const auto chosen = sa ? v1::choose(*sa, settings_.ike) : std::nullopt;
+  if (!chosen || chosen->transform.group != p.transform.group)
+    return complain("message 2 chooses what was not offered");
+  p.transform = chosen->transform;
   p.responder = h.responder;
   p.g_xr = base::to_bytes(chain->find(PayloadType::key_exchange)->body);
   p.nr = base::to_bytes(chain->find(PayloadType::nonce)->body);
@@ -63,7 +66,8 @@ void Initiator::aggressive_2(std::uint64_t serial, Phase1& p, const v1::Header& 
         v1::find_nat(*chain, settings_.nat_flavour, hash, p.initiator, p.responder, here(p), there(p));
   // As it was before it floats, for some; RFC 3947 §4 does not say.
   const auto about = nat_d(p);
-  p.nat = p.nat || p.finding.any();
+  p.nat = p.finding.any();
+  p.on_4500 = p.on_4500 || p.nat;
   const auto hash_i =
       v1::phase1_hash(hash, p.skeyid, p.g_xi, p.g_xr, p.initiator, p.responder, p.sa_body, identity());
   std::vector<Payload> payloads{{PayloadType::hash, hash_i.view()}};
@@ -81,7 +85,7 @@ void Initiator::aggressive_2(std::uint64_t serial, Phase1& p, const v1::Header& 
   p.stage = Stage::up;
   timers_.cancel({serial, MessageId(0)});
   transmit(p, p.request);
-  if (std::exchange(quick_when_up_, false)) quick_mode(now);
+  went_up(serial, now);
 }
 
 }  // namespace harness

@@ -44,11 +44,19 @@ void Initiator::connect(base::Time now) {
   main_mode(now);
 }
 
+bool Initiator::offer_once_more(base::Time now) {
+  if (settings_.ike_once_more.empty()) return false;
+  settings_.ike = std::exchange(settings_.ike_once_more, {});
+  settings_.ike_sa = std::exchange(settings_.ike_sa_once_more, {});
+  connect(now);
+  return true;
+}
+
 void Initiator::main_mode(base::Time now) {
   const auto serial = ++last_serial_;
   const bool on_4500 = settings_.rekeys_on_4500 && floated();
   auto& p = phases_[serial];
-  p.nat = on_4500;
+  p.on_4500 = on_4500;
   random_(p.initiator);
   p.initiator[0] |= 1;
   p.sa_body = settings_.ike_sa.empty() ? ike_offer(settings_) : settings_.ike_sa;
@@ -88,6 +96,7 @@ void Initiator::message_2(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   if (settings_.nat_traversal && v1::choose_nat_flavour(*chain) != settings_.nat_flavour)
     complain("message 2 agrees to another NAT traversal");
   p.responder = h.responder;
+  p.on_4500 = p.on_4500 || settings_.floats_in_message_3;
   p.transform = chosen->transform;
   p.ni = random_of(settings_.nonce);
   p.g_xi = key_pair(p.transform.group, p.dh);
@@ -132,6 +141,7 @@ void Initiator::message_4(std::uint64_t serial, Phase1& p, const v1::Header& h, 
     if (chain->count(v1::nat_d_of(flavour)) < 2) complain("message 4 has no NAT-D");
     p.finding = v1::find_nat(*chain, flavour, p.transform.hash, p.initiator, p.responder, here(p), there(p));
     p.nat = p.finding.any();
+    p.on_4500 = p.on_4500 || p.nat;
   }
   send_message_5(serial, p, now);
 }
@@ -213,6 +223,10 @@ void Initiator::message_6(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   p.stage = Stage::up;
   p.last_block = clear->next_iv;
   timers_.cancel({serial, MessageId(0)});
+  went_up(serial, now);
+}
+
+void Initiator::went_up(std::uint64_t serial, base::Time now) {
   if (settings_.contact == Contact::informational) notify(v1::notify::initial_contact);
   if (!std::exchange(quick_when_up_, false)) return;
   if (settings_.quick_mode_after > base::Duration(0)) {

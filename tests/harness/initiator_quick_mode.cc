@@ -76,11 +76,9 @@ bool Initiator::quick_mode_with(MessageId id, base::Time now) {
   const auto ci = idci(), cr = idcr();
   payloads.push_back({PayloadType::identification, ci});
   payloads.push_back({PayloadType::identification, cr});
-  const auto oa_i = v1::nat_oa(settings_.local.address), oa_r = v1::nat_oa(settings_.gateway.address);
-  if (p->nat && settings_.nat_oa) {
-    payloads.push_back({v1::nat_oa_of(settings_.nat_flavour), oa_i});
-    payloads.push_back({v1::nat_oa_of(settings_.nat_flavour), oa_r});
-  }
+  const std::array addresses{v1::nat_oa(settings_.local.address), v1::nat_oa(settings_.gateway.address)};
+  for (std::size_t i = 0; p->nat && i < settings_.nat_oa; ++i)
+    payloads.push_back({v1::nat_oa_of(settings_.nat_flavour), addresses.at(i)});
   q.iv = v1::phase2_iv(p->transform, p->last_block, id);
   q.request =
       v1::encode_phase2(header(*p, Exchange::quick_mode, id), payloads, p->transform, p->keys, {}, q.iv);
@@ -132,6 +130,11 @@ void Initiator::quick_mode_2(std::uint64_t serial, Phase1& p, const v1::Header& 
                            p.transform, p.keys.encryption_key, q.iv);
   timers_.cancel({serial, h.message_id});
   transmit(p, q.request);
+  if (settings_.deletes == Deletes::old_pair_too) delete_pairs_before(q.in);
+}
+
+void Initiator::delete_pairs_before(xfrm::Spi in) {
+  while (children_.front().in != in) delete_esp(children_.front().in);
 }
 
 void Initiator::accept_quick_mode_2(Phase1& p, const v1::Header&, Quick& q, const v1::Chain& chain) {
@@ -147,8 +150,7 @@ void Initiator::accept_quick_mode_2(Phase1& p, const v1::Header&, Quick& q, cons
   }
   if (!settings_.takes_any_ids && ids != std::vector{idci(), idcr()})
     return complain("the IDs did not come back byte for byte");
-  const bool wants_oa = p.nat && settings_.nat_oa;
-  if (chain.count(v1::nat_oa_of(settings_.nat_flavour)) != (wants_oa ? 2u : 0u))
+  if (chain.count(v1::nat_oa_of(settings_.nat_flavour)) != (p.nat ? settings_.nat_oa : 0))
     complain("NAT-OA does not answer NAT-OA");
   const auto sa = v1::decode_sa(sa_payload->body);
   if (!sa || sa->proposals.size() != 1 || sa->proposals[0].transforms.size() != 1)
@@ -209,6 +211,15 @@ void Initiator::delete_isakmp() {
   phases_.erase(serial);
 }
 
+void Initiator::hang_up() {
+  if (settings_.deletes != Deletes::none) {
+    while (!children_.empty()) delete_esp(children_.front().in);
+    while (ike_up()) delete_isakmp();
+  }
+  children_.clear();
+  phases_.clear();
+}
+
 void Initiator::notify(std::uint16_t type) {
   informational(
       PayloadType::notification,
@@ -236,10 +247,13 @@ void Initiator::encrypted_informational(Phase1& p, const v1::Header& h, ByteView
   take_informational(true, *chain);
 }
 
-void Initiator::clear_informational(const v1::Header& h, ByteView datagram) {
+void Initiator::clear_informational(std::uint64_t serial, const v1::Header& h, ByteView datagram,
+                                    base::Time now) {
   const auto chain = v1::decode_chain(h.next, datagram.subspan(v1::header_size));
   if (!chain) return complain("a malformed Informational");
   take_informational(false, *chain);
+  const auto refused = phases_.find(serial);
+  if (refused->second.stage == Stage::sent_1 && offer_once_more(now)) phases_.erase(refused);
 }
 
 void Initiator::take_informational(bool encrypted, const v1::Chain& chain) {

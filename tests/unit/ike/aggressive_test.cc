@@ -1,5 +1,8 @@
 // Aggressive Mode with pre-shared keys that are configured for it.
 
+#include <set>
+
+#include "harness/client_profile.h"
 #include "scene.h"
 
 namespace {
@@ -278,6 +281,90 @@ TEST(Aggressive, TheOldestOfTooManyMayBeTheLastToFinish) {
     const auto* sa = c.world.engine().isakmp_sa(number);
     return sa != nullptr && std::pair(sa->initiator, sa->responder) == slow;
   })) << "the one that has just been proven stays";
+}
+
+/// A gateway that knows the group of the scripted clients (with_a_group and so on).
+WorldSettings with_their_group() {
+  auto ws = cheap();
+  ws.engine.aggressive = {{"branch", "family"}};
+  return ws;
+}
+
+TEST(Aggressive, AppleAndChromeOsComeUpWithTheirGroups) {
+  struct Row {
+    harness::ClientProfile (*profile)(std::uint64_t seed);
+    const char* ike;
+  };
+  for (const auto& [profile, ike] : {Row{harness::apple_with_a_group, "aes256-sha256-modp2048"},
+                                     Row{harness::chromeos_with_a_tunnel_group, "aes128-sha256-modp3072"}}) {
+    for (std::uint64_t seed = 0; seed < 6; ++seed) {
+      const auto p = profile(seed);
+      SCOPED_TRACE(p.name + " " + std::to_string(seed));
+      for (const bool behind_a_nat : {true, false}) {
+        World w(with_their_group());
+        NatBox nat(nat_a);
+        auto base = behind_a_nat ? host() : without_nat();
+        base.seed = seed + 1;
+        auto& client = w.add(harness::speaking_like(p, base), behind_a_nat ? &nat : nullptr);
+        client.connect(w.now());
+        w.run(3s);
+        EXPECT_THAT(w.complaints(), IsEmpty());
+        ASSERT_EQ(w.disagreement(client), "");
+        const auto* peer = w.peer_of(client);
+        EXPECT_EQ(peer->client, p.client);
+        EXPECT_EQ(peer->identity, "branch");
+        EXPECT_EQ(peer->peer_behind_nat, behind_a_nat);
+        EXPECT_EQ(to_string(w.engine().isakmp_sa(*peer->isakmp_sas.begin())->transform), ike);
+      }
+    }
+  }
+}
+
+/// What Main Mode takes, and nothing of DH 14 or DH 15 that they offer.
+WorldSettings with_weak_groups() {
+  auto ws = with_their_group();
+  ws.engine.ike_transforms =
+      ike_transforms({"aes256-sha256-modp1024", "aes256-sha1-modp1024", "aes256-sha1-ecp256"});
+  return ws;
+}
+
+TEST(Aggressive, ApplesSecondTryWithAWeakGroupIsRefusedToo) {
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    const auto profile = harness::apple_with_a_group(seed);
+    World w(with_weak_groups());
+    NatBox nat(nat_a);
+    auto& client = w.add(harness::speaking_like(profile, host()), &nat);
+    client.connect(w.now());
+    w.run(500ms);
+    std::vector<std::string> refused;
+    for (const auto& e : w.kernel().events()) {
+      if (e.kind == EventKind::proposal_refused) refused.push_back(e.detail);
+    }
+    EXPECT_THAT(refused, ::testing::ElementsAre(HasSubstr("aes256-sha256-modp2048"),
+                                                HasSubstr("aes256-sha256-modp1024")));
+    EXPECT_EQ(w.kernel().computed_dh(), 0u);
+    w.run(200s);
+    std::set<v1::Cookie> tries;
+    for (const auto& d : w.arrived()) tries.insert(v1::decode_header(d.bytes)->initiator);
+    EXPECT_THAT(tries, SizeIs(2)) << "and there is no third one";
+    EXPECT_FALSE(client.ike_up());
+    EXPECT_TRUE(w.nothing_left());
+  }
+}
+
+TEST(Aggressive, AndroidWithAnIdentifierIsRefusedForItsWeakGroup) {
+  World w(with_weak_groups());
+  NatBox nat(nat_a);
+  auto& named = w.add(harness::speaking_like(harness::android_with_an_identifier(1), host(2)), &nat);
+  named.connect(w.now());
+  w.run(2s);
+  EXPECT_FALSE(named.ike_up());
+  EXPECT_TRUE(named.was_notified(v1::notify::no_proposal_chosen));
+  EXPECT_EQ(w.kernel().computed_dh(), 0u);
+  auto& plain = w.add(harness::speaking_like(harness::android_7(1), host(3)), &nat);
+  plain.connect(w.now());
+  w.run(3s);
+  EXPECT_EQ(w.disagreement(plain), "") << "in Main Mode the same group is taken";
 }
 
 /// So many messages 1 of its, from as many prefixes.

@@ -134,6 +134,37 @@ void dial(const Happening& happening) {
   expect_that_both_have_the_same(p);
 }
 
+/// The gateway's Deletes of the pair and of the ISAKMP SA, which nobody answers: at the other end one that is
+/// lost, or comes late and is read no more, leaves what then is silent for too long.
+void hang_up(const Happening& happening) {
+  auto s = cheap_pair();
+  s.client.silence_timeout = 400s;
+  TwoEngines p(s);
+  const auto first = p.network().sent();
+  for (const auto& [number, fate] : happening) p.network().fates[first + number] = fate;
+  p.talk(false, false);
+  EXPECT_TRUE(p.gateway().engine.terminate(Pair::peer_of(p.gateway())->number, "test", p.now()));
+  p.pump();
+  EXPECT_EQ(p.network().sent() - first, 2u);
+  EXPECT_THAT(p.gateway().engine.peers(), IsEmpty());
+  const auto both_have_nothing = [&p] {
+    return p.client().kernel.empty() && p.client().engine.isakmp_sas() == 0 &&
+           p.client().engine.peers().empty() && p.gateway().kernel.empty() &&
+           p.gateway().engine.isakmp_sas() == 0;
+  };
+  p.run(40s);
+  const bool in_order =
+      std::ranges::all_of(happening, [](const auto& f) { return f.second == harness::Fate::doubled; });
+  EXPECT_TRUE(!in_order || both_have_nothing());
+  p.run(500s);
+  EXPECT_TRUE(both_have_nothing());
+  EXPECT_FALSE(p.client().engine.next_timeout());
+  EXPECT_FALSE(p.gateway().engine.next_timeout());
+  EXPECT_THAT(p.complaints(), IsEmpty());
+}
+
+TEST(EveryMessageByUs, OfAGatewayThatHangsUp) { fates::each_single_and_each_pair(2, hang_up); }
+
 TEST(EveryMessageByUs, OfAConnectionFromMainModeToQuickMode) { fates::each_single_and_each_pair(9, dial); }
 
 }  // namespace

@@ -24,12 +24,19 @@ struct Part {
   void (*act)(Initiator&, base::Time);
   std::size_t pairs;  ///< of SAs that the client has at the end
   Way way = Way::psk;
+  harness::Deletes deletes = harness::Deletes::at_hang_up;
 };
+
+InitiatorSettings client_of(const Part& part) {
+  auto s = scene::client_of(part.way);
+  s.deletes = part.deletes;
+  return s;
+}
 // Of Main Mode eight: from port 500 it is asked whether it is who was there (IsakmpSa::claim).
 class EveryMessage : public ::testing::TestWithParam<Part> {};
 
 void live(const Part& part, const std::map<std::size_t, Fate>& happening) {
-  Connected c(without_dpd(part.way), client_of(part.way));
+  Connected c(without_dpd(part.way), client_of(part));
   auto& w = c.world;
   w.run(70s);  // what the first Quick Mode left is forgotten
   const auto first = w.network().sent();
@@ -47,9 +54,9 @@ void live(const Part& part, const std::map<std::size_t, Fate>& happening) {
   EXPECT_TRUE(agreed);
   EXPECT_THAT(w.engine().peers(), SizeIs(1));
   w.network().fates.clear();
-  while (!c.client.children().empty()) c.client.delete_esp(c.client.children()[0].in);
-  while (c.client.ike_up()) c.client.delete_isakmp();
-  w.run(60s);
+  c.client.hang_up();
+  // Where its Delete of an old pair was lost, that goes when its time is over.
+  w.run(part.deletes == harness::Deletes::old_pair_too ? 3600s : 60s);
   EXPECT_TRUE(w.nothing_left());
   EXPECT_THAT(w.complaints(), IsEmpty());
 }
@@ -57,7 +64,7 @@ void live(const Part& part, const std::map<std::size_t, Fate>& happening) {
 void connect_with(Way way, const std::map<std::size_t, Fate>& happening) {
   World w(world_of(way));
   NatBox nat(nat_a);
-  auto& client = w.add(client_of(way), &nat);
+  auto& client = w.add(scene::client_of(way), &nat);
   w.network().fates = happening;
   client.connect(w.now());
   w.run(60s);
@@ -72,7 +79,7 @@ void connect_with(Way way, const std::map<std::size_t, Fate>& happening) {
 void every_message_of_a_connection(Way way, std::size_t messages) {
   World calm(world_of(way));
   NatBox nat(nat_a);
-  calm.add(client_of(way), &nat).connect(calm.now());
+  calm.add(scene::client_of(way), &nat).connect(calm.now());
   calm.run(60s);
   ASSERT_EQ(calm.network().sent(), messages);
   each_single_and_each_pair(messages, [way](const auto& happening) { connect_with(way, happening); });
@@ -88,7 +95,7 @@ TEST(EveryMessage, OfAConnectionFromAggressiveModeToQuickMode) {
 
 TEST_P(EveryMessage, AndEachPair) {
   const auto& part = GetParam();
-  Connected calm(without_dpd(part.way), client_of(part.way));
+  Connected calm(without_dpd(part.way), client_of(part));
   calm.world.run(70s);
   const auto before = calm.world.network().sent();
   part.act(calm.client, calm.world.now());
@@ -100,6 +107,9 @@ TEST_P(EveryMessage, AndEachPair) {
 INSTANTIATE_TEST_SUITE_P(
     Of, EveryMessage,
     ::testing::Values(Part{"QuickMode", 3, [](Initiator& c, base::Time now) { c.quick_mode(now); }, 2},
+                      Part{"QuickModeAndTheDeleteOfTheOldPair", 4,
+                           [](Initiator& c, base::Time now) { c.quick_mode(now); }, 1, Way::psk,
+                           harness::Deletes::old_pair_too},
                       Part{"TwoQuickModesAtOnce", 6,
                            [](Initiator& c, base::Time now) {
                              c.quick_mode(now);
@@ -116,5 +126,54 @@ INSTANTIATE_TEST_SUITE_P(
                            },
                            1}),
     [](const auto& row) { return std::string(row.param.name); });
+
+/// Two pairs and two ISAKMP SAs, which is one Delete for each; nobody answers them. What a lost one leaves is
+/// asked whether it is there, or silent for too long.
+void hang_up(const std::map<std::size_t, Fate>& happening) {
+  Connected c;
+  auto& w = c.world;
+  c.client.rekey_ike(w.now());
+  w.run(2s);
+  c.client.quick_mode(w.now());
+  w.run(2s);
+  ASSERT_EQ(c.client.isakmp_sas(), 2u);
+  ASSERT_THAT(c.client.children(), SizeIs(2));
+  const auto first = w.network().sent();
+  for (const auto& [number, fate] : happening) w.network().fates[first + number] = fate;
+  c.client.hang_up();
+  w.pump();
+  EXPECT_EQ(w.network().sent() - first, 4u);
+  w.run(40s);
+  // One that comes late may come after that of the ISAKMP SA under which it was to be read.
+  const bool in_order =
+      std::ranges::all_of(happening, [](const auto& f) { return f.second == Fate::doubled; });
+  EXPECT_TRUE(!in_order || w.nothing_left());
+  w.run(900s);
+  EXPECT_TRUE(w.nothing_left());
+  EXPECT_EQ(w.kernel().events_of(EventKind::peer_gone), 1u);
+  EXPECT_THAT(w.kernel().imbalances(), IsEmpty());
+  EXPECT_THAT(w.complaints(), IsEmpty());
+}
+
+TEST(EveryMessage, OfAClientThatHangsUp) { each_single_and_each_pair(4, hang_up); }
+
+/// Our R-U-THERE and its answer, three times over, to a client from which nothing else comes.
+void ask(const std::map<std::size_t, Fate>& happening) {
+  Connected c;
+  auto& w = c.world;
+  const auto first = w.network().sent();
+  for (const auto& [number, fate] : happening) w.network().fates[first + number] = fate;
+  w.run(1000s);
+  EXPECT_GE(w.network().sent() - first, 6u);
+  EXPECT_EQ(w.disagreement(c.client), "");
+  EXPECT_EQ(w.kernel().events_of(EventKind::peer_silent), 0u);
+  EXPECT_THAT(w.complaints(), IsEmpty());
+  c.client.stop_answering_dpd();
+  w.run(400s);
+  EXPECT_EQ(w.kernel().events_of(EventKind::peer_silent), 1u);
+  EXPECT_TRUE(w.nothing_left());
+}
+
+TEST(EveryMessage, OfOurQuestionsWhetherSomebodyIsThere) { each_single_and_each_pair(6, ask); }
 
 }  // namespace

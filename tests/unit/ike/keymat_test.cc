@@ -79,6 +79,31 @@ TEST(Keymat, AgreesWithAnIndependentComputation) {
   EXPECT_EQ(compared, expected.size()) << "every vector is used";
 }
 
+// Of the kind of NIST's vectors for IKEv1 with signatures (SP 800-135), as the tests of a public library of
+// key derivation have it; Python's hmac agrees.
+TEST(Keymat, AgreesWithAPublishedVectorOfSignatures) {
+  const auto of = [](std::string_view text) { return base::from_hex(text); };
+  const auto cookie_of = [&of](std::string_view text) {
+    v1::Cookie out;
+    std::ranges::copy(of(text), out.begin());
+    return out;
+  };
+  const auto ni = of("ced5635da6796075"), nr = of("6244b427712fb776");
+  const base::Secret g_xy(
+      of("2a2e0bbe8da3657a83f3d35826e49e2d38e557e912a1b9e6c30c63577b3eab71"
+         "5466202862027f2c26f3090743555579611771db0b92bef93834432a3a7762fc"
+         "8a0f4889fd281d6082770d10a40d7bad61e832f041e620d6787e7f62ab2861dd"
+         "fbe272e0d9d3cdec5f1bbf750e24b8b32d6d714968ad69ce5086c32ad2742ebc"));
+  const auto t = ike::parse_ike_transform("aes128-sha1-modp1024").value();
+  const auto skeyid = v1::skeyid_of_signature(t.hash, ni, nr, g_xy);
+  EXPECT_EQ(hex(skeyid.view()), "dc37ac99de6dcfbd1ee74af7fb36f9b4b0a7829d");
+  const auto keys =
+      v1::derive_session_keys(t, skeyid, g_xy, cookie_of("382e5c8b0a3fa307"), cookie_of("ba4b7616700a2413"));
+  EXPECT_EQ(hex(keys.skeyid_d.view()), "486293ed547adb562cefdaf43d3d8457b196f2b6");
+  EXPECT_EQ(hex(keys.skeyid_a.view()), "f4053b5ca07e59bb41b8f401037ca90b72b3917e");
+  EXPECT_EQ(hex(keys.encryption_key.view()), "49a1d53a80fb77e663552964fbbcb450") << "SKEYID_e begins so";
+}
+
 TEST(Keymat, DirectionsDifferByTheirSpi) {
   const auto secret = base::Secret(pattern(1, 20));
   const auto suite = ike::parse_esp_suite("aes256-sha1").value();

@@ -104,9 +104,23 @@ TEST(NatGateway, DraftsAreAnsweredInTheirOwnNumbers) {
   }
 }
 
+TEST(NatGateway, ClientThatNamesItsOwnAddressAloneIsToldOursAlone) {
+  // draft-ietf-ipsec-nat-t-ike-03 §5.2: each end says its own; RFC 3947 §5.2 has two.
+  for (const auto flavour :
+       {NatFlavour::draft_03, NatFlavour::draft_02, NatFlavour::draft_02_newline, NatFlavour::rfc3947}) {
+    auto s = host();
+    s.nat_flavour = flavour;
+    s.nat_oa = 1;
+    Connected c(cheap(), s);
+    EXPECT_EQ(c.world.disagreement(c.client), "");
+    EXPECT_THAT(c.client.nat_oas(), ::testing::ElementsAre(ike::v1::nat_oa(gateway)));
+    EXPECT_THAT(c.world.complaints(), IsEmpty());
+  }
+}
+
 TEST(NatGateway, ClientWithoutNatOaGetsNone) {
   auto s = host();
-  s.nat_oa = false;
+  s.nat_oa = 0;
   Connected c(cheap(), s);
   EXPECT_THAT(c.client.nat_oas(), IsEmpty());
   EXPECT_THAT(c.world.complaints(), IsEmpty());

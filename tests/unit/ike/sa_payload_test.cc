@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include "ike/v1/nat.h"
+
 namespace {
 
 namespace v1 = ike::v1;
@@ -184,6 +186,49 @@ TEST(Choose, TheNumberOfADraftForUdpIsAsGoodAsThatOfRfc3947) {
   }
   const auto tunnel = esp_body({{"aes256-sha1", 1, 3, Mode::udp_tunnel_draft}});
   EXPECT_FALSE(v1::choose(v1::decode_sa(tunnel).value(), esp, Mode::udp_transport_draft));
+}
+
+TEST(Choose, NumbersOfEncapsulationAreThoseOfTheRfcAndOfTheDrafts) {
+  // RFC 3947 §5.1 has 4; draft-ietf-ipsec-nat-t-ike-03 §5.1 has 61444, of the private range.
+  const auto body = [](const std::string& mode) {
+    const std::string sa = "00000001 00000001", proposal = "00000028 01030401 c0ffee00";
+    const std::string transform = "0000001c 010c0000 80010001 80020e10 80060100 80050002";
+    return from_hex(sa + proposal + transform + mode);  // aes256-sha1 for 3600 s
+  };
+  const auto rfc = body("80040004"), draft = body("8004f004"), draft_tunnel = body("8004f003");
+  const auto chosen = [](const Bytes& offered, Mode mode) {
+    return v1::choose(v1::decode_sa(offered).value(), esp, mode).has_value();
+  };
+  EXPECT_TRUE(chosen(rfc, v1::udp_transport_of(v1::NatFlavour::rfc3947)));
+  for (const auto flavour :
+       {v1::NatFlavour::draft_03, v1::NatFlavour::draft_02, v1::NatFlavour::draft_02_newline}) {
+    EXPECT_TRUE(chosen(draft, v1::udp_transport_of(flavour)));
+    EXPECT_FALSE(chosen(draft_tunnel, v1::udp_transport_of(flavour)));
+  }
+  EXPECT_FALSE(chosen(draft, Mode::transport));
+  const auto answer =
+      esp_body({{"aes256-sha1", 1, 3, v1::udp_transport_of(v1::NatFlavour::draft_02_newline)}});
+  EXPECT_THAT(base::hex(answer), HasSubstr("8004f004"));
+}
+
+TEST(Choose, XauthIsPassedOverAndNamedAsWhatItIs) {
+  auto offer = ike_offer({"aes256-sha1-modp2048", "aes256-sha1-modp2048"});
+  // draft-ietf-ipsec-isakmp-xauth-06 §7.2: XAUTHInitPreShared is 65001
+  auto& first = offer.attributes[0];
+  for (std::size_t i = 0; i + 3 < first.size(); i += 4) {
+    if (first[i] == 0x80 && first[i + 1] == 3) first[i + 2] = 0xfd, first[i + 3] = 0xe9;
+  }
+  auto& transforms = offer.sa.proposals[0].transforms;
+  for (std::size_t i = 0; i < 2; ++i) transforms[i].raw_attributes = offer.attributes[i];
+  const auto both = v1::encode_sa(offer.sa);
+  const auto chosen = v1::choose(v1::decode_sa(both).value(), ike_defaults);
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->proposal.transforms[0].number, 2);
+  transforms.pop_back();
+  const auto alone = v1::encode_sa(offer.sa);
+  EXPECT_FALSE(v1::choose(v1::decode_sa(alone).value(), ike_defaults));
+  EXPECT_EQ(v1::describe(v1::decode_sa(alone).value()),
+            "aes256-sha1-modp2048 with an authentication method we do not know");
 }
 
 TEST(Choose, SequenceNumbersOf64BitsArePassedOver) {

@@ -66,8 +66,23 @@ struct Setting {
   }
 };
 
-/// What the other end answers: 2, 4 and 6 of Main Mode, and 2 of Quick Mode. An engine of the same seeds says
-/// the same bytes again, and they fit.
+/// What a Windows server says after our message 3, with its INITIAL-CONTACT (clients.md §1): in the same
+/// exchange, and authentic.
+Datagram fourth_message(const Party& them, const Datagram& message_3) {
+  const auto& sa = *them.engine.isakmp_sa(ike::SaNumber(1));
+  const auto header = ike::v1::decode_header(message_3.bytes);
+  const auto body = ike::v1::encode_notification({.protocol = ike::v1::protocol_isakmp,
+                                                  .spi = sa.spi(),
+                                                  .type = ike::v1::notify::initial_contact,
+                                                  .data = {}});
+  base::Bytes iv(message_3.bytes.end() - 16, message_3.bytes.end());
+  return {message_3.to, message_3.from,
+          ike::v1::encode_phase2(*header, {{ike::v1::PayloadType::notification, body}}, sa.transform,
+                                 std::get<ike::Up>(sa.state).keys, {}, iv)};
+}
+
+/// What the other end answers: 2, 4 and 6 of Main Mode, 2 of Quick Mode, and a fourth one there. An engine of
+/// the same seeds says the same bytes again, and they fit.
 std::vector<Datagram> rehearse(const Setting& setting) {
   auto us = setting.us({}), them = setting.them();
   us.engine.connect(setting.connection(), start);
@@ -82,7 +97,9 @@ std::vector<Datagram> rehearse(const Setting& setting) {
     us.work(start);
   } while (heard < us.said.size());
   EXPECT_EQ(us.kernel.sas().size(), 2u);
-  return them.said;
+  auto out = them.said;
+  out.push_back(fourth_message(them, us.said.back()));
+  return out;
 }
 
 enum class Outcome {
@@ -94,11 +111,14 @@ enum class Outcome {
   exchange,
   cookies,
   hash,
+  used,
   clear
 };
 using enum Outcome;
 
-/// What does not belong to the exchange, after the messages that do: the last of those, changed.
+constexpr std::size_t quick_2 = 3;  ///< among what was rehearsed
+
+/// What does not belong to the exchange, after the messages that do: 2 of Quick Mode, changed.
 enum class Odd { informational, aggressive, transaction, other_quick, clear_quick, other_cookie };
 constexpr std::array odds{Odd::informational, Odd::aggressive,  Odd::transaction,
                           Odd::other_quick,   Odd::clear_quick, Odd::other_cookie};
@@ -111,36 +131,40 @@ struct Row {
   std::vector<Outcome> outcomes;
 };
 
-// 2, 4, 6 and 2 of Quick Mode; then an Informational, Aggressive Mode, a transaction, a forged Quick Mode,
-// one in clear, and another cookie.
-const Row message_1{
-    "message 1 is out", 0, {taken, payload, state, state, state, exchange, exchange, state, state, state}};
+// 2, 4, 6 and 2 of Quick Mode, and its fourth; then an Informational, Aggressive Mode, a transaction, a
+// forged Quick Mode, one in clear, and another cookie.
+const Row message_1{"message 1 is out",
+                    0,
+                    {taken, payload, state, state, state, state, exchange, exchange, state, state, state}};
 const Row key_pair{"our key pair is made",
                    {},
-                   {state, state, state, state, state, exchange, exchange, state, state, cookies}};
-const Row message_3{
-    "message 3 is out", 1, {payload, taken, state, state, state, exchange, exchange, state, state, cookies}};
+                   {state, state, state, state, state, state, exchange, exchange, state, state, cookies}};
+const Row message_3{"message 3 is out",
+                    1,
+                    {payload, taken, state, state, state, state, exchange, exchange, state, state, cookies}};
 const Row computing{"Diffie-Hellman is computed",
                     {},
-                    {state, state, state, state, state, exchange, exchange, state, state, cookies}};
+                    {state, state, state, state, state, state, exchange, exchange, state, state, cookies}};
 const Row skeyid{"SKEYID is derived", {}, computing.outcomes};
 const Row signing{"our signature is made", {}, computing.outcomes};
-const Row message_5{
-    "message 5 is out", 2, {clear, clear, taken, state, state, exchange, exchange, state, state, cookies}};
+const Row message_5{"message 5 is out",
+                    2,
+                    {clear, clear, taken, state, state, state, exchange, exchange, state, state, cookies}};
 const Row verifying{"the certificate is verified", {}, computing.outcomes};
 const Row quick_key_pair{"our key pair for Quick Mode is made",
                          {},
-                         {state, state, state, state, hash, exchange, exchange, hash, clear, cookies}};
+                         {state, state, state, state, state, hash, exchange, exchange, hash, clear, cookies}};
 const Row quick_1{"message 1 of Quick Mode is out",
                   3,
-                  {state, state, state, taken, hash, exchange, exchange, hash, clear, cookies}};
-const Row quick_computing{"Diffie-Hellman of Quick Mode is computed",
-                          {},
-                          {state, state, state, ignored, hash, exchange, exchange, hash, clear, cookies}};
+                  {state, state, state, taken, hash, hash, exchange, exchange, hash, clear, cookies}};
+const Row quick_computing{
+    "Diffie-Hellman of Quick Mode is computed",
+    {},
+    {state, state, state, ignored, state, hash, exchange, exchange, hash, clear, cookies}};
 const Row inbound{"the inbound SA is installed", {}, quick_computing.outcomes};
 const Row quick_3{"message 3 of Quick Mode is out",
                   {},
-                  {state, state, state, same, hash, exchange, exchange, hash, clear, cookies}};
+                  {state, state, state, same, state, hash, exchange, exchange, hash, clear, cookies}};
 const Row connected{"connected", {}, quick_3.outcomes};
 
 class Walk {
@@ -155,6 +179,14 @@ class Walk {
 
   void run(base::Duration span) {
     for (const auto end = now_ + span; now_ < end; now_ += 1ms) us_.work(now_);
+  }
+  /// In which nothing else happens.
+  void skip(base::Duration span) {
+    const auto end = now_ + span;
+    for (us_.work(now_); now_ < end; us_.work(now_)) {
+      now_ = std::min(end, us_.engine.next_timeout().value_or(end));
+      us_.engine.timeout(now_);
+    }
   }
   /// What happens between two states of the table.
   void step(const Row& from) {
@@ -171,6 +203,7 @@ class Walk {
                                                           {DropReason::unsupported_exchange, exchange},
                                                           {DropReason::unknown_cookies, cookies},
                                                           {DropReason::hash_mismatch, hash},
+                                                          {DropReason::message_id_used, used},
                                                           {DropReason::not_encrypted, clear}};
     for (const auto& [reason, outcome] : reasons) {
       const auto i = static_cast<std::size_t>(reason);
@@ -190,7 +223,7 @@ class Walk {
   }
   Datagram datagram(std::size_t message) const {
     if (message < answers_.size()) return answers_[message];
-    auto d = answers_.back();
+    auto d = answers_[quick_2];
     constexpr std::size_t responder = 8, exchange_type = 18, flags = 19, message_id = 20;
     switch (odds[message - answers_.size()]) {
       case Odd::informational: d.bytes[exchange_type] = 5; break;
@@ -211,7 +244,7 @@ class Walk {
 void walk(const Setting& setting, const std::vector<Row>& table) {
   SCOPED_TRACE(setting.name);
   const auto answers = rehearse(setting);
-  ASSERT_THAT(answers, SizeIs(4));
+  ASSERT_THAT(answers, SizeIs(5));
   for (std::size_t s = 0; s < table.size(); ++s) {
     ASSERT_THAT(table[s].outcomes, SizeIs(answers.size() + odds.size()));
     for (std::size_t m = 0; m < table[s].outcomes.size(); ++m) {
@@ -232,6 +265,24 @@ void walk(const Setting& setting, const std::vector<Row>& table) {
 TEST(StateWalkByUs, EveryMessageInEveryStateDoesWhatTheTableSays) {
   walk({.name = "pre-shared key"},
        {message_1, key_pair, message_3, computing, skeyid, message_5, quick_1, inbound, quick_3, connected});
+}
+// The walk ends while the exchange is remembered.
+TEST(StateWalkByUs, FourthMessageOfWindowsIsNothingHoweverLate) {
+  const Setting setting{.name = "pre-shared key"};
+  const auto answers = rehearse(setting);
+  for (const auto late : {1s, 30s, 100s, 200s}) {
+    SCOPED_TRACE(late.count());
+    Walk walk(setting, answers);
+    for (const auto& row : {message_1, key_pair, message_3, computing, skeyid, message_5, quick_1, inbound})
+      walk.step(row);
+    walk.skip(late);
+    const auto said = walk.us().said.size();
+    EXPECT_EQ(static_cast<int>(walk.say(answers.size() - 1)), static_cast<int>(late < 60s ? state : used));
+    EXPECT_EQ(walk.us().said.size(), said);
+    EXPECT_EQ(walk.us().kernel.sas().size(), 2u);
+    EXPECT_EQ(walk.us().engine.isakmp_sas(), 1u);
+    EXPECT_EQ(walk.us().kernel.events_of(EventKind::sa_deleted), 0u);
+  }
 }
 TEST(StateWalkByUs, TheSameWithSignatures) {
   walk({.name = "certificate", .way = Way::certificate},

@@ -60,6 +60,12 @@ const std::vector<Row> main_mode{
      {},
      {state, ignored, state, state, state, state, exchange, exchange, state, state}},
     {"message 4 is out", 2, {state, same, taken, state, state, state, exchange, exchange, state, state}},
+    {"SKEYIDs are derived",
+     {},
+     {state, same, ignored, state, state, state, exchange, exchange, state, state}},
+    {"pre-shared keys are tried",
+     {},
+     {state, same, ignored, state, state, state, exchange, exchange, state, state}},
     {"up", 3, {answered, state, same, taken, hash, answered, exchange, exchange, hash, clear}},
     {"the inbound SA is installed",
      {},
@@ -78,16 +84,20 @@ const std::vector<Row> main_mode_with_signatures{
     {"the certificate is verified",
      {},
      {state, same, ignored, state, state, state, exchange, exchange, state, state}},
-    main_mode[4],
-    main_mode[5],
+    {"our signature is made",
+     {},
+     {state, same, ignored, state, state, state, exchange, exchange, state, state}},
     main_mode[6],
     main_mode[7],
+    main_mode[8],
+    main_mode[9],
 };
 
 const std::vector<Row> aggressive_mode{
     //  1         3        q1       q3       R-U-T    Main     trans.    forged   clear
     {"nothing", 0, {taken, cookies, cookies, cookies, cookies, cookies, cookies, cookies, cookies}},
     {"Diffie-Hellman is computed", {}, {ignored, state, state, state, state, state, exchange, state, state}},
+    {"SKEYID is derived", {}, {ignored, state, state, state, state, state, exchange, state, state}},
     // What belongs to phase 2 shows that it has message 2, and that message 3 was lost.
     {"message 2 is out", 1, {same, taken, same, same, same, state, exchange, same, same}},
     {"up", 2, {taken, ignored, taken, hash, answered, state, exchange, hash, clear}},
@@ -108,7 +118,7 @@ class Walk {
 
   /// What happens between two states of the table.
   void step(const Row& from) {
-    if (!from.says) return world_.run(150ms);
+    if (!from.says) return world_.run(100ms);
     const auto& d = recorded_.said[*from.says];
     world_.inject(d.from, d.to, d.bytes);
     world_.run(5ms);
@@ -157,9 +167,7 @@ class Walk {
  private:
   static WorldSettings settings(Way way) {
     auto ws = world_of(way);
-    ws.kernel.dh_delay = ws.kernel.install_delay = 100ms;
-    // Two steps of a signature in one state; where pre-shared keys are tried there is no such state.
-    if (way == Way::certificate) ws.kernel.skeyid_delay = 50ms;
+    ws.kernel.dh_delay = ws.kernel.skeyid_delay = ws.kernel.install_delay = 100ms;
     return ws;
   }
 
