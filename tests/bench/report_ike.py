@@ -27,7 +27,7 @@ def aims(results):
     trips = [row["round_trips"] for row in of(results, "ike setup", processes="two")]
     if trips:
         out.append(("questions to the broker, of a setup", f"at most {ROUND_TRIPS}", f"{max(trips):.2f}", max(trips) <= ROUND_TRIPS))
-    out += [(f"memory of one of {row['peers']:,.0f} peers in ikd", "at most 4,096 bytes", f"{row['resident']:,.0f} bytes", row["resident"] <= 4096)
+    out += [(f"memory of one of {row['peers']:,.0f} peers in ikd's core", "at most 4,096 bytes", f"{row['resident']:,.0f} bytes", row["resident"] <= 4096)
             for row in of(results, "ike memory")]
     return out or not_measured({"IKE alone": out})
 
