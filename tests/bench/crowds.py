@@ -1,6 +1,7 @@
 """What a packet, a peer and a setup cost the gateway, by the number of peers: a crowd of scripted clients."""
 
 import json
+import math
 import pathlib
 import re
 import statistics
@@ -17,6 +18,7 @@ CHANGES, BETWEEN = 10, PACKETS // PARTS  # peers that come and go, and the packe
 SETTLED = 0.5  # seconds after which a daemon is done with a peer that came or went
 STANDING, ANSWERED = 10, 5  # clients that are there when everybody comes; and seconds that a last answer may take
 FEWEST_TO_WEIGH = 500  # tunnels in all: of fewer the pages of the heap say nothing
+BREATH, BREATHS = 0.01, 100  # seconds in which what was sent comes; and how often it may have them
 PATIENCE, SILENCE = 15, 75  # seconds, of a client that may not be served; and until each has been asked whether it is there
 
 
@@ -29,25 +31,39 @@ def steady(flow):
     return statistics.median(flow(PACKETS // PARTS) for _ in range(PARTS))
 
 
+def all_the_way(crowd, packets, client, came):
+    """Instructions of a packet until it has come: the sender's, and those of the kernel's threads, which take on what is decrypted
+    once the scheduler comes to them. `came` tells how many have."""
+    wanted, before = came() + packets, at.kernel_threads()
+    own = crowd.flow(packets, BYTES, client)
+    for _ in range(BREATHS):
+        time.sleep(BREATH)
+        after = at.kernel_threads()
+        if came() >= wanted:
+            break
+    else:
+        warn(f"of {packets} packets {wanted - came()} did not come")
+    return own + sum(ran - before.get(pid, 0) for pid, ran in after.items()) / packets
+
+
 def sender(place, crowd, client=0):
     """Instructions that a packet costs which is dropped at the gateway's door: the sender's own."""
     place.shut()
-    cost = steady(lambda packets: crowd.flow(packets, BYTES, client))
+    cost = steady(lambda packets: all_the_way(crowd, packets, client, lambda: math.inf))
     place.open()
     return cost
 
 
 def into_the_socket(place, crowd, packets):
     """Of the first client."""
-    place.drain()
-    return crowd.flow(packets, BYTES)
+    return all_the_way(crowd, packets, 0, place.drain)
 
 
 def receive(place, crowd):
     """Instructions that the gateway spends on a packet of the first client, and how many of a hundred get through."""
     own = sender(place, crowd)
     place.listen()
-    crowd.flow(WARMING, BYTES)
+    into_the_socket(place, crowd, WARMING)
     taken = steady(lambda packets: into_the_socket(place, crowd, packets))
     return taken - own, 100 * place.hush() / (WARMING + PACKETS)
 
@@ -138,7 +154,7 @@ def silent(wanted, up):
 
 def taken_by_sessions(place):
     """Packets that the kernel has handed to PPP, by session."""
-    sessions = place.gw.run("cat", "/proc/net/pppol2tp")
+    sessions = pathlib.Path(f"/proc/{place.gw.holder.pid}/net/pppol2tp").read_text()
     taken = re.findall(r"(\w{4}/\w{4}) -> .*\n.*\n.*/\d+ (\d+)/\d+/\d+\n +interface ppp", sessions)
     return {session: int(packets) for session, packets in taken}
 
@@ -178,10 +194,11 @@ def tunnels(place, kind, sizes):
         if silent(1, crowd.call(size - 1, 1, "session")):
             sys.exit("there is no session to measure")
         while not taken():  # its pppd is only just beginning
-            crowd.flow(20, BYTES, size - 1)
+            crowd.flow(WARMING, BYTES, size - 1)
+            time.sleep(BREATH)
         own = sender(place, crowd, size - 1)
         before = taken()
-        cost = steady(lambda packets: crowd.flow(packets, BYTES, size - 1))
+        cost = steady(lambda packets: all_the_way(crowd, packets, size - 1, taken))
         arrived = 100 * (taken() - before) / PACKETS
         session = at.Session(place.gw, place.build, BYTES, newest(place, "pppd"))
         outward, left = send(place, session, *crowd.place(size - 1, own_nats=True))

@@ -183,6 +183,15 @@ def processor_of_children():
     return (used.ru_utime + used.ru_stime) * 1e9
 
 
+def kernel_threads():
+    """Nanoseconds that each has run."""
+    out = {}
+    for pid in pathlib.Path("/proc/2/task/2/children").read_text().split():
+        with contextlib.suppress(OSError):  # it has ended
+            out[pid] = int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    return out
+
+
 class Obedient:
     """tests/bench/crowd on a host."""
 
@@ -314,17 +323,18 @@ class Site:
         self.sink.setblocking(False)
 
     def drain(self):
-        """Takes what has come: where datagrams stay, each that follows costs the memory for it."""
+        """Takes what has come, and tells how many in all: where datagrams stay, each that follows costs the memory for it."""
         with contextlib.suppress(BlockingIOError):
             while self.sink.recv(65536):
                 self.came += 1
+        return self.came
 
     def hush(self):
-        """How many came in all."""
-        self.drain()
+        """The same, and no more come."""
+        came = self.drain()
         self.sink.close()
         self.sink = None
-        return self.came
+        return came
 
     def cpu_of(self, daemon):
         """Nanoseconds that the threads of this daemon's processes have run, and the bytes that are resident of it."""

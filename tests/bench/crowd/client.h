@@ -53,7 +53,7 @@ class Client {
   const Call* call() const { return call_ ? &*call_ : nullptr; }
 
   /// So many packets through its newest SA, in its L2TP session if it has called, prepared first and then
-  /// sent in one go: nanoseconds of that.
+  /// sent one by one: nanoseconds that this thread runs for it, with all that the kernel does on the spot.
   std::uint64_t flow(std::uint32_t packets, std::size_t bytes);
 
  private:
