@@ -234,7 +234,7 @@ def peers(place, sizes):
 
 
 def storm(place, kind, count, own_nats):
-    """Everybody at once, as after a gateway's restart, beside some that are there and keep asking."""
+    """Everybody at once, all new to a gateway that has just started, beside some that are there and keep asking."""
     gateway = kind(place.gw, place.build)
     gateway.start()
     crowd = at.Crowd(place.crowd, place.build)
