@@ -40,7 +40,7 @@ def setups(results):
 
 
 def arithmetic(results):
-    rows = [[r["group"], "a key pair and the shared secret", us(r["cpu"])] for r in of(results, "ike exchange")]
+    rows = [[r["group"], "a key pair and the shared secret", f"{us(r['cpu'])}; {us(r['after'])} after all setups"] for r in of(results, "ike exchange")]
     for r in of(results, "ike signature"):
         rows += [[r["kind"], "a signature made", us(r["sign"])], [r["kind"], "a signature verified", us(r["verify"])],
                  [r["kind"], "a peer's certificate and proof, two signatures among them", us(r["check"])]]
@@ -77,7 +77,8 @@ def chapter(results, folder):
 
 A *setup* is Main Mode and Quick Mode as responder, from the first message to the pair of SAs: ikd's own core with its worker threads,
 natively, without sockets, and with a kernel that agrees at once. {sizes['setups']:,.0f} setups, {sizes['at_once']:.0f} clients at once.
-*Two processes* is how ikd runs: keys are in a broker of its own, which signs or derives, and installs both SAs. CPU is that of both.
+*Two processes* is how ikd runs: keys are in a broker of its own, which signs or derives, and judges whether both SAs may be installed.
+Here it installs nothing; what that costs is in each kernel's chapter. CPU is that of both.
 *One CPU*: everything is pinned to one, which shows what the work is; where each process runs on a CPU of its own, every
 question also wakes another CPU. *Rest* is what is no public-key arithmetic: CPU less the arithmetic as it is measured below.
 

@@ -28,6 +28,8 @@ void tell(std::string_view what, const Values& values) {
   std::cout << "= " << line << std::endl;
 }
 
+void warn(const std::string& text) { std::cout << "warning: " << text << std::endl; }
+
 std::vector<int> allowed_cpus() {
   cpu_set_t set;
   sched_getaffinity(0, sizeof set, &set);

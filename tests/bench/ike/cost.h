@@ -22,6 +22,7 @@ std::size_t resident_bytes();
 /// A result: a line of JSON, as tests/bench/report.py reads it.
 using Values = std::vector<std::pair<std::string, std::variant<double, std::string>>>;
 void tell(std::string_view what, const Values& values);
+void warn(const std::string& text);  // the report repeats it
 
 /// Where this process may run.
 std::vector<int> allowed_cpus();

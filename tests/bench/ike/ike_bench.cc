@@ -10,6 +10,7 @@
 // line of JSON.
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -28,6 +29,9 @@ using namespace std::chrono_literals;
 using namespace bench;
 
 enum class Processes { one, two };
+/// By so much what is measured twice may differ.
+constexpr double steady = 0.03;
+
 /// Where all their threads run.
 enum class Cpus { one, all };
 
@@ -102,6 +106,8 @@ bool measure(const std::string& group, const std::string& proof, const Credentia
                          {"exchange", arithmetic.exchange},
                          {"proof_arithmetic", arithmetic.proof},
                          {"round_trips", cost.round_trips}});
+      if (cost.cpu < arithmetic.exchange + arithmetic.proof)
+        warn(group + " and " + proof + ": a setup costs less than its arithmetic");
     }
   }
   return play.ok;
@@ -133,10 +139,13 @@ bool measure_setups(std::uint32_t setups) {
   bool ok = true;
   for (const auto& group : groups) {
     const double exchange = exchange_cost(group.group);
-    tell("ike exchange", {{"group", group.name}, {"cpu", exchange}});
     for (const auto& proof : proofs)
       ok = ok && measure(group.name, proof.name, proof.credentials, {.transform = group.transform},
                          {exchange, proof.arithmetic}, setups);
+    const double after = exchange_cost(group.group);
+    tell("ike exchange", {{"group", group.name}, {"cpu", exchange}, {"after", after}});
+    if (std::abs(after / exchange - 1) > steady)
+      warn(std::string(group.name) + ": the exchange alone costs something else after the setups than before");
   }
   return ok;
 }
