@@ -352,6 +352,7 @@ base::Result<void> Daemon::start_session(const l2tp::StartSession& start) {
   if (!sockets_.in_kernel(start.tunnel.id)) return base::fail("its tunnel is not in the kernel");
   // pppd would end without a word about what is missing.
   if (auto able = check_ppp_device("/dev/ppp"); !able) return able;
+  if (auto able = config::check_pppd(config_.ppp, options_.pppd.path); !able) return able;
   auto session = make_kernel_session(sockets_.udp(start.tunnel.id), start.tunnel, start.session,
                                      start.sequencing ? DataSequencing::both : DataSequencing::none);
   if (!session) return tl::unexpected(session.error());

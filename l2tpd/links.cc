@@ -114,6 +114,7 @@ base::Result<void> Links::start(const l2tp::TunnelName& tunnel, const l2tp::Sess
   link.near_end = pool_.take_near_end();
   link.channel = std::move(ours);
   link.ipv6 = terms.ipv6;
+  link.accounted = !terms.radius_file.empty();
   link.since = base::Clock::now();
   link.patience = patience();
   by_session_[{tunnel.id, session.id}] = &link;
@@ -453,6 +454,7 @@ void Links::report_down(Link& link) {
   if (!std::exchange(link.ipv4_up, false)) return;
   calls_.ipv4_down(*link.record, whose(link.record->ifname, link));
   protocol_down(link);
+  if (link.ipv6_up) await_IPCP(link);
 }
 
 void Links::refit(
@@ -502,9 +504,17 @@ void Links::report_ipv6_up(Link& link, const Ipv6Up& up) {
 }
 
 void Links::await_IPCP(Link& link) {
-  if (link.begun) return;
-  link.ipcp_awaited = loop_.on_time([this, &link] { begin(link); });
+  if (link.ipv4_up || (link.begun && !link.accounted)) return;
+  link.ipcp_awaited = loop_.on_time([this, &link] { miss_IPCP(link); });
   link.ipcp_awaited.set_time(base::Clock::now() + patience_with_IPCP);
+}
+
+void Links::miss_IPCP(Link& link) {
+  if (!link.accounted) return begin(link);
+  if (link.stopped || !link.ipv6_up) return;
+  // pppd's plugin tells RADIUS of what is between ip-up and ip-down, and of nothing else.
+  link.stopped_as = "unaccounted";
+  end(link, "it has IPv6 alone, of which RADIUS would hear nothing");
 }
 
 IfName Links::whose(const std::string& ifname, const Link& link) const {
@@ -537,7 +547,7 @@ void Links::ended(Link& link, int status) {
   if (gone.status.ipv6_prefix) prefixes_.release(*gone.status.ipv6_prefix);
   const auto end = end_of_pppd(status, gone.reason);
   const auto why = gone.stopped ? *gone.stopped : gone.refused ? *gone.refused : end.ending.message;
-  ++counters_.ended[std::string(gone.stopped ? "by_us" : end.name)];
+  ++counters_.ended[std::string(gone.stopped ? gone.stopped_as : end.name)];
   report_down(gone);
   if (gone.made) {
     by_ifname_.erase({gone.made->ifname, gone.serial});

@@ -74,7 +74,7 @@ struct LinkCounters {
   std::uint64_t logins = 0;
   std::uint64_t refused_logins = 0;
   std::uint64_t bad_requests = 0;
-  std::map<std::string, std::uint64_t, std::less<>> ended;  ///< by PppdEnd::name, or "by_us"
+  std::map<std::string, std::uint64_t, std::less<>> ended;  ///< by PppdEnd::name, or "by_us", "unaccounted"
 };
 
 class Links {
@@ -168,6 +168,7 @@ class Links {
     os::Source exit;
     os::Source kill_timer;
     os::Source ipcp_awaited;   ///< after IPV6CP
+    bool accounted = false;    ///< by RADIUS, which it was started with
     bool unanswered = false;   ///< pppd waits for an answer
     std::string claimed_name;  ///< whose secret was asked for
     LinkStatus status;
@@ -184,6 +185,7 @@ class Links {
     std::optional<Ipv6Record> ipv6_up;     ///< between Calls::ipv6_up and Calls::ipv6_down
     std::uint8_t reason = 0;               ///< pppd's, when IPCP went down
     std::optional<std::string> stopped;    ///< why, once stop() was called
+    const char* stopped_as = "by_us";      ///< in LinkCounters::ended
     std::optional<std::string> refused;    ///< why, once a login failed
     base::Time since;
     base::Duration patience{};  ///< with a pppd that is to end, which tells the RADIUS it was started with
@@ -213,6 +215,7 @@ class Links {
   void protocol_down(Link& link);
   void begin(Link& link);
   void await_IPCP(Link& link);
+  void miss_IPCP(Link& link);
   SessionRecord record_of(const Link& link, const std::string& ifname, std::uint16_t mtu);
   IfName whose(const std::string& ifname, const Link& link) const;
   void report_down(Link& link);

@@ -22,6 +22,7 @@ constexpr std::string_view names[] = {"none",
                                       "ppp_peer_silent",
                                       "ppp_failed",
                                       "call_refused",
+                                      "tunnel_over_limit",
                                       "tunnel_unanswered",
                                       "tunnel_not_authorized",
                                       "tunnel_malformed",
@@ -39,9 +40,9 @@ Refusal refusal_behind(const l2tp::TunnelDown& down) {
   switch (static_cast<StopResult>(down.stop->code)) {
     case StopResult::not_authorized: return Refusal::tunnel_not_authorized;
     case StopResult::general_error:
-      return down.stop->error == static_cast<std::uint16_t>(l2tp::GeneralError::insufficient_resources)
-                 ? Refusal::tunnel_not_in_kernel
-                 : Refusal::tunnel_malformed;
+      if (down.stop->error != static_cast<std::uint16_t>(l2tp::GeneralError::insufficient_resources))
+        return Refusal::tunnel_malformed;
+      return down.stood ? Refusal::tunnel_not_in_kernel : Refusal::tunnel_over_limit;
     case StopResult::version_not_supported:
     case StopResult::fsm_error: return Refusal::tunnel_malformed;
     case StopResult::shutting_down: return Refusal::none;

@@ -27,6 +27,7 @@ enum class Refusal : std::uint8_t {
   ppp_peer_silent,
   ppp_failed,
   call_refused,
+  tunnel_over_limit,
   tunnel_unanswered,
   tunnel_not_authorized,
   tunnel_malformed,

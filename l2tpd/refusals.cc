@@ -17,6 +17,7 @@ std::string sentence(const l2tp::TunnelName& tunnel, Refusal refusal, std::strin
   const auto who = words_for(tunnel);
   if (!user.empty()) return fmt::format("User '{}' of {} is refused: {}.", user, who, why);
   switch (refusal) {
+    case Refusal::tunnel_over_limit:
     case Refusal::tunnel_unanswered:
     case Refusal::tunnel_not_authorized:
     case Refusal::tunnel_malformed:

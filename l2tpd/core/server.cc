@@ -13,6 +13,16 @@ using namespace std::chrono_literals;
 constexpr base::Duration late_SCCRQ = 5s;
 /// A quarter of the ids, beside the half that may be in use.
 constexpr std::size_t most_resting = 0x4000;
+/// Half of the ids: chance finds a free one soon.
+constexpr std::size_t most_tunnels = 0x8000;
+
+const char* words_for(DropReason refusal) {
+  switch (refusal) {
+    case DropReason::too_often: return "too many tunnels in a short time";
+    case DropReason::no_free_tunnel_id: return "the server has too many tunnels";
+    default: return "too many tunnels of one peer";
+  }
+}
 
 }  // namespace
 
@@ -54,6 +64,10 @@ void Server::input(const Datagram& datagram, base::Time now) {
   }
   const auto effects_before = with_.effects.size();
   const bool stood = tunnel.established_at().has_value();
+  if (!stood && would_mix_with_IPsec(datagram)) {
+    with_.counters.count(DropReason::peer_has_ipsec);
+    return;
+  }
   tunnel.receive(*header, now);
   if (!stood && tunnel.established_at()) stands(header->tunnel, effects_before, now);
   settle(header->tunnel);
@@ -81,22 +95,22 @@ void Server::input_SCCRQ(const Datagram& datagram, const Header& header, base::T
     return;
   }
   if (const auto reason = refusal(datagram, now)) {
-    with_.counters.count(*reason);
+    refuse(datagram, header, message, *reason, now);
     return;
   }
   make_room(datagram);
-  const auto id = new_tunnel_id();
-  if (!id) {
-    with_.counters.count(DropReason::no_free_tunnel_id);
+  if (tunnels_.size() >= most_tunnels) {
+    refuse(datagram, header, message, DropReason::no_free_tunnel_id, now);
     return;
   }
-  const TunnelName name{*id, *message.assigned_tunnel_id, datagram.mark, datagram.to, datagram.from};
-  auto& tunnel = tunnels_.try_emplace(*id, name, message, now, with_).first->second;
-  by_endpoint_.emplace(name.mark, name.remote, *id);
-  by_mark_.emplace(name.mark, *id);
-  half_open_beside(name.mark).emplace(now, *id);
+  const auto id = new_tunnel_id();
+  const TunnelName name{id, *message.assigned_tunnel_id, datagram.mark, datagram.to, datagram.from};
+  auto& tunnel = tunnels_.try_emplace(id, name, message, now, with_).first->second;
+  by_endpoint_.emplace(name.mark, name.remote, id);
+  by_mark_.emplace(name.mark, id);
+  half_open_beside(name.mark).emplace(now, id);
   tunnel.accept(header, message, now);
-  settle(*id);
+  settle(id);
 }
 
 std::vector<Tunnel*> Server::tunnels_at(Mark mark, const Endpoint& remote) {
@@ -108,6 +122,12 @@ std::vector<Tunnel*> Server::tunnels_at(Mark mark, const Endpoint& remote) {
   }
   looked_at_ += out.size();
   return out;
+}
+
+bool Server::would_mix_with_IPsec(const Datagram& datagram) const {
+  if (datagram.mark.value != 0) return false;
+  const auto it = secure_over_ipv6_.lower_bound({datagram.from, TunnelId()});
+  return it != secure_over_ipv6_.end() && it->first == datagram.from;
 }
 
 std::vector<Tunnel*> Server::tunnels_of(Mark mark) {
@@ -158,10 +178,24 @@ std::optional<DropReason> Server::refusal(const Datagram& datagram, base::Time n
   if (standing != standing_.end() &&
       standing->second >= (clear_text ? limits.tunnels_per_address : limits.tunnels_per_mark))
     return DropReason::too_many_tunnels;
+  if (would_mix_with_IPsec(datagram)) return DropReason::peer_has_ipsec;
   if (clear_text && clear_text_tunnels_ >= limits.clear_text_tunnels) return DropReason::too_many_tunnels;
   // Counted at SCCCN, or a neighbour could use this peer's share up by forging its address.
   if (!openings_.allows(peer, now)) return DropReason::too_often;
   return std::nullopt;
+}
+
+void Server::refuse(const Datagram& datagram, const Header& header, const Message& sccrq, DropReason reason,
+                    base::Time now) {
+  with_.counters.count(reason);
+  if (datagram.mark.value == 0) return;
+  const auto ending =
+      closing_ ? stop(StopResult::shutting_down, "the server is shutting down")
+               : stop(StopResult::general_error, words_for(reason), GeneralError::insufficient_resources);
+  // §4.4.3: the id in StopCCN is the one that would have been its.
+  Tunnel({new_tunnel_id(), *sccrq.assigned_tunnel_id, datagram.mark, datagram.to, datagram.from}, sccrq, now,
+         with_)
+      .refuse(header, ending, now);
 }
 
 void Server::make_room(const Datagram& datagram) {
@@ -192,19 +226,25 @@ void Server::stands(TunnelId id, std::size_t effects_before, base::Time now) {
   // SCCCN says so, which only a reader of our SCCRP can send: an SCCRQ may be forged where it is not
   // encrypted.
   const auto own_effects = static_cast<std::ptrdiff_t>(with_.effects.size());
-  for (auto* older : tunnels_at(name.mark, name.remote)) {
-    const auto other = older->name();
-    if (other.id == id || !older->established_at()) continue;
-    older->abandon("replaced by a new tunnel of the same peer");
-    settle(other.id);
+  const auto replace = [&](Mark mark, const char* why) {
+    for (auto* older : tunnels_at(mark, name.remote)) {
+      const auto other = older->name();
+      if (other.id == id || !older->established_at()) continue;
+      older->abandon(why);
+      settle(other.id);
+    }
+  };
+  replace(name.mark, "replaced by a new tunnel of the same peer");
+  if (name.mark.value != 0 && !name.remote.address.is_v4()) {
+    secure_over_ipv6_.emplace(name.remote, id);
+    replace(Mark(), "its address and port are those of an IPsec peer");
   }
   // The old socket is closed before the new one is opened.
   std::rotate(with_.effects.begin() + static_cast<std::ptrdiff_t>(effects_before),
               with_.effects.begin() + own_effects, with_.effects.end());
 }
 
-std::optional<TunnelId> Server::new_tunnel_id() {
-  if (tunnels_.size() >= 0x8000) return std::nullopt;  // half of the ids: chance finds a free one soon
+TunnelId Server::new_tunnel_id() {
   TunnelId id(with_.random());
   // Chance may fail us a hundred times only when it is no chance; then the next free one will do.
   for (int tries = 0; tries < 100 && !is_free(id); ++tries) id = TunnelId(with_.random());
@@ -231,7 +271,10 @@ void Server::settle(TunnelId id) {
   const auto& tunnel = it->second;
   const auto& name = tunnel.name();
   const bool stood = tunnel.established_at().has_value();
-  if (tunnel.over() || (tunnel.lingering() && stood)) by_endpoint_.erase({name.mark, name.remote, id});
+  if (tunnel.over() || (tunnel.lingering() && stood)) {
+    by_endpoint_.erase({name.mark, name.remote, id});
+    secure_over_ipv6_.erase({name.remote, id});
+  }
   if (!tunnel.over()) {
     if (const auto when = tunnel.next_timeout()) {
       timers_.set(id, *when);

@@ -61,17 +61,23 @@ class Server {
   std::vector<Tunnel*> tunnels_at(Mark mark, const Endpoint& remote);
   /// From whichever endpoint.
   std::vector<Tunnel*> tunnels_of(Mark mark);
+  /// IPv4 has aliases; over IPv6 only their marks tell a peer's two tunnels apart, and the kernel's sockets
+  /// have none: the newer would get what is the older's.
+  bool would_mix_with_IPsec(const Datagram& datagram) const;
   HalfOpen& half_open_beside(Mark mark) { return mark.value == 0 ? half_open_clear_ : half_open_secure_; }
 
   void input_SCCRQ(const Datagram& datagram, const Header& header, base::Time now);
   Tunnel* made_by(const Datagram& datagram, const Header& header, const Message& sccrq, base::Time now);
   void stop_unanswered(const Datagram& datagram, const Message& message);
   std::optional<DropReason> refusal(const Datagram& datagram, base::Time now);
+  /// An IPsec peer hears why. In clear text nobody hears anything: its address may be forged.
+  void refuse(const Datagram& datagram, const Header& header, const Message& sccrq, DropReason reason,
+              base::Time now);
   void make_room(const Datagram& datagram);
   void crowd_out(TunnelId id);
   /// SCCCN has come, and these are its effects.
   void stands(TunnelId id, std::size_t effects_before, base::Time now);
-  std::optional<TunnelId> new_tunnel_id();
+  TunnelId new_tunnel_id();
   bool is_free(TunnelId id) const;
   /// Who was told of a tunnel that stood may speak of it for a while.
   void rest(TunnelId id);
@@ -90,7 +96,8 @@ class Server {
   std::map<Peer, std::size_t> standing_;
   HalfOpen half_open_secure_;  ///< two of them: clear text must not crowd out IPsec peers
   HalfOpen half_open_clear_;
-  std::size_t clear_text_tunnels_ = 0;  ///< with SCCCN
+  std::size_t clear_text_tunnels_ = 0;                        ///< with SCCCN
+  std::set<std::pair<Endpoint, TunnelId>> secure_over_ipv6_;  ///< with SCCCN, that do not linger
   std::uint64_t looked_at_ = 0;
   Rate<Peer> openings_;
   base::TimerQueue<TunnelId> timers_;

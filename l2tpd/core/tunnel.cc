@@ -86,6 +86,11 @@ void Tunnel::accept(const Header& header, const Message& sccrq, base::Time now) 
   flush();
 }
 
+void Tunnel::refuse(const Header& header, const Ending& ending, base::Time now) {
+  channel_.receive(header, now);
+  close(ending, now);
+}
+
 void Tunnel::answer_SCCRQ(const Message& sccrq, base::Time now) {
   Message sccrp;
   sccrp.type = MessageType::SCCRP;

@@ -22,6 +22,8 @@ class Tunnel {
   /// The SCCRQ the tunnel was made for, to be answered. Until SCCCN comes the tunnel is memory and nothing
   /// else: no socket, no latch.
   void accept(const Header& header, const Message& sccrq, base::Time now);
+  /// The same for one that is not to be: StopCCN, once. Nothing need be kept of it.
+  void refuse(const Header& header, const Ending& ending, base::Time now);
   /// A control message of this peer for this tunnel.
   void receive(const Header& header, base::Time now);
   /// The SCCRQ came again: so does its answer.

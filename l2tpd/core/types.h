@@ -136,13 +136,14 @@ enum class DropReason : std::uint8_t {
   too_many_tunnels,
   too_often,
   crowded_out,  ///< a tunnel without SCCCN that gave way to newer ones
-  no_free_tunnel_id
+  no_free_tunnel_id,
+  peer_has_ipsec  ///< in clear text, over IPv6, from where an IPsec peer's tunnel stands
 };
 inline constexpr std::array drop_reason_names{
-    "malformed_header", "data_message",   "other_version",  "malformed_sccrq",
-    "not_sccrq",        "no_such_tunnel", "wrong_mark",     "wrong_endpoint",
-    "no_such_session",  "duplicate",      "outside_window", "bad_ack",
-    "too_many_tunnels", "too_often",      "crowded_out",    "no_free_tunnel_id"};
+    "malformed_header",  "data_message",  "other_version",    "malformed_sccrq", "not_sccrq",
+    "no_such_tunnel",    "wrong_mark",    "wrong_endpoint",   "no_such_session", "duplicate",
+    "outside_window",    "bad_ack",       "too_many_tunnels", "too_often",       "crowded_out",
+    "no_free_tunnel_id", "peer_has_ipsec"};
 
 class Counters {
  public:

@@ -94,6 +94,10 @@ constexpr CatalogueEntry entries[] = {
      "xfrmctl peers counts bytes.",
      "809", no_reply, unsuccessful},
     // l2tpd.
+    {"tunnel_over_limit", "It opens more tunnels than a peer may have, or this server has too many.",
+     "The event above says which: a client has one, and opens a new one when it dials again; see xfrmctl "
+     "tunnels.",
+     "628", no_reply, unsuccessful},
     {"tunnel_unanswered", "Its L2TP tunnel was begun and not finished.",
      "Its packets reach us and ours not it: see the counters of xfrmctl sas, and the client's firewall.",
      "809", no_reply, unsuccessful},

@@ -154,6 +154,15 @@ const std::map<Refusal, std::function<void(L2tpRefusals&)>> L2tpRefusals::provoc
        bench.input(outgoing, id, 2, 1);
        t.tell_what_befell(bench);
      }},
+    {Refusal::tunnel_over_limit,
+     [](L2tpRefusals& t) {
+       l2tp::Settings settings;
+       settings.limits.tunnels_per_mark = 1;
+       Bench bench(std::move(settings));
+       bench.establish();
+       bench.input(vector("sccrq-apple"));
+       t.tell_what_befell(bench);
+     }},
     {Refusal::tunnel_unanswered,
      [](L2tpRefusals& t) {
        Bench bench;

@@ -20,16 +20,24 @@ using testing::of_type;
 using testing::vector;
 using testing::World;
 
-/// A tunnel that stands in clear text.
-TunnelId establish_in_clear(Bench& bench, const Endpoint& at) {
-  bench.input(vector("sccrq-windows10"), at, Mark());
+/// Our id of the tunnel of that endpoint; none: zero.
+TunnelId ask_for_tunnel(Bench& bench, const Endpoint& at, Mark mark) {
+  bench.input(vector("sccrq-windows10"), at, mark);
   TunnelId id;
   for (const auto& [candidate, tunnel] : bench.server.tunnels()) {
-    if (tunnel.name().remote == at) id = candidate;
+    if (tunnel.name().remote == at && tunnel.name().mark == mark) id = candidate;
   }
+  return id;
+}
+void send_SCCCN(Bench& bench, TunnelId id, const Endpoint& at, Mark mark) {
   const auto body = encode(of_type(MessageType::SCCCN));
   bench.input(encode(Header{.tunnel = id, .session = {}, .ns = SeqNo(1), .nr = SeqNo(1), .body = body}), at,
-              Mark());
+              mark);
+}
+/// A tunnel that stands in clear text.
+TunnelId establish_in_clear(Bench& bench, const Endpoint& at) {
+  const auto id = ask_for_tunnel(bench, at, Mark());
+  send_SCCCN(bench, id, at, Mark());
   bench.effects.clear();
   return id;
 }
@@ -213,6 +221,49 @@ TEST(ClearText, OverIPv6ThePeerIsAWholeNetworkAndItsNeighboursAreOthers) {
   }
 }
 
+/// Before Linux 6.13 the newest socket of a 4-tuple gets what is for any of them.
+TEST(ClearText, OverIPv6StandsNoTunnelWhereThatOfAnIPsecPeerStands) {
+  const Endpoint v6{*base::Address::parse("2001:db8::1"), 1701};
+  Bench bench;
+  const auto early = ask_for_tunnel(bench, v6, Mark());  // before the peer's
+  const auto id = ask_for_tunnel(bench, v6, mark_a);
+  send_SCCCN(bench, id, v6, mark_a);
+  bench.effects.clear();
+  send_SCCCN(bench, early, v6, Mark());
+  EXPECT_EQ(bench.count<OpenTunnelSocket>(), 0u);
+  bench.now += 60s;
+  bench.server.timeout(bench.now);
+  EXPECT_EQ(establish_in_clear(bench, v6), TunnelId());
+  EXPECT_EQ(bench.dropped(DropReason::peer_has_ipsec), 2u);
+  // Another port is another socket, and over IPv4 the peer has an alias.
+  EXPECT_NE(establish_in_clear(bench, {v6.address, 1702}), TunnelId());
+  send_SCCCN(bench, ask_for_tunnel(bench, clear_a, mark_a), clear_a, mark_a);
+  EXPECT_NE(establish_in_clear(bench, clear_a), TunnelId());
+  // What only lingers has no socket.
+  auto stop_ccn = of_type(MessageType::StopCCN);
+  stop_ccn.result = stop(StopResult::general, "");
+  const auto last_words = encode(stop_ccn);
+  bench.input(encode(Header{.tunnel = id, .session = {}, .ns = SeqNo(2), .nr = SeqNo(1), .body = last_words}),
+              v6, mark_a);
+  EXPECT_NE(establish_in_clear(bench, v6), TunnelId());
+}
+
+TEST(ClearText, OverIPv6GivesWayToAnIPsecPeerOfTheSameAddressAndPort) {
+  const Endpoint v6{*base::Address::parse("2001:db8::1"), 1701};
+  Bench bench;
+  const auto clear = establish_in_clear(bench, v6);
+  const auto neighbour = establish_in_clear(bench, {v6.address, 1702});
+  const auto id = ask_for_tunnel(bench, v6, mark_a);
+  EXPECT_TRUE(bench.server.tunnels().contains(clear)) << "an SCCRQ proves nothing";
+  bench.effects.clear();
+  send_SCCCN(bench, id, v6, mark_a);
+  EXPECT_FALSE(bench.server.tunnels().contains(clear));
+  EXPECT_TRUE(bench.server.tunnels().contains(neighbour));
+  ASSERT_TRUE(std::holds_alternative<CloseTunnelSocket>(bench.effects.at(0))) << "before the other is opened";
+  EXPECT_EQ(std::get<CloseTunnelSocket>(bench.effects[0]).tunnel.id, clear);
+  EXPECT_EQ(bench.count<OpenTunnelSocket>(), 1u);
+}
+
 TEST(ClearText, ATunnelWithoutACallEndsAfterAMinuteAndAnIPsecPeersStands) {
   World world;
   auto& stranger = world.add(clear_a, Mark(), 4);
@@ -314,6 +365,46 @@ TEST(Limits, OfTheTunnelsOfAPeer) {
   }
   EXPECT_EQ(bench.dropped(DropReason::crowded_out), 2u);
   EXPECT_EQ(bench.server.tunnels().size(), 6u);
+}
+
+/// The answers to one more SCCRQ.
+std::vector<Message> answers(Bench& bench, const Endpoint& at, Mark mark) {
+  bench.effects.clear();
+  bench.input(vector("sccrq-apple"), at, mark);
+  EXPECT_LE(bench.count<TunnelDown>(), 1u);
+  EXPECT_EQ(bench.count<TunnelDown>(), bench.effects.size() / 2) << "for the log";
+  return bench.sent();
+}
+
+TEST(Limits, AnIPsecPeerHearsWhyItGetsNoTunnelAndClearTextIsMetWithSilence) {
+  Settings settings;
+  settings.limits.tunnels_per_mark = settings.limits.tunnels_per_address = 1;
+  Bench bench(std::move(settings));
+  send_SCCCN(bench, ask_for_tunnel(bench, alias_a, mark_a), alias_a, mark_a);
+  establish_in_clear(bench, clear_b);
+  for (int i = 1; i <= 3; ++i) {  // it may repeat itself, and nothing is kept
+    const auto heard = answers(bench, {alias_a.address, 1702}, mark_a);
+    ASSERT_EQ(heard.size(), 1u);
+    EXPECT_EQ(heard[0].type, MessageType::StopCCN);
+    EXPECT_EQ(*heard[0].result, stop(StopResult::general_error, "too many tunnels of one peer",
+                                     GeneralError::insufficient_resources));
+    EXPECT_NE(heard[0].assigned_tunnel_id.value_or(TunnelId()), TunnelId());
+    const auto header = decode_header(bench.kept.at(0));
+    EXPECT_EQ(header->ns, SeqNo(0));
+    EXPECT_EQ(header->nr, SeqNo(1));
+    EXPECT_NE(header->tunnel, TunnelId()) << "its own";
+    EXPECT_EQ(bench.server.tunnels().size(), 2u);
+    EXPECT_EQ(bench.dropped(DropReason::too_many_tunnels), static_cast<unsigned>(i));
+  }
+  EXPECT_TRUE(answers(bench, {clear_b.address, 1702}, Mark()).empty());
+  EXPECT_EQ(bench.dropped(DropReason::too_many_tunnels), 4u);
+  bench.server.close_all(bench.now);
+  while (bench.server.next_effect()) {
+  }
+  const auto heard = answers(bench, alias_b, mark_b);
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(*heard[0].result, stop(StopResult::shutting_down, "the server is shutting down"));
+  EXPECT_TRUE(answers(bench, clear_a, Mark()).empty());
 }
 
 TEST(Limits, OfTheCallsOfATunnel) {

@@ -284,6 +284,52 @@ TEST_F(LinksTest, ASessionBeginsWithIPCPOrWhenThatDoesNotCome) {
   EXPECT_THAT(heard_, ElementsAre("ipv4 up ppp2: 10.99.1.2")) << "it has begun before";
 }
 
+TEST_F(LinksTest, WhoHasIPv6AloneEndsWhereRadiusIsToHearOfIt) {
+  config_.ppp.ipv6_prefix = base::Prefix::parse("2001:db8:7::/62");
+  links_->reconfigure();
+  radius_file_ = "/nowhere/radius.conf";
+  const auto ifname = [](std::uint16_t id) { return "ppp" + std::to_string(id); };
+  for (std::uint16_t id = 1; id <= 4; ++id) {
+    dial(id);
+    log_in(id, id % 2 ? "alice" : "bob");
+    ask(id, "V" + field(ifname(id)) + field("\5\x76"));
+    if (id > 1) up(id, ifname(id));
+  }
+  for (std::uint16_t id = 2; id <= 3; ++id) ask(id, "D" + field(ifname(id)) + field("\0"s));
+  up(3, ifname(3));  // it has only negotiated anew
+  const auto start = base::Clock::now();
+  while (told_.size() < 2 && base::Clock::now() < start + 20s) loop_.run_once(10ms);
+  EXPECT_GT(base::Clock::now() - start, 4s);
+  for (std::uint16_t id = 1; id <= 2; ++id) wait_for_the_end_of(id);
+  while (links_->size() > 2 && base::Clock::now() < start + 20s) loop_.run_once(10ms);
+  const auto why = "it has IPv6 alone, of which RADIUS would hear nothing"s;
+  EXPECT_THAT(told_, ElementsAre(std::pair(std::uint16_t{1}, why), std::pair(std::uint16_t{2}, why)));
+  EXPECT_THAT(links_->counters().ended, ElementsAre(std::pair("unaccounted"s, std::uint64_t{2})));
+  EXPECT_THAT(users_down_, ::testing::UnorderedElementsAre("alice", "bob"));
+}
+
+TEST_F(LinksTest, ALimitOfSessionsThatIsLoweredEndsNoneAndHoldsFromTheNextLoginOn) {
+  for (std::uint16_t id = 1; id <= 3; ++id) {
+    dial(id);
+    EXPECT_THAT(log_in(id, "alice"), StartsWith("Y"));
+    up(id, "ppp" + std::to_string(id));
+  }
+  config_.users[0].limits = {.sessions = 1, .when_full = config::WhenFull::refuse};
+  links_->reconfigure();
+  dial(4);
+  EXPECT_EQ(log_in(4, "alice"), refusal("3 of 1 sessions are in use"));
+  EXPECT_TRUE(told_.empty());
+  config_.users[0].limits.when_full = config::WhenFull::replace;
+  links_->reconfigure();
+  EXPECT_TRUE(told_.empty());
+  dial(5);
+  EXPECT_THAT(log_in(5, "alice"), StartsWith("Y"));
+  for (std::uint16_t id = 1; id <= 3; ++id) {
+    wait_for_the_end_of(id);
+    EXPECT_EQ(told_[id], "the user logged in anew");
+  }
+}
+
 TEST_F(LinksTest, WhoNegotiatesIPCPAnewIsWatchedAgain) {
   dial(1);
   log_in(1, "alice");

@@ -31,6 +31,8 @@ TEST(Refusal, ATunnelIsRefusedByWhatOurStopCcnSays) {
   EXPECT_EQ(behind(StopResult::not_authorized, GeneralError::none, false), Refusal::tunnel_not_authorized);
   EXPECT_EQ(behind(StopResult::general_error, GeneralError::insufficient_resources, true),
             Refusal::tunnel_not_in_kernel);
+  EXPECT_EQ(behind(StopResult::general_error, GeneralError::insufficient_resources, false),
+            Refusal::tunnel_over_limit);
   EXPECT_EQ(behind(StopResult::general_error, GeneralError::unknown_mandatory_avp, false),
             Refusal::tunnel_malformed);
   EXPECT_EQ(behind(StopResult::fsm_error, GeneralError::none, true), Refusal::tunnel_malformed);

@@ -156,7 +156,7 @@ TEST(Server, AnUnknownMandatoryAVPInAnSCCRQIsAnsweredWithStopCCN) {
 }
 
 TEST(Server, RefusesOtherVersionsZeroWindowsAndChallengesInWords) {
-  const auto ending_of = [](const std::function<void(Message&)>& edit) {
+  const auto answer_to = [](const std::function<void(Message&)>& edit) {
     Bench bench;
     auto m = of_type(MessageType::SCCRQ);
     m.protocol_version = 0x0100;
@@ -164,15 +164,23 @@ TEST(Server, RefusesOtherVersionsZeroWindowsAndChallengesInWords) {
     edit(m);
     bench.input(m, TunnelId(), 0, 0);
     const auto sent = bench.sent();
-    return sent.size() == 1 && sent[0].type == MessageType::StopCCN ? *sent[0].result : Ending{};
+    EXPECT_EQ(sent.size(), 1u);
+    return sent.size() == 1 ? std::pair(sent[0].type, sent[0].result.value_or(Ending{}))
+                            : std::pair(MessageType::none, Ending{});
+  };
+  const auto ending_of = [&](const std::function<void(Message&)>& edit) {
+    const auto [type, ending] = answer_to(edit);
+    EXPECT_EQ(type, MessageType::StopCCN);
+    return ending;
   };
   EXPECT_EQ(ending_of([](Message& m) { m.protocol_version = 0x0200; }).code, 5);
   EXPECT_EQ(ending_of([](Message& m) { m.protocol_version = 0x0200; }).error, 0x0100);
   EXPECT_EQ(ending_of([](Message& m) { m.receive_window_size = 0; }).error, 3);
   const auto bytes = base::from_hex("00112233");
   EXPECT_EQ(ending_of([&](Message& m) { m.challenge = bytes; }).code, 4);
-  EXPECT_EQ(ending_of([](Message& m) { m.tie_breaker = 1; }), Ending{});  // accepted, and of no consequence
-  EXPECT_EQ(ending_of([](Message& m) { m.protocol_version = 0x0101; }), Ending{});
+  const auto accepted = std::pair(MessageType::SCCRP, Ending{});
+  EXPECT_EQ(answer_to([](Message& m) { m.tie_breaker = 1; }), accepted) << "which is of no consequence";
+  EXPECT_EQ(answer_to([](Message& m) { m.protocol_version = 0x0101; }), accepted);
 }
 
 TEST(Server, AnUnknownMandatoryAVPInACallEndsTheCallOnly) {
@@ -226,6 +234,49 @@ TEST(Server, RefusesOutgoingCallsInWordsAndAcceptsWENAndSLI) {
   ASSERT_EQ(sent.size(), 2u);
   for (const auto& m : sent) EXPECT_EQ(m.type, MessageType::none);
   EXPECT_EQ(bench.server.tunnels().at(id).sessions().size(), 1u);
+}
+
+TEST(Server, APeerThatAnnouncesNoWindowIsTakenToHaveOneOfFour) {
+  const auto in_flight = [](std::optional<std::uint16_t> window) {
+    Bench bench;
+    auto sccrq = of_type(MessageType::SCCRQ);
+    sccrq.assigned_tunnel_id = TunnelId(5);
+    sccrq.receive_window_size = window;
+    bench.input(sccrq, TunnelId(), 0, 0);
+    const auto id = bench.server.tunnels().begin()->first;
+    bench.input(of_type(MessageType::SCCCN), id, 1, 1);
+    // Outgoing calls, each refused in a CDN; the first are acknowledged, until slow start is over.
+    auto ocrq = of_type(MessageType::OCRQ);
+    std::uint16_t ns = 2, nr = 1;
+    for (; ns < 20; ++ns) {
+      ocrq.assigned_session_id = SessionId(ns);
+      bench.input(ocrq, id, ns, nr++);
+    }
+    bench.effects.clear();
+    for (; ns < 40; ++ns) {
+      ocrq.assigned_session_id = SessionId(ns);
+      bench.input(ocrq, id, ns, nr);
+    }
+    return std::ranges::count(bench.sent(), MessageType::CDN, &Message::type);
+  };
+  EXPECT_EQ(in_flight(std::nullopt), 4);
+  EXPECT_EQ(in_flight(8), 8);
+}
+
+TEST(Server, AMessageOfACallThatIsNotThereIsAcknowledgedAndDoesNothing) {
+  Bench bench;
+  const auto id = bench.establish();
+  std::uint16_t ns = 2;
+  for (const auto type : {MessageType::ICRP, MessageType::ICCN, MessageType::OCRP, MessageType::OCCN,
+                          MessageType::CDN, MessageType::WEN, MessageType::SLI}) {
+    bench.input(of_type(type), id, ns++, 1, SessionId(99));
+    EXPECT_EQ(bench.effects.size(), 1u) << to_string(type);
+    const auto sent = bench.sent();
+    ASSERT_EQ(sent.size(), 1u) << to_string(type);
+    EXPECT_EQ(sent[0].type, MessageType::none) << to_string(type);
+    EXPECT_EQ(bench.dropped(DropReason::no_such_session), ns - 2u) << to_string(type);
+  }
+  EXPECT_EQ(bench.server.tunnels().at(id).state(), TunnelState::established);
 }
 
 TEST(Server, ACallWithoutICCNIsHungUpAfterAMinute) {

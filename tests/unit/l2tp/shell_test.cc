@@ -308,7 +308,7 @@ TEST(Pppd, IsAskedForWhatTheConfigurationSays) {
   const auto words = pppd_arguments(config.ppp, {.mtu = 1398}, tunnel, {l2tp::SessionId(9), {}}, 3, 4, {});
   EXPECT_THAT(
       (std::vector<std::string>{"require-mschap-v2", "require-pap", "10.99.1.1:", "10.99.0.53", "10.99.0.54",
-                                "/x/sameroof-pppd.so", "noccp", "auth", "nopersist", "nomppe"}),
+                                "/x/sameroof-pppd.so", "noccp", "auth", "nopersist", "nomppe", "refuse-eap"}),
       IsSubsetOf(words));
   EXPECT_THAT(words, Not(Contains("require-chap")));
   EXPECT_THAT(words, Not(Contains("debug")));
@@ -503,6 +503,23 @@ TEST(Pppd, WhatIsMissingOfItIsNamed) {
             "cannot read pppd's plugin /nowhere/sameroof-pppd.so (ppp.plugin): No such file or directory");
   EXPECT_EQ(config::check_pppd(ppp, "/nowhere/pppd").error().message,
             "cannot run /nowhere/pppd (is the package ppp installed?): No such file or directory");
+  char folder[] = "/tmp/plugins.XXXXXX";
+  ASSERT_TRUE(::mkdtemp(folder));
+  const auto path = std::string(folder) + "/2.4.9/";
+  std::filesystem::create_directory(path);
+  const auto said = [&] {
+    const auto able = config::check_pppd(ppp, "/bin/sh", std::string(folder) + "/*");
+    return able ? "" : able.error().message;
+  };
+  ppp.plugin = "/dev/null";
+  EXPECT_EQ(said(), "pppd has no plugin pppol2tp.so in /usr/lib/pppd or /usr/lib64/pppd");
+  std::ofstream(path + "pppol2tp.so");
+  EXPECT_EQ(said(), "");
+  ppp.users = config::UserSource::radius;
+  EXPECT_EQ(said(), "pppd has no plugin radius.so in /usr/lib/pppd or /usr/lib64/pppd");
+  std::ofstream(path + "radius.so");
+  EXPECT_EQ(said(), "");
+  std::filesystem::remove_all(folder);
 }
 
 // kernel.md, section 6: the largest UDP payloads seen on a real kernel, less L2TP's header with L and PPP's.

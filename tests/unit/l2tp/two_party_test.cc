@@ -160,6 +160,20 @@ TEST(TwoParty, APeerThatFallsSilentIsAskedAfterAMinuteAndForgottenFiveMinutesLat
   EXPECT_TRUE(world.server.tunnels().empty());
 }
 
+TEST(TwoParty, WithoutAHelloIntervalNobodyIsEverAsked) {
+  Settings settings;
+  settings.hello_interval = 0s;
+  World world(World::perfect(), std::move(settings));
+  auto& lac = world.add(alias_a, mark_a, 4);
+  lac.dial(world.now);
+  world.run_for(1s);
+  const auto sent = world.sent;
+  world.run_for(24h);
+  EXPECT_EQ(world.sent, sent);
+  EXPECT_EQ(lac.seen[MessageType::HELLO], 0);
+  EXPECT_EQ(world.server.tunnels().size(), 1u);
+}
+
 TEST(TwoParty, APeerThatDozesThroughThreeMinutesOfHELLOsKeepsItsTunnel) {
   bool silent = false;
   World world(
