@@ -129,7 +129,7 @@ class PretendPppd : public ::testing::Test {
 
   base::Result<void> start(const l2tp::TunnelName& tunnel, std::uint16_t id) {
     return links_->start(tunnel, name(id), base::Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)),
-                         {.mtu = 1398, .radius_file = radius_file_, .ipv6 = true});
+                         {.mtu = 1398, .ipv6 = true, .radius_file = radius_file_});
   }
   /// Starts a pppd, and takes its end of the channel.
   void dial(std::uint16_t id) { dial(tunnel(), id); }
