@@ -145,7 +145,8 @@ bool measure_setups(std::uint32_t setups) {
     const double after = exchange_cost(group.group);
     tell("ike exchange", {{"group", group.name}, {"cpu", exchange}, {"after", after}});
     if (std::abs(after / exchange - 1) > steady)
-      warn(std::string(group.name) + ": the exchange alone costs something else after the setups than before");
+      warn(std::string(group.name) +
+           ": the exchange alone costs something else after the setups than before");
   }
   return ok;
 }
