@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import time
 
 from catalogue import scenario
 from netns import Failure, children, wait_for
@@ -85,12 +86,14 @@ def pool_is_empty(lab):
         goodbye(lab, second, third)
 
 
-@scenario(only="sameroof", kernels="one", seconds=300)
+@scenario(only="sameroof", kernels="one", seconds=360)
 def radius_is_slow(lab):
     """FreeRADIUS answers nobody for a while: who logs in meanwhile waits and is refused in the end, with a reason; who is logged
-    in notices nothing; and once it answers again the one who was refused gets in."""
-    settled, waits = lab.client("a1"), lab.client("a2")
-    with RadiusServer(lab.world["inside"], {"a1": [], "a2": []}) as radius, lab.gateway(settings=BY_RADIUS) as gateway:
+    in notices nothing; and once it answers again the one who was refused gets in. Then it lets people in and takes no accounting:
+    a session begins, works and ends all the same, and nobody else notices."""
+    settled, waits, untold = lab.client("a1"), lab.client("a2"), lab.client("b1")
+    users = {client.user: [] for client in (settled, waits, untold)}
+    with RadiusServer(lab.world["inside"], users) as radius, lab.gateway(settings=BY_RADIUS) as gateway:
         lab.dial(settled)
         lab.prove(settled)
         with no_ping_lost(lab, settled):
@@ -103,7 +106,22 @@ def radius_is_slow(lab):
             waits.hang_up()
             waits.up(90)
         lab.prove(settled, waits)
+        radius.host.nft("table inet silence { chain in { type filter hook input priority 0; udp dport 1813 drop; }; }")
+        with no_ping_lost(lab, settled, waits):
+            untold.up(30)
+            lab.prove(untold)
+            lab.check_listing(settled, waits, untold)
+            ends = time.monotonic()
+            untold.hang_up()
+            wait_for(lambda: untold.user not in gateway.users(), 10, "the end of a session whose accounting is not taken")
+            wait_for(lambda: gateway.status("l2tpd")["gauges"]["pppd"] == 2, 60, "the end of its pppd, which was still to tell")
+            ended_after = time.monotonic() - ends
+        if radius.accounting(untold.user, "Start") or radius.accounting(untold.user, "Stop"):
+            raise Failure("the accounting was not to be heard: the lab cannot tell")
+        radius.host.nft("delete table inet silence")
+        lab.prove(settled, waits)
         goodbye(lab, settled, waits)
+        return f"its pppd ended after {ended_after:.0f} s"
 
 
 @contextlib.contextmanager

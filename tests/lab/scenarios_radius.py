@@ -7,6 +7,7 @@ import signal
 import time
 
 from catalogue import scenario
+from checks import must_fail
 from gateway_sameroof import RADIUS_SECRET
 from netns import Failure, children, stop, wait_for
 from radius_server import RadiusServer
@@ -18,7 +19,9 @@ from topology import GATEWAY, INSIDE, NAT_A
 
 BY_RADIUS = {"ppp": {"users": "radius", "auth": ["mschap-v2", "pap"]}, "radius": {"servers": [INSIDE], "nas_identifier": "the lab"}}
 USERS = {"a1": ["Framed-IP-Address = 10.99.8.1", "Class = 0x736c617465", "Acct-Interim-Interval = 60"],
-         "a2": ["Session-Timeout = 45"], "a3": [], "b1": []}
+         "a2": ["Session-Timeout = 45"], "a3": [], "a4": [], "b1": [], "pub": []}
+BY_CHAP = {"ppp_options": "refuse-mschap-v2\nrefuse-mschap\nrefuse-pap"}
+PROOFS = ("MS-CHAP2-Response", "CHAP-Password", "User-Password")  # of who one is, in an Access-Request
 
 
 def log_says(lab, *sentences):
@@ -75,11 +78,15 @@ def l2tpd_ends_beside_a_process_that_hangs(lab):
 
 @scenario(only="sameroof", seconds=240, kernels="one")
 def radius_knows_the_users(lab):
-    """Three clients of one NAT, of whom [[user]] need not know, log in by MS-CHAPv2 and PAP through FreeRADIUS: with an
-    address, a class, a session time from there; accounting starts, goes on, and stops with the bytes of each."""
-    fixed, timed, by_pap = clients = [lab.client("a1"), lab.client("a2"), lab.client("a3", ppp_options="refuse-mschap-v2")]
-    wrong = lab.client("b1", password="wrong")
-    with RadiusServer(lab.world["inside"], USERS) as radius, lab.gateway(settings=BY_RADIUS) as gateway:
+    """Four clients of one NAT, of whom [[user]] need not know, log in by MS-CHAPv2, by CHAP with MD5 and by PAP through FreeRADIUS:
+    with an address, a class, a session time from there; accounting starts, goes on, and stops with the bytes of each, and the class
+    is in every record."""
+    fixed, timed, by_pap, by_chap = clients = [
+        lab.client("a1", ppp_options="refuse-chap"), lab.client("a2"),
+        lab.client("a3", ppp_options="refuse-mschap-v2\nrefuse-chap"), lab.client("a4", **BY_CHAP)]
+    wrong = [lab.client("b1", password="wrong"), lab.client("pub", password="wrong", **BY_CHAP)]
+    settings = {**BY_RADIUS, "ppp": {**BY_RADIUS["ppp"], "auth": ["mschap-v2", "chap", "pap"]}}
+    with RadiusServer(lab.world["inside"], USERS) as radius, lab.gateway(settings=settings) as gateway:
         lab.dial(*clients)
         lab.prove(*clients)
         lab.check_listing(*clients)
@@ -88,14 +95,9 @@ def radius_knows_the_users(lab):
         command_lines = [pathlib.Path(f"/proc/{pid}/cmdline").read_text() for pid in lab.world["gw"].processes()]
         if not any("radius-config-file" in line for line in command_lines) or any(RADIUS_SECRET in line for line in command_lines):
             raise Failure(f"no command line may hold the secret, one was to name the file: {command_lines}")
-        try:
-            wrong.up(45)
-        except Failure as failure:
-            if "PPP was refused" not in str(failure):
-                raise
-        else:
-            raise Failure("b1 was let in with a wrong password")
-        log_says(lab, r"User 'b1' of .* refused: RADIUS says no, or nothing")
+        for client in wrong:
+            must_have(f"{client.name}'s failure", str(must_fail("a wrong password", lambda client=client: client.up(45))), "PPP was refused")
+            log_says(lab, rf"User '{client.user}' of .* refused: RADIUS says no, or nothing")
 
         peers = {peer["user"]: peer for peer in gateway.peers()}
         stations = {user: f"{peer['address']}:{peer['port']}/{peer['mark']:#x}" for user, peer in peers.items() if user in USERS}
@@ -109,22 +111,24 @@ def radius_knows_the_users(lab):
                     raise Failure(f"{what} of {user} was to name the gateway and the number of its link: {record}")
         if len(set(stations.values())) != len(clients) or lab.gateway_nat == "none" and not all(s.startswith(NAT_A) for s in stations.values()):
             raise Failure(f"Calling-Station-Ids do not tell clients of one NAT apart: {stations}")
-        if "MS-CHAP2-Response" not in asked["a1"] or "User-Password" not in asked["a3"]:
-            raise Failure(f"a1 was to use MS-CHAPv2 and a3 PAP: {asked}")
-        if started["a1"].get("Class") != "0x736c617465" or started["a1"].get("Framed-IP-Address") != "10.99.8.1":
-            raise Failure(f"a1's class and address were to be told: {started['a1']}")
+        for user, proof in {"a1": "MS-CHAP2-Response", "a3": "User-Password", "a4": "CHAP-Password", "pub": "CHAP-Password"}.items():
+            if [name for name in PROOFS if name in asked[user]] != [proof]:
+                raise Failure(f"{user} was to log in by {proof}: {asked[user]}")
+        if started["a1"].get("Framed-IP-Address") != "10.99.8.1":
+            raise Failure(f"a1's address was to be told: {started['a1']}")
 
         end = wait_for(lambda: radius.accounting("a2", "Stop"), 90, "a2's session ended by Session-Timeout")[0]
         if end["Acct-Terminate-Cause"] != "Session-Timeout" or not 40 <= int(end["Acct-Session-Time"]) <= 75:
             raise Failure(f"a2's session was to end after 45 s: {end}")
         interim = wait_for(lambda: radius.accounting("a1", "Interim-Update"), 90, "an interim record of a1")[0]
         lab.prove(fixed)
-        goodbye(lab, fixed, by_pap, timed, wrong)
+        goodbye(lab, *clients, *wrong)
         end = wait_for(lambda: radius.accounting("a1", "Stop"), 30, "a1's session ended")[0]
         if min(bytes_of(interim)) < 200_000 or any(later < first + 200_000 for first, later in zip(bytes_of(interim), bytes_of(end))):
             raise Failure(f"two transfers of 200 kB each way were to be counted: {interim}, {end}")
-        if end.get("Class") != "0x736c617465" or end["Acct-Session-Id"] != started["a1"]["Acct-Session-Id"]:
-            raise Failure(f"the stop was to echo class and session: {end}")
+        for record in (started["a1"], interim, end):
+            if record.get("Class") != "0x736c617465" or record["Acct-Session-Id"] != end["Acct-Session-Id"]:
+                raise Failure(f"every record of a1 was to bear its class and the same session: {record}")
 
 
 @scenario(only="sameroof", seconds=240, kernels="one")
