@@ -129,13 +129,13 @@ bool Broker::room_for_another(xfrm::Reqid reqid) {
 }
 
 // Asked for one that has a mark the kernel may name one that has none, as plain ESP: it takes such a one in.
-bool Broker::hides_another(const xfrm::Sa& plain) const {
-  const auto there = in_kernel(xfrm::id_of(plain));
+bool Broker::hides_another(const xfrm::Sa& unmarked) const {
+  const auto there = in_kernel(xfrm::id_of(unmarked));
   const auto is_hidden = [&](const xfrm::SaId& id) {
     return id.spi == there.spi && in_kernel(id).destination == there.destination;
   };
   return std::ranges::any_of(peers_, [&](const auto& of) {
-    return of.first != plain.reqid && std::ranges::any_of(of.second.sas, is_hidden);
+    return of.first != unmarked.reqid && std::ranges::any_of(of.second.sas, is_hidden);
   });
 }
 
@@ -171,7 +171,7 @@ DoneOrRefused Broker::install(const ike::InstallOutbound& request) {
   if (request.sa.destination.is_v4() && place_at(request.sa.destination) == nullptr)
     return by_xfrm(base::fail("nobody is known at " + request.sa.destination.to_string()));
   if (!room_for_another(request.sa.reqid)) return by_xfrm(too_many("SAs"));
-  if (!request.sa.encap && hides_another(request.sa))
+  if (!request.sa.mark && hides_another(request.sa))
     return by_xfrm(base::fail("another peer at " + in_kernel(request.sa).destination.to_string() +
                               " has chosen the same SPI"));
   if (request.new_policy && !room_for_policy(request.sa.reqid)) return by_xfrm(too_many("policies"));

@@ -76,7 +76,7 @@ class Broker {
   /// Where a peer seems to have too many, those are forgotten that the kernel has dropped meanwhile.
   bool room_for_another(xfrm::Reqid reqid);
   bool room_for_policy(xfrm::Reqid reqid) const;
-  bool hides_another(const xfrm::Sa& plain) const;
+  bool hides_another(const xfrm::Sa& unmarked) const;
   void forget_dropped(Peer& peer);
   /// The SA of this name, with what must change in any case; none where it is not there or not the owner's.
   nl::Result<std::optional<xfrm::InstalledSa>> movable(const xfrm::SaId& id, base::Mark owner);

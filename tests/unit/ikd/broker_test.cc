@@ -148,6 +148,26 @@ class BrokerInAKernel : public testing::Test {
     EXPECT_TRUE(broker_->remove(ike::RemoveSa{id, entry.mark}));
     return done;
   }
+  /// Begins anew for another L2TP daemon, which has no near ends; both peers are known.
+  void serve_another_daemon(const std::string& lookup) {
+    const auto config = config::parse(
+        "[[ike.psk]]\nname = \"lab\"\n[l2tp]\nlns = \"external\"\nexternal_lookup = \"" + lookup + "\"\n",
+        "sameroof.toml");
+    ASSERT_TRUE(config) << config.error().message;
+    broker_.reset();
+    auto broker = Broker::open(*config);
+    ASSERT_TRUE(broker) << broker.error().message;
+    broker_.emplace(std::move(*broker));
+    for (const auto& entry : {first, second}) {
+      auto sa = inbound_of(entry, 0x200);
+      sa.selector.destination = base::host(gateway);
+      const auto id = xfrm::id_of(sa);
+      const auto known =
+          broker_->install(ike::InstallInbound{.ticket = {}, .sa = std::move(sa), .new_entry = entry});
+      ASSERT_TRUE(known) << known.error().message;
+      ASSERT_TRUE(broker_->remove(ike::RemoveSa{id, entry.mark}));
+    }
+  }
   static bool load() { return std::system("nft -f " SAMEROOF_SOURCE_DIR "/nft/sameroof.nft") == 0; }
   static void flush() { ASSERT_EQ(std::system("nft flush ruleset"), 0); }
   std::vector<base::Address> policies() {
@@ -538,6 +558,40 @@ TEST_F(MovingPeer, OfTwoBehindOneNatWithOneSpiTheSecondIsRefusedWhereNoMarkTells
   ASSERT_TRUE(kernel_->get(at(nat, mine)));
   EXPECT_EQ(kernel_->get(at(nat, mine))->sa.reqid, mine.reqid);
   ASSERT_TRUE(install(outbound_of(second, 0x9000))) << "as the first's, and by marks they are two";
+}
+
+TEST_F(BrokerAndSas, OfTwoBehindOneNatWithOneSpiAnotherDaemonHasBothWhereConntrackTellsThemApart) {
+  const auto of = [](const ike::PeerEntry& entry, std::uint32_t spi) {
+    auto sa = outbound_of(entry, spi);
+    sa.source = gateway;
+    sa.selector.source = base::host(gateway);
+    return sa;
+  };
+  const auto install = [this](const xfrm::Sa& sa) {
+    return broker_->install(ike::InstallOutbound{.ticket = {}, .sa = sa.clone(), .new_policy = std::nullopt});
+  };
+  serve_another_daemon("conntrack");
+  for (const auto& entry : {first, second}) {
+    const auto installed = install(of(entry, 0x9000));
+    EXPECT_TRUE(installed) << installed.error().message;
+  }
+  for (const auto& entry : {first, second})
+    EXPECT_TRUE(broker_->remove(ike::RemoveSa{xfrm::id_of(of(entry, 0x9000)), entry.mark}));
+
+  serve_another_daemon("alias");
+  auto mine = of(first, 0x9000), theirs = of(second, 0x9000), anew = of(second, 0x9001);
+  for (auto* sa : {&mine, &theirs, &anew}) sa->mark.reset();
+  const auto served = install(mine);
+  ASSERT_TRUE(served) << served.error().message;
+  const auto refused = install(theirs);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "another peer at 198.51.100.1 has chosen the same SPI");
+  EXPECT_TRUE(broker_->remove(ike::RemoveSa{xfrm::id_of(theirs), second.mark})) << "as good as removed";
+  auto name = xfrm::id_of(mine);
+  name.destination = nat;
+  ASSERT_TRUE(kernel_->get(name));
+  EXPECT_EQ(kernel_->get(name)->sa.reqid, mine.reqid);
+  EXPECT_TRUE(install(anew)) << "who dials again chooses anew";
 }
 
 // Who has no NAT, and is the NAT of others, sees which SPIs they choose.
