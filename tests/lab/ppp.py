@@ -5,8 +5,9 @@ import struct
 
 from netns import Failure
 
-LCP, PAP, IPCP, IPV4, IPV6 = 0xC021, 0xC023, 0x8021, 0x0021, 0x0057
-REQUEST, ACK, NAK, REJECT = 1, 2, 3, 4  # RFC 1661 §5; RFC 1334 §2.2 has the first two
+LCP, PAP, IPCP, CCP, IPV4, IPV6 = 0xC021, 0xC023, 0x8021, 0x80FD, 0x0021, 0x0057
+REQUEST, ACK, NAK, REJECT, PROTOCOL_REJECT = 1, 2, 3, 4, 8  # RFC 1661 §5; RFC 1334 §2.2 has the first two
+MRU, CALLBACK, MPPC = 1, 13, 18  # of LCP (RFC 1661 §6.1, RFC 1570 §2.3) and of CCP (RFC 2118)
 ADDRESS, DNS, NBNS, SECOND_DNS, SECOND_NBNS = 3, 129, 130, 131, 132  # RFC 1332 §3.3, RFC 1877
 NO_FIELDS = 0x0002  # RFC 2661 §3.1: the header that the gateway's kernel sends
 
@@ -81,9 +82,10 @@ class Ppp:
                 asked = self.ask(protocol, options)
         return options, rejected
 
-    def log_in(self, user, password):
-        """LCP and PAP."""
-        self.negotiate(LCP, {})
+    def log_in(self, user, password, options=None):
+        """LCP and PAP; what becomes of these options of LCP."""
+        agreed = self.negotiate(LCP, options or {})
         self.say(PAP, REQUEST, 1, text(user) + text(password))
         if self.hear(PAP)[0] != ACK:
             raise Failure(f"{self.lac.name}: {user} was not let in")
+        return agreed

@@ -2,18 +2,23 @@
 
 import contextlib
 import os
+import pathlib
 import re
 import signal
 import socket
 import time
 
 from catalogue import scenario
+from checks import must_fail
+from client import password_of
+from lac import WindowsLac
 from netns import Failure, children, wait_for
+from ppp import Ppp
 from radius_server import RadiusServer
 from scenarios import goodbye
 from scenarios_explain import explained, fails
 from scenarios_ppp import l2tpd_log
-from scenarios_radius import BY_RADIUS
+from scenarios_radius import BY_RADIUS, log_says
 from scenarios_rekey import no_ping_lost
 from topology import GATEWAY, NAT_A
 
@@ -155,6 +160,49 @@ def ppp_is_missing(lab):
             client.up(90)
             lab.prove(client)
             goodbye(lab, client)
+
+
+@contextlib.contextmanager
+def pppd_with_plugins(host, *plugins):
+    """As far as files go: none of these can be loaded."""
+    host.run("sh", "-ec", "\n".join(["cd /usr/lib/pppd", "version=$(ls)", "mount -t tmpfs none /usr/lib/pppd", "mkdir /usr/lib/pppd/$version",
+                                     *(f"touch /usr/lib/pppd/$version/{plugin}" for plugin in plugins)]))
+    try:
+        yield
+    finally:
+        host.run("umount", "/usr/lib/pppd")
+
+
+@scenario(only="sameroof", kernels="one", seconds=240)
+def plugin_is_missing(lab):
+    """A plugin of pppd's, or ours, is not where it is to be: l2tpd says at its start and at each call which, the caller is told no
+    more than it needs, and once all are there a call in the same tunnel is served."""
+    gw = lab.world["gw"]
+    ours = gw.path("/run/sameroof-pppd.so")
+    settings = {**BY_RADIUS, "ppp": {**BY_RADIUS["ppp"], "auth": ["pap"], "plugin": "/run/sameroof-pppd.so"}}
+    named = {"ours": "cannot read pppd's plugin /run/sameroof-pppd.so", "pppol2tp.so": "pppd has no plugin pppol2tp.so",
+             "radius.so": "pppd has no plugin radius.so"}
+    with RadiusServer(lab.world["inside"], {"pub": []}), lab.gateway(cleartext="only", settings=settings), \
+            contextlib.closing(WindowsLac(lab.world["pub"], GATEWAY)) as lac:
+
+        def refuses(session, missing):
+            lac.call(session) if lac.peer_tunnel else lac.dial()
+            told = wait_for(lambda: lac.ended.get(session), 20, f"a call ended as {missing} is missing")
+            if told[:2] != bytes([0, 4]) or not told.endswith(b"PPP cannot be started here"):
+                raise Failure(f"the caller was to be told that PPP cannot be started now, and no more: {told}")
+            log_says(lab, rf"did not come up: {re.escape(named[missing])}")
+            del lac.calls[session]
+
+        log_says(lab, re.escape(f"No session can come up: {named['ours']}"))
+        refuses(lac.session, "ours")
+        ours.write_bytes(pathlib.Path(lab.build, "l2tpd/sameroof-pppd.so").read_bytes())
+        with pppd_with_plugins(gw):
+            refuses(2, "pppol2tp.so")
+        with pppd_with_plugins(gw, "pppol2tp.so"):
+            refuses(3, "radius.so")
+        lac.call(4)
+        Ppp(lac, 4).log_in(lac.name, password_of(lac.name))
+        lac.hang_up()
 
 
 MANY = 6000

@@ -1,5 +1,7 @@
 """L2TP with tunnels that look alike, and what one client can do to the tunnel of another: nothing."""
 
+import re
+import signal
 import time
 import types
 
@@ -9,6 +11,7 @@ from catalogue import scenario
 from client_windows import WindowsClient
 from netns import Failure, stop
 from scenarios import goodbye
+from scenarios_reconnect import every_ping
 from topology import GATEWAY, NAT_A
 
 
@@ -186,14 +189,18 @@ table inet leaked {
 """
 
 
-def lose_the_sa(lab, client):
-    """The SAs and policies of a client's peer vanish from the gateway's kernel; what is then sent to it."""
+def lose_everything(lab):
+    lab.world["gw"].run("sh", "-c", "ip xfrm policy flush; ip xfrm state flush")
+
+
+def lose_the_sa(lab, client, lose=lose_everything):
+    """The SAs of a client's peer vanish from the gateway, and as a rule its policies; what is then sent to it."""
     internet = lab.world["internet"]
     lab.dial(client)
     lab.prove(client)
     internet.nft(LEAKED)
     try:
-        lab.world["gw"].run("sh", "-c", "ip xfrm policy flush; ip xfrm state flush")
+        lose(lab)
         lab.world["inside"].run("ping", "-n", "-c", 5, "-i", "0.2", "-W", 1, client.address, check=False)
         if lab.world.wire()["leaked"]:
             raise Failure(f"a tunnel without an SA was spoken in clear text: {lab.world.wire()}")
@@ -210,6 +217,51 @@ def lost_sa_sends_nothing_in_clear(lab):
         if gateway.drops().get("leak", 0) < 5:
             raise Failure(f"what had no SA was to be dropped: {gateway.drops()}")
         client.vanish()
+
+
+def lose_the_states(lab):
+    """Those of a1 alone, both ways."""
+    host = lab.world["gw"]
+    marks = [peer["mark"] for peer in lab.running.peers() if peer["user"] == "a1"]
+    before = host.run("ip", "xfrm", "state").count("proto esp")
+    for mark in marks:
+        host.run("ip", "xfrm", "state", "deleteall", "reqid", mark)
+    if len(marks) != 1 or before - host.run("ip", "xfrm", "state").count("proto esp") != 2:
+        raise Failure(f"a pair of SAs was to be deleted: {marks}, {host.run('ip', 'xfrm', 'state')}")
+
+
+def without_states(host):
+    """Packets for which there was a policy and no SA."""
+    return int(re.search(r"XfrmOutNoStates\s+(\d+)", host.proc_net("xfrm_stat"))[1])
+
+
+@scenario(only="sameroof", places=("none",), seconds=300)
+def lost_states_send_nothing_in_clear(lab):
+    """The kernel's SAs of one client are deleted, and their policies stay; later the operator ends it: each time nothing goes to it
+    in clear text, it can come back at once, and its neighbour loses not one ping."""
+    gw, stays = lab.world["gw"], lab.client("a2")
+    with lab.gateway() as gateway:
+        lab.dial(stays)
+        lab.prove(stays)
+        ping = stays.host.spawn("ping", *checks.ping_command(stays))
+        before = without_states(gw)
+        client = lab.client("a1")
+        lose_the_sa(lab, client, lose_the_states)
+        if without_states(gw) - before < 5:
+            raise Failure(f"five pings at least were to meet a policy that has no SA: {before}, {without_states(gw)}")
+        client.vanish()
+        client = lab.client("a1")
+        lose_the_sa(lab, client, lambda _: gateway.xfrmctl("disconnect", "a1"))
+        checks.wait_until_equal(gateway.users, ["a2"], 20, "who is left")
+        client.hang_up()
+        lab.dial(client)
+        ping.send_signal(signal.SIGINT)
+        ping.wait(20)
+        every_ping(stays, "its neighbour lost its SAs")
+        lab.prove(client, stays)
+        if lab.world.wire()["clear_out"] or gateway.drops().get("leak"):
+            raise Failure(f"something was spoken in clear text, or was about to be: {lab.world.wire()}, {gateway.drops()}")
+        lab.hang_up(client, stays)
 
 
 @scenario(only="sameroof", kernels="one")

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import time
 
 import checks
@@ -12,8 +13,8 @@ import intruder
 from catalogue import scenario
 from client import password_of
 from lac import HELLO, WindowsLac
-from netns import Failure, wait_for
-from ppp import ADDRESS, DNS, IPCP, IPV4, NBNS, SECOND_DNS, SECOND_NBNS, Ppp
+from netns import Failure, each, wait_for
+from ppp import ADDRESS, CALLBACK, CCP, DNS, IPCP, IPV4, LCP, MPPC, MRU, NBNS, PROTOCOL_REJECT, SECOND_DNS, SECOND_NBNS, Ppp
 from scenarios import goodbye
 from scenarios_controls import must_fail, without
 from scenarios_settings import must_have
@@ -84,6 +85,36 @@ def mtu_fits_esp(lab):
         left = gw.run("nft", "list", "map", "inet", "sameroof", "mss")
         if "ppp" in left:
             raise Failure(f"links that are gone are still clamped: {left}")
+
+
+@scenario(only="sameroof", kernels="one")
+def ppp_on_the_wire(lab):
+    """What clients ask for as Windows does, inside IPsec: Callback is rejected, the compression protocol is answered with LCP's
+    Protocol-Reject, and both go on; the MRU that each is asked for is what fits its ESP transform, and so is its link's MTU."""
+    transforms = {"a1": ("aes256-sha1", 1402), "a2": ("aes128gcm16", 1410), "pub": ("aes256-sha512", 1386)}
+    clients = [lab.client(name, esp=esp) for name, (esp, _) in transforms.items()]
+    with lab.gateway(settings={"ppp": {"auth": ["pap"]}}) as gateway, contextlib.ExitStack() as lacs:
+        each(lambda client: client.start_ipsec(90), clients)
+        for client in clients:
+            lac = lacs.enter_context(contextlib.closing(WindowsLac(client.host, GATEWAY)))
+            lac.dial()
+            ppp = Ppp(lac, lac.session)
+            _, rejected = ppp.log_in(client.name, password_of(client.name), {MRU: struct.pack(">H", 1500), CALLBACK: b"\6"})
+            if rejected != {CALLBACK}:
+                raise Failure(f"{client.name}: of LCP's options Callback was to be rejected, and nothing else: {rejected}")
+            asked = ppp.ask(CCP, {MPPC: bytes.fromhex("01000001")})
+            while (heard := ppp.hear(LCP))[0] != PROTOCOL_REJECT:
+                pass
+            if heard[2] != struct.pack(">HBBH", CCP, 1, asked, 10) + bytes.fromhex("120601000001"):
+                raise Failure(f"{client.name}: its Configure-Request of CCP was to come back: {heard}")
+            ppp.negotiate(IPCP, {ADDRESS: bytes(4)})
+            link = wait_for(lambda: [peer["ifname"] for peer in gateway.peers() if peer["user"] == client.name], 20, "its link")[0]
+            granted, mtu = int.from_bytes(ppp.granted[LCP][MRU], "big"), checks.mtu_of(lab.world["gw"], link)
+            if (granted, mtu) != (transforms[client.name][1],) * 2:
+                raise Failure(f"{client.name}: the MRU and the MTU were to be {transforms[client.name][1]}: {granted}, {mtu}")
+            wait_for(lambda: re.search(rf"User '{client.name}' of .* MTU {mtu}\.", l2tpd_log(lab)), 20, f"l2tpd's log: MTU {mtu}")
+            lac.hang_up()
+        goodbye(lab, *clients)
 
 
 # What reaches the network behind the gateway, and stops there: `{source}` is whom it claims to be from.

@@ -38,6 +38,22 @@ TEST_F(Shell, APortThatIsServedIsNotSharedWithItsServer) {
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/l2tpd"));
 }
 
+TEST_F(Shell, AStartSaysWhatOfPppdIsMissing) {
+  const auto first = control::Server::listen(
+      loop_, {.path = folder_ + "/l2tpd", .product = "l2tpd", .version = "1"}, control::l2tp_interface);
+  ASSERT_TRUE(first) << first.error().message;
+  const auto said_with = [this](const std::string& pppd) {
+    ::testing::internal::CaptureStderr();
+    Daemon daemon(loop_, config_, secrets_, {.run_dir = folder_, .pppd = {.path = pppd}});
+    EXPECT_FALSE(daemon.start()) << "far enough to look for it";
+    return ::testing::internal::GetCapturedStderr();
+  };
+  config_.ppp.plugin = folder_ + "/ours.so";
+  EXPECT_THAT(said_with("/bin/sh"), HasSubstr("No session can come up: cannot read pppd's plugin " +
+                                              config_.ppp.plugin + " (ppp.plugin): No such file"));
+  EXPECT_THAT(said_with("/nowhere/pppd"), HasSubstr("No session can come up: cannot run /nowhere/pppd"));
+}
+
 TEST_F(Shell, AHangupReadsTheConfigurationAgainOrSaysWhyNot) {
   const auto first = control::Server::listen(
       loop_, {.path = folder_ + "/l2tpd", .product = "l2tpd", .version = "1"}, control::l2tp_interface);
