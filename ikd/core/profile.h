@@ -33,8 +33,9 @@ Client recognise(const v1::Chain& message_1, const v1::SaPayload& offered);
 std::vector<EspSuite> suites_for(Client client, const std::vector<EspSuite>& acceptable);
 
 /// The largest message that goes to this client in one datagram, and the size of the pieces otherwise, in
-/// bytes of ISAKMP: what it uses itself, for what it sends went through its network. (Apple's racoon: 1280 of
-/// IP; Android's: 552 of ISAKMP.)
+/// bytes of ISAKMP. None has a limit of what it takes: racoon and pluto, whose own pieces have 552 bytes over
+/// IPv4, put together any (isakmp_frag_extract; clients.md §2). So the path alone counts, and a packet of
+/// 1280 bytes, Apple's own size, passes wherever IPv6 does. Android, on mobile networks, gets what it sends.
 std::size_t largest_datagram(Client client);
 
 /// CKY-R: random, never zero. For Apple below the initiator's, which then rekeys after 54 minutes instead of
