@@ -1,5 +1,5 @@
-// Diffie-Hellman with known private values: RFC 5903 §8, RFC 7748 §6.1 (tests/vectors/crypto/curves.txt), and
-// the MODP groups with Python's integers as their origin (modp.txt).
+// Diffie-Hellman with known private values: RFC 5903 §8, RFC 7748 §6.1 (tests/vectors/crypto/curves.txt),
+// NIST's of its curves (ecc_cdh.txt), and the MODP groups with Python's integers as their origin (modp.txt).
 
 #include <gtest/gtest.h>
 #include <openssl/bn.h>
@@ -134,6 +134,19 @@ TEST_P(DhVectors, BothEndsComeToThePublicValuesAndTheSecret) {
 
 INSTANTIATE_TEST_SUITE_P(Of, DhVectors, ::testing::Values("crypto/curves.txt", "crypto/modp.txt"),
                          [](const auto& file) { return std::string(file.index == 0 ? "Curves" : "Modp"); });
+
+TEST(DhVectors, OfNistGiveThePublicValueAndTheSecret) {
+  const auto all = vectors::of("crypto/ecc_cdh.txt");
+  for (const std::string curve : {"ecp256", "ecp384", "ecp521"}) {
+    SCOPED_TRACE(curve);
+    const auto key =
+        key_with(*std::ranges::find(groups, curve, &Named::name), from_hex(all.at(curve + ".private")));
+    EXPECT_EQ(hex(key.public_value().value()), all.at(curve + ".public"));
+    const auto secret = key.derive(from_hex(all.at(curve + ".peer")));
+    ASSERT_TRUE(secret);
+    EXPECT_EQ(hex(secret->view()), all.at(curve + ".shared"));
+  }
+}
 
 TEST(DhVectors, LeadingZeroByteIsAmongThem) {
   const auto all = vectors::of("crypto/modp.txt");

@@ -4,6 +4,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/rsa.h>
 
+#include "../vector_file.h"
 #include "harness/authority.h"
 #include "pki/openssl.h"
 #include "pki/own_certificate.h"
@@ -73,6 +74,26 @@ TEST(Signature, EcdsaSignsTheHashAsItIs) {
   OPENSSL_free(der);
   ECDSA_SIG_free(value);
   EXPECT_FALSE(key.sign(AuthMethod::ecdsa_256, base::Bytes(20, 0x5a))) << "of another prf";
+}
+
+TEST(Signature, EcdsaAgreesWithTheVectorsOfNistAndOfRfc4754) {
+  const std::pair<std::string, AuthMethod> rows[] = {{"ecdsa256.nist", AuthMethod::ecdsa_256},
+                                                     {"ecdsa384.nist", AuthMethod::ecdsa_384},
+                                                     {"ecdsa256.rfc4754", AuthMethod::ecdsa_256},
+                                                     {"ecdsa384.rfc4754", AuthMethod::ecdsa_384},
+                                                     {"ecdsa521.rfc4754", AuthMethod::ecdsa_521}};
+  const auto all = vectors::of("pki/ecdsa.txt");
+  EXPECT_EQ(all.size(), std::size(rows) * 3) << "every vector is used";
+  for (const auto& [name, method] : rows) {
+    SCOPED_TRACE(name);
+    const auto certificate = Certificate::from_der(base::from_hex(all.at(name + ".certificate")));
+    ASSERT_TRUE(certificate);
+    const auto signature = base::from_hex(all.at(name + ".signature"));
+    auto hash = base::from_hex(all.at(name + ".hash"));
+    EXPECT_TRUE(verify(*certificate, method, hash, signature));
+    hash.back() ^= 1;
+    EXPECT_FALSE(verify(*certificate, method, hash, signature));
+  }
 }
 
 TEST(Signature, RsaHasNoDigestInfo) {
