@@ -2,6 +2,8 @@
 // lets whoever asks for a known identity guess its key at leisure, and message 1 costs Diffie-Hellman without
 // proof of an address: so only named identities, only strong groups, only so many a second.
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "crypto/dh.h"
@@ -148,14 +150,11 @@ void Engine::aggressive_2(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
                                 {PayloadType::hash, hash.view()}};
   auto about_peer = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.remote);
   const auto about_us = v1::nat_d(sa.transform.hash, sa.initiator, sa.responder, sa.local);
-  const bool all = settings_.vendor_ids == VendorIds::all;
-  if (sa.fragments || all) payloads.push_back({PayloadType::vendor_id, v1::vendor_fragmentation_main});
-  if (sa.dpd || all) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  std::ranges::copy(own_vendor_ids(sa.terms()), std::back_inserter(payloads));
   if (sa.nat_flavour != v1::NatFlavour::none) {
     // Nothing to echo: what the peer believes of us comes with message 3 only. Noise makes it take UDP
     // encapsulation in any case.
     if (settings_.nat_detection == v1::NatDetection::echo) about_peer = random_of(about_peer.size());
-    payloads.push_back({PayloadType::vendor_id, v1::vendor_of(sa.nat_flavour)});
     payloads.push_back({v1::nat_d_of(sa.nat_flavour), about_peer});
     payloads.push_back({v1::nat_d_of(sa.nat_flavour), about_us});
   }

@@ -268,6 +268,8 @@ class Engine {
   bool repeats_message_1(const v1::Header& header, ByteView datagram, const base::Endpoint& from);
   void refuse_offer(const v1::SaPayload& offered, const v1::Header& header, const base::Endpoint& from,
                     const base::Endpoint& to, base::Time now);
+  /// The vendor IDs by which we say that we understand `terms`, and what Settings::vendor_ids adds.
+  std::vector<v1::Payload> own_vendor_ids(const IkeTerms& terms) const;
   IsakmpSa& begin_half_open(const v1::Header& header, const base::Endpoint& from, const base::Endpoint& to,
                             const v1::Chain& chain, const v1::SaPayload& offered, const v1::IkeOffer& offer,
                             base::Time now);

@@ -1,6 +1,8 @@
 // Main Mode as initiator (RFC 2409 §5, RFC 3947 §3 and §4): for a peer whose
 // ISAKMP SA has gone or is about to go, towards where it is now, and for a connection of our own.
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "ike/engine.h"
@@ -59,12 +61,7 @@ void Engine::open_main_mode(Connection connection, PeerNumber rekeys, std::optio
   }
   sa.state = SentSa{};
   std::vector<Payload> payloads{{PayloadType::sa, sa.sa_body}};
-  if (connection.ike.nat_flavour != v1::NatFlavour::none)
-    payloads.push_back({PayloadType::vendor_id, v1::vendor_of(connection.ike.nat_flavour)});
-  const bool all = settings_.vendor_ids == VendorIds::all;
-  if (connection.ike.fragments || all)
-    payloads.push_back({PayloadType::vendor_id, v1::vendor_fragmentation_main});
-  if (connection.ike.dpd || all) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  std::ranges::copy(own_vendor_ids(connection.ike), std::back_inserter(payloads));
   sa.connection = std::make_unique<Connection>(std::move(connection));
   request(sa, v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads), now);
 }

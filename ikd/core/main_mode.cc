@@ -1,5 +1,6 @@
 // Main Mode as responder (RFC 2409 §5, RFC 3947 §3).
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -41,11 +42,7 @@ void Engine::main_mode_1(const v1::Header& header, ByteView datagram, const base
   auto& sa = begin_half_open(header, from, to, *chain, *offered, *offer, now);
   const auto answer_body = v1::encode_sa({.doi = 1, .situation = 1, .proposals = {offer->proposal}});
   std::vector<Payload> payloads{{PayloadType::sa, answer_body}};
-  if (sa.nat_flavour != v1::NatFlavour::none)
-    payloads.push_back({PayloadType::vendor_id, v1::vendor_of(sa.nat_flavour)});
-  const bool all = settings_.vendor_ids == VendorIds::all;
-  if (sa.fragments || all) payloads.push_back({PayloadType::vendor_id, v1::vendor_fragmentation_main});
-  if (sa.dpd || all) payloads.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  std::ranges::copy(own_vendor_ids(sa.terms()), std::back_inserter(payloads));
   answer(sa, sa.last, datagram,
          v1::encode_clear(reply_header(sa, Exchange::main_mode, MessageId(0)), payloads));
 }
@@ -56,6 +53,16 @@ bool Engine::repeats_message_1(const v1::Header& header, ByteView datagram, cons
   auto& sa = sas_.at(known->second);
   if (!answer_duplicate(sa, sa.last, datagram)) drop(DropReason::wrong_state);
   return true;
+}
+
+std::vector<Payload> Engine::own_vendor_ids(const IkeTerms& terms) const {
+  const bool all = settings_.vendor_ids == VendorIds::all;
+  std::vector<Payload> out;
+  if (terms.nat_flavour != v1::NatFlavour::none)
+    out.push_back({PayloadType::vendor_id, v1::vendor_of(terms.nat_flavour)});
+  if (terms.fragments || all) out.push_back({PayloadType::vendor_id, v1::vendor_fragmentation_main});
+  if (terms.dpd || all) out.push_back({PayloadType::vendor_id, v1::vendor_dpd});
+  return out;
 }
 
 void Engine::refuse_offer(const v1::SaPayload& offered, const v1::Header& header, const base::Endpoint& from,
