@@ -23,8 +23,7 @@ struct Row {
 
 constexpr Row catalogue[] = {
     // It shares no phase 1 transform with us, or no ESP suite. Remedy: compare its offer with ike.proposals.
-    {EventKind::proposal_refused, Severity::warning,
-     "{who} is refused: {detail}, and none of it is configured"},
+    {EventKind::proposal_refused, Severity::warning, "{who} is refused: {detail}"},
     // Remedy: the secret on the client, or the address range of the [[ike.psk]].
     {EventKind::authentication_failed, Severity::warning, "{who} is refused: {detail}"},
     {EventKind::quick_mode_refused, Severity::warning, "{who} gets no IPsec SA: {detail}"},

@@ -69,13 +69,20 @@ void Engine::refuse_offer(const v1::SaPayload& offered, const v1::Header& header
                           const base::Endpoint& to, base::Time now) {
   ++counters_.refused_proposals;
   if (!admission_.may_refuse(now)) return drop(DropReason::answer_limit);
-  effects_.emplace_back(Event{EventKind::proposal_refused,
-                              PeerNumber(0),
-                              base::Mark(0),
-                              from,
-                              {},
-                              "IKE: it offers " + v1::describe(offered),
-                              Refusal::no_common_ike_proposal});
+  auto detail = "IKE: it offers " + v1::describe(offered);
+  auto refusal = Refusal::no_common_ike_proposal;
+  const auto in_main_mode = header.exchange == v1::Exchange::aggressive
+                                ? v1::choose(offered, settings_.ike_transforms)
+                                : std::nullopt;
+  if (in_main_mode) {
+    refusal = Refusal::not_in_aggressive_mode;
+    detail += ", and Aggressive Mode does not take " + to_string(in_main_mode->transform) +
+              ", which Main Mode would";
+  } else {
+    detail += ", and none of it is configured";
+  }
+  effects_.emplace_back(
+      Event{EventKind::proposal_refused, PeerNumber(0), base::Mark(0), from, {}, std::move(detail), refusal});
   notify_in_clear(header, to, from, v1::notify::no_proposal_chosen);
 }
 

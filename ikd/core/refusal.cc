@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::string_view names[] = {"none",
                                       "no_common_ike_proposal",
+                                      "not_in_aggressive_mode",
                                       "no_common_esp_proposal",
                                       "pfs_group_unknown",
                                       "key_exchange_failed",

@@ -13,6 +13,7 @@ namespace ike {
 enum class Refusal : std::uint8_t {
   none,
   no_common_ike_proposal,
+  not_in_aggressive_mode,
   no_common_esp_proposal,
   pfs_group_unknown,
   key_exchange_failed,

@@ -17,6 +17,11 @@ constexpr CatalogueEntry entries[] = {
     {"no_common_ike_proposal", "It offers no IKE algorithms that are configured here.",
      "Compare its offer, above, with ike.proposals; Android up to 11 needs modp1024 there.", "788", no_reply,
      unsuccessful},
+    {"not_in_aggressive_mode",
+     "It uses Aggressive Mode, which takes no group as weak as MODP 1024 and 1536, and none but that of its "
+     "first message.",
+     "Leave the group name (IPsec identifier) empty on the client for Main Mode, or let it offer MODP 2048.",
+     "", no_reply, unsuccessful},
     {"unknown_identity",
      "It uses Aggressive Mode, and its group name is that of no key with aggressive = true.",
      "Correct the group name (IPsec identifier) on the client, or leave it empty for Main Mode.", "",

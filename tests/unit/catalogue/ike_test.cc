@@ -66,6 +66,13 @@ const std::map<Refusal, std::function<std::string()>> provocations = {
        s.ike = ike_transforms({"3des-sha1-modp1024"});
        return of_client(s);
      }},
+    {Refusal::not_in_aggressive_mode,
+     [] {
+       auto ws = with_aggressive();
+       auto s = aggressive("branch-7");
+       ws.engine.ike_transforms = s.ike = ike_transforms({"aes256-sha256-modp1024"});
+       return of_client(s, ws);
+     }},
     {Refusal::no_common_esp_proposal,
      [] {
        auto s = host();

@@ -206,8 +206,22 @@ TEST(Aggressive, WeakGroupIsRefusedEvenWhereMainModeTakesIt) {
     EXPECT_FALSE(client.ike_up());
     EXPECT_EQ(w.kernel().computed_dh(), 0u);
     EXPECT_EQ(w.kernel().events_of(EventKind::proposal_refused), 1u);
+    EXPECT_EQ(w.kernel().told(EventKind::proposal_refused), "IKE: it offers " + std::string(group) +
+                                                                ", and Aggressive Mode does not take " +
+                                                                group + ", which Main Mode would");
     EXPECT_TRUE(client.was_notified(ike::v1::notify::no_proposal_chosen));
   }
+}
+
+TEST(Aggressive, IsNotBlamedWhereMainModeWouldRefuseToo) {
+  World w(branches());
+  NatBox nat(nat_a);
+  auto s = branch();
+  s.ike = ike_transforms({"aes256-sha256-modp1024"});
+  w.add(s, &nat).connect(w.now());
+  w.run(1s);
+  EXPECT_EQ(w.kernel().told(EventKind::proposal_refused),
+            "IKE: it offers aes256-sha256-modp1024, and none of it is configured");
 }
 
 TEST(Aggressive, WrongKeyIsReportedOnceAndLeavesNothing) {
