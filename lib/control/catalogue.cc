@@ -15,8 +15,9 @@ constexpr std::string_view unsuccessful = "unsuccessful";
 constexpr CatalogueEntry entries[] = {
     // ikd, in the order of a setup.
     {"no_common_ike_proposal", "It offers no IKE algorithms that are configured here.",
-     "Compare its offer, above, with ike.proposals; Android up to 11 needs modp1024 there.", "788", no_reply,
-     unsuccessful},
+     "Compare its offer, above, with ike.proposals; Android up to 11 needs modp1024 there. XAUTH is never "
+     "taken: leave the user of IPsec empty on the client.",
+     "788", no_reply, unsuccessful},
     {"not_in_aggressive_mode",
      "It uses Aggressive Mode, which takes no group as weak as MODP 1024 and 1536, and none but that of its "
      "first message.",

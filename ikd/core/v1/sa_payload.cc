@@ -154,6 +154,14 @@ std::optional<AuthMethod> auth_method(const Transform& t) {
   return std::nullopt;
 }
 
+/// draft-ietf-ipsec-isakmp-xauth-06 §7.2, draft-ietf-ipsec-isakmp-hybrid-auth-05 §3.2.1.
+std::string_view name_of_unknown_method(const Transform& t) {
+  const auto number = number_of(t, ike_attribute::authentication).value_or(0);
+  if (number >= 65001 && number <= 65010) return "XAUTH";
+  if (number >= 64221 && number <= 64224) return "hybrid authentication (XAUTH)";
+  return "an authentication method we do not know";
+}
+
 std::optional<EspSuite> as_esp_suite(const Transform& t) {
   namespace attr = esp_attribute;
   EspSuite out{Encryption::other, static_cast<std::uint16_t>(number_of(t, attr::key_length).value_or(0)),
@@ -380,7 +388,7 @@ std::string describe(const SaPayload& offered) {
         const auto transform = as_ike_transform(t);
         const auto method = auth_method(t);
         out += transform ? to_string(*transform) : "unknown algorithms";
-        if (!method) out += " with an authentication method we do not know";
+        if (!method) out.append(" with ").append(name_of_unknown_method(t));
         if (method && *method != AuthMethod::psk) out.append("-").append(name_of(*method));
       } else {
         const auto suite = as_esp_suite(t);

@@ -227,8 +227,30 @@ TEST(Choose, XauthIsPassedOverAndNamedAsWhatItIs) {
   transforms.pop_back();
   const auto alone = v1::encode_sa(offer.sa);
   EXPECT_FALSE(v1::choose(v1::decode_sa(alone).value(), ike_defaults));
-  EXPECT_EQ(v1::describe(v1::decode_sa(alone).value()),
-            "aes256-sha1-modp2048 with an authentication method we do not know");
+  EXPECT_EQ(v1::describe(v1::decode_sa(alone).value()), "aes256-sha1-modp2048 with XAUTH");
+}
+
+TEST(Describe, NamesAuthenticationThatIsNotServed) {
+  const auto described = [](std::uint16_t method) {
+    auto offer = ike_offer({"aes256-sha1-modp2048"});
+    auto& attributes = offer.attributes[0];
+    for (std::size_t i = 0; i + 3 < attributes.size(); i += 4) {
+      if (attributes[i] != 0x80 || attributes[i + 1] != 3) continue;
+      attributes[i + 2] = static_cast<std::uint8_t>(method >> 8);
+      attributes[i + 3] = static_cast<std::uint8_t>(method);
+    }
+    offer.sa.proposals[0].transforms[0].raw_attributes = attributes;
+    const auto body = v1::encode_sa(offer.sa);
+    return v1::describe(v1::decode_sa(body).value());
+  };
+  for (const int xauth : {65001, 65005, 65010})
+    EXPECT_EQ(described(static_cast<std::uint16_t>(xauth)), "aes256-sha1-modp2048 with XAUTH");
+  for (const int hybrid : {64221, 64224})
+    EXPECT_EQ(described(static_cast<std::uint16_t>(hybrid)),
+              "aes256-sha1-modp2048 with hybrid authentication (XAUTH)");
+  for (const int other : {2, 4, 64220, 64225, 65000, 65011})
+    EXPECT_EQ(described(static_cast<std::uint16_t>(other)),
+              "aes256-sha1-modp2048 with an authentication method we do not know");
 }
 
 TEST(Choose, SequenceNumbersOf64BitsArePassedOver) {
