@@ -50,6 +50,9 @@ Bytes attributes(const ClientProfile& p, const EspLine& line, v1::EncapsulationM
   wire::Writer out;
   for (const auto type : p.esp_order) {
     switch (type) {
+      case esp_attr::group:
+        if (p.pfs) put_basic(out, type, static_cast<std::uint16_t>(*p.pfs));
+        break;
       case esp_attr::encapsulation: put_basic(out, type, static_cast<std::uint16_t>(mode)); break;
       case esp_attr::authentication:
         if (line.authentication != 0) put_basic(out, type, line.authentication);
@@ -151,6 +154,7 @@ InitiatorSettings speaking_like(const ClientProfile& p, InitiatorSettings s) {
   s.esp = known_suites(p);
   s.ike_lifetime = p.ike_life;
   s.esp_lifetime = p.esp_life;
+  s.pfs = p.pfs;
   s.ike_sa = ike_offer(p, p.ike);
   if (!p.ike_once_more.empty()) s.ike_sa_once_more = ike_offer(p, p.ike_once_more);
   s.esp_sa = [p](xfrm::Spi spi, v1::EncapsulationMode mode) { return esp_offer(p, spi, mode); };

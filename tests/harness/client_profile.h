@@ -46,6 +46,7 @@ struct ClientProfile {
   LifeForm ike_life_form = LifeForm::shortest;
   std::vector<EspLine> esp;
   std::vector<std::uint16_t> esp_order;  ///< as ike_order
+  std::optional<crypto::Group> pfs = {};
   Offer esp_offer = Offer::one_proposal;
   std::chrono::seconds esp_life{3600};
   std::optional<std::uint32_t> esp_kilobytes = {};

@@ -38,8 +38,8 @@ class Memory {
                                     ike_attr::group, ike_attr::authentication, ike_attr::life_type});
   }
   std::vector<std::uint16_t> esp_order() {
-    return shuffled<std::uint16_t>(
-        {esp_attr::life_type, esp_attr::encapsulation, esp_attr::authentication, esp_attr::key_length});
+    return shuffled<std::uint16_t>({esp_attr::life_type, esp_attr::encapsulation, esp_attr::authentication,
+                                    esp_attr::key_length, esp_attr::group});
   }
   LifeForm life_form() { return one_of({LifeForm::shortest, LifeForm::four_bytes}); }
   template <class T>
@@ -380,7 +380,8 @@ ClientProfile mikrotik(std::uint64_t seed) {
   p.ike_life_form = memory.life_form();
   p.esp = memory.shuffled(crossed({{esp_aes, 256}, {esp_aes, 128}, {esp_3des, 0}}, {hmac_sha1, hmac_sha256}));
   p.esp_order = memory.esp_order();
-  p.esp_life = 1800s;  // M
+  p.esp_life = 1800s;               // M
+  p.pfs = crypto::Group::modp1024;  // M: of its default proposal, unless told otherwise
   p.client_port = memory.one_of<std::uint16_t>({1701, 0});
   p.nonce = memory.one_of<std::size_t>({16, 24});
   p.initial_contact = memory.one_of({Contact::none, Contact::informational});

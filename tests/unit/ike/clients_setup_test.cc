@@ -202,6 +202,31 @@ TEST(ChromeOs, ThatWouldTakeXauthOrAPreSharedKeyGetsThePreSharedKey) {
   }
 }
 
+// RouterOS: MODP 1024 unless told otherwise, and that group is not among those of phase 1 here.
+TEST(Mikrotik, GetsThePfsThatItAsksForInEveryQuickMode) {
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    SCOPED_TRACE(seed);
+    const auto profile = harness::mikrotik(seed);
+    Connected c(cheap(), harness::speaking_like(profile, host(2, seed + 1)));
+    auto& w = c.world;
+    ASSERT_EQ(w.kernel().computed_dh(), 2u);
+    for (std::uint32_t rekey = 1; rekey <= 3; ++rekey) {
+      EXPECT_TRUE(c.client.quick_mode(w.now()));
+      w.run(2s);
+      EXPECT_EQ(w.kernel().computed_dh(), 2 + rekey);
+      EXPECT_EQ(w.disagreement(c.client, c.client.children().size() - 1), "");
+    }
+    c.client.rekey_ike(w.now());
+    w.run(3s);
+    EXPECT_TRUE(c.client.quick_mode(w.now()));
+    w.run(2s);
+    EXPECT_EQ(w.kernel().computed_dh(), 7u);
+    EXPECT_EQ(w.disagreement(c.client, c.client.children().size() - 1), "");
+    EXPECT_THAT(w.complaints(), IsEmpty());
+    EXPECT_EQ(w.engine().counters().quick_modes, 5u);
+  }
+}
+
 TEST(Windows, NeverGetsDesOrNull) {
   auto profile = harness::windows_10(0);
   profile.esp = {{2, 0, 2}, {11, 0, 2}};
