@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "ike/v1/identification.h"
+
 namespace ikd {
 namespace {
 
@@ -19,6 +21,15 @@ base::Result<void> parse_list(const config::Config& config, std::string_view key
     out.push_back(*value);
   }
   return {};
+}
+
+base::Bytes identity_from(const config::Config& config) {
+  const auto& text = config.ike.identity;
+  if (text.empty()) return {};
+  if (const auto address = base::Address::parse(text))
+    return ike::v1::encode_identification(ike::v1::identification_of(*address));
+  return ike::v1::encode_identification(
+      {.type = ike::v1::IdType::fqdn, .protocol = 0, .port = 0, .data = base::as_bytes(text)});
 }
 
 }  // namespace
@@ -43,6 +54,7 @@ base::Result<ike::Settings> settings_from(const config::Config& config) {
   out.nat_detection = config.ike.nat_detection == config::NatDetection::echo
                           ? ike::v1::NatDetection::echo
                           : ike::v1::NatDetection::truthful;
+  out.identity = identity_from(config);
   out.inner_ids.outer = config.ike.inner_ids.outer;
   if (!config.ike.inner_ids.private_networks) out.inner_ids.networks.clear();
   for (const auto& network : config.ike.inner_ids.networks) out.inner_ids.networks.push_back(network);

@@ -135,7 +135,7 @@ void Engine::aggressive_2(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
   // One HASH_R can be for one secret only: the newest.
   auto key = std::move(done.candidates.front());
   auto keys = v1::derive_session_keys(sa.transform, key.skeyid, state.g_xy, sa.initiator, sa.responder);
-  const auto our_id = v1::encode_identification(v1::identification_of(sa.local.address));
+  const auto our_id = own_id(sa);
   const auto hash = v1::phase1_hash(sa.transform.hash, key.skeyid, state.g_xr, state.g_xi, sa.responder,
                                     sa.initiator, sa.sa_body, our_id);
   const auto offered = v1::decode_sa(sa.sa_body);

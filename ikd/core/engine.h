@@ -65,6 +65,8 @@ struct Settings {
   std::chrono::seconds silence_timeout{900};
   std::uint32_t max_half_open = 4000;
   v1::NatDetection nat_detection = v1::NatDetection::truthful;
+  /// The body of our ID payload with a pre-shared key; empty: the address that the peer has reached.
+  Bytes identity = {};
   InnerIds inner_ids;
   std::vector<Service> services;  ///< beside L2TP
   bool accept_psks = true;
@@ -270,6 +272,8 @@ class Engine {
                     const base::Endpoint& to, base::Time now);
   /// The vendor IDs by which we say that we understand `terms`, and what Settings::vendor_ids adds.
   std::vector<v1::Payload> own_vendor_ids(const IkeTerms& terms) const;
+  /// The body of our ID payload where a pre-shared key proves who we are.
+  Bytes own_id(const IsakmpSa& sa) const;
   IsakmpSa& begin_half_open(const v1::Header& header, const base::Endpoint& from, const base::Endpoint& to,
                             const v1::Chain& chain, const v1::SaPayload& offered, const v1::IkeOffer& offer,
                             base::Time now);

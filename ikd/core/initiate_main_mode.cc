@@ -204,7 +204,7 @@ void Engine::prove_psk(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
               .g_xi = std::move(state->g_xi),
               .g_xr = std::move(state->g_xr),
               .iv = {}};
-  const auto id_body = v1::encode_identification(v1::identification_of(sa.local.address));
+  const auto id_body = own_id(sa);
   const auto hash = v1::phase1_hash(sa.transform.hash, next.key.skeyid, next.g_xi, next.g_xr, sa.initiator,
                                     sa.responder, sa.sa_body, id_body);
   send_main_mode_5(sa, std::move(next),

@@ -65,6 +65,11 @@ std::vector<Payload> Engine::own_vendor_ids(const IkeTerms& terms) const {
   return out;
 }
 
+Bytes Engine::own_id(const IsakmpSa& sa) const {
+  if (!settings_.identity.empty()) return settings_.identity;
+  return v1::encode_identification(v1::identification_of(sa.local.address));
+}
+
 void Engine::refuse_offer(const v1::SaPayload& offered, const v1::Header& header, const base::Endpoint& from,
                           const base::Endpoint& to, base::Time now) {
   ++counters_.refused_proposals;

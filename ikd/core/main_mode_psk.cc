@@ -101,7 +101,7 @@ void Engine::psk_found(IsakmpSa& sa, PskHit hit, base::Time now) {
   const auto id_body = chain->find(v1::PayloadType::identification)->body;
   auto* peer = authenticated(sa, id_body, psk_authentication(hit.key), now);
   if (peer == nullptr) return;
-  const auto our_id = v1::encode_identification(v1::identification_of(sa.local.address));
+  const auto our_id = own_id(sa);
   const auto hash = v1::phase1_hash(sa.transform.hash, hit.key.skeyid, state.given.g_xr, state.given.g_xi,
                                     sa.responder, sa.initiator, sa.sa_body, our_id);
   main_mode_6(sa, {{v1::PayloadType::identification, our_id}, {v1::PayloadType::hash, hash.view()}}, hit.keys,

@@ -126,6 +126,7 @@ struct Ike {
   std::chrono::seconds silence_timeout{900};  ///< the same where it cannot be asked; zero: never
   std::uint32_t max_half_open = 4000;
   NatDetection nat_detection = NatDetection::truthful;
+  std::string identity;  ///< an address or a name, with a pre-shared key; empty: the address that is asked
   InnerIds inner_ids;
   VendorIds vendor_ids = VendorIds::all;
   std::vector<Psk> psks;

@@ -203,6 +203,8 @@ void read_ike(const Entry& section, Ike& out) {
       e.number(out.max_half_open, 1, 1'000'000);
     else if (key == "nat_detection")
       read_nat_detection(e, out.nat_detection);
+    else if (key == "identity")
+      e.name(out.identity);
     else if (key == "inner_ids")
       read_inner_ids(e, out.inner_ids);
     else if (key == "vendor_ids")

@@ -156,6 +156,8 @@ class Initiator {
   /// The bodies of the CERTREQs in message 4, and of the CERTs in message 6.
   const std::vector<Bytes>& certificate_requests() const { return certificate_requests_; }
   const std::vector<Bytes>& received_certificates() const { return received_certificates_; }
+  /// What the gateway has called itself: the body of its ID in the newest phase 1.
+  const Bytes& gateway_id() const { return gateway_id_; }
   bool was_notified(std::uint16_t type) const;
   const std::vector<xfrm::Spi>& deleted_spis() const { return deleted_spis_; }
   /// Bodies of the NAT-OA payloads of the last Quick Mode.
@@ -259,6 +261,7 @@ class Initiator {
   std::vector<InitiatorChild> children_;
   std::vector<Notified> notified_;
   std::vector<Bytes> certificate_requests_, received_certificates_;
+  Bytes gateway_id_;
   std::vector<xfrm::Spi> deleted_spis_;
   std::size_t deleted_isakmp_ = 0;
   std::vector<Bytes> nat_oas_;

@@ -61,6 +61,7 @@ void Initiator::aggressive_2(std::uint64_t serial, Phase1& p, const v1::Header& 
   if (!settings_.trusts_anybody &&
       !base::same_in_constant_time(chain->find(PayloadType::hash)->body, hash_r.view()))
     return complain("HASH_R does not fit");
+  gateway_id_ = base::to_bytes(chain->find(PayloadType::identification)->body);
   if (settings_.nat_traversal)
     p.finding =
         v1::find_nat(*chain, settings_.nat_flavour, hash, p.initiator, p.responder, here(p), there(p));

@@ -214,6 +214,7 @@ void Initiator::message_6(std::uint64_t serial, Phase1& p, const v1::Header& h, 
   const auto expected = v1::phase1_hash(hash_of_proof(p), p.skeyid, p.g_xr, p.g_xi, p.responder, p.initiator,
                                         p.sa_body, id->body);
   if (!proves_itself(*chain, expected.view())) return complain("the responder does not prove itself");
+  gateway_id_ = base::to_bytes(id->body);
   for (const auto& payload : chain->payloads) {
     if (payload.type != PayloadType::notification) continue;
     const auto n = v1::decode_notification(payload.body);

@@ -67,6 +67,7 @@ dpd_timeout_seconds = 90
 silence_timeout_seconds = 600
 max_half_open = 5
 nat_detection = "echo"
+identity = "vpn.example"
 inner_ids = ["outer", "25.0.0.0/8"]
 vendor_ids = "minimal"
 [[ike.psk]]
@@ -138,6 +139,7 @@ idle_seconds = 60
   EXPECT_FALSE(c->ike.psks[0].peer);
   EXPECT_EQ(c->ike.psks[1].peer->to_string(), "198.51.100.0/24");
   EXPECT_EQ(c->ike.nat_detection, NatDetection::echo);
+  EXPECT_EQ(c->ike.identity, "vpn.example");
   EXPECT_TRUE(c->ike.inner_ids.outer);
   EXPECT_FALSE(c->ike.inner_ids.private_networks);
   EXPECT_EQ(c->ike.inner_ids.networks, std::vector{*base::Prefix::parse("25.0.0.0/8")});

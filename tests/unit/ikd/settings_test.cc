@@ -64,6 +64,14 @@ TEST(Settings, InnerIdsArePrivateOrOuterUnlessTheySayOtherwise) {
   EXPECT_EQ(other->nat_detection, ike::v1::NatDetection::echo);
 }
 
+TEST(Settings, IdentityIsAnAddressOrAName) {
+  const auto identity = [](std::string_view line) { return base::hex(settings_from(with(line))->identity); };
+  EXPECT_EQ(identity(""), "");
+  EXPECT_EQ(identity("identity = \"203.0.113.1\""), "01000000cb007101");
+  EXPECT_EQ(identity("identity = \"2001:db8::1\""), "0500000020010db8000000000000000000000001");
+  EXPECT_EQ(identity("identity = \"vpn.example\""), "0200000076706e2e6578616d706c65");
+}
+
 TEST(Settings, VendorIdsCanBeMinimal) {
   EXPECT_EQ(settings_from(with(""))->vendor_ids, ike::VendorIds::all);
   EXPECT_EQ(settings_from(with("vendor_ids = \"minimal\""))->vendor_ids, ike::VendorIds::minimal);

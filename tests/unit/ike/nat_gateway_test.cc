@@ -63,6 +63,26 @@ TEST(NatGateway, EchoNamesThePublicAddressAsOurOriginalOne) {
   }
 }
 
+TEST(NatGateway, CallsItselfByItsOwnAddressUnlessAnotherNameIsConfigured) {
+  const auto public_id = ike::v1::encode_identification(ike::v1::identification_of(gateway));
+  Connected plain(behind_a_nat(NatDetection::echo));
+  EXPECT_EQ(plain.client.gateway_id(), ike::v1::encode_identification(ike::v1::identification_of(inside)));
+  for (const bool aggressive : {false, true}) {
+    auto ws = behind_a_nat(NatDetection::echo);
+    ws.engine.identity = public_id;
+    ws.engine.aggressive = {{"branch", "family"}};
+    auto s = host();
+    s.aggressive = aggressive;
+    if (aggressive)
+      s.identity = ike::v1::encode_identification(
+          {.type = ike::v1::IdType::key_id, .protocol = 0, .port = 0, .data = base::as_bytes("branch")});
+    Connected c(ws, s);
+    EXPECT_EQ(c.client.gateway_id(), public_id);
+    EXPECT_EQ(c.world.disagreement(c.client), "");
+    EXPECT_THAT(c.world.complaints(), IsEmpty());
+  }
+}
+
 TEST(NatGateway, ItsOwnNatIsKeptOpenByKeepalives) {
   Connected c(behind_a_nat(NatDetection::truthful));
   const auto sent = c.world.left().size();
