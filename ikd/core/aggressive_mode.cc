@@ -105,7 +105,7 @@ void Engine::aggressive_1(const v1::Header& header, ByteView datagram, const bas
 }
 
 void Engine::aggressive_dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
-  auto& state = std::get<AnsweringAggressive>(sa.state);
+  auto& state = sa.state.get<AnsweringAggressive>();
   if (state.ticket != done.ticket) return;
   if (!done.result) {
     state.ticket = {};
@@ -126,7 +126,7 @@ void Engine::aggressive_dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
 }
 
 void Engine::aggressive_2(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
-  auto& state = std::get<AnsweringAggressive>(sa.state);
+  auto& state = sa.state.get<AnsweringAggressive>();
   if (state.ticket != done.ticket) return;
   if (done.candidates.empty()) {  // the key is not for this address
     drop(DropReason::unknown_identity);
@@ -174,7 +174,7 @@ void Engine::aggressive(IsakmpSa& sa, const v1::Header& header, ByteView datagra
                         const base::Endpoint& to, base::Time now) {
   if (answer_duplicate(sa, sa.last, datagram)) return;
   if (header.message_id.value != 0) return drop(DropReason::malformed);
-  auto* state = std::get_if<AwaitHash>(&sa.state);
+  auto* state = sa.state.get_if<AwaitHash>();
   if (state == nullptr) return drop(DropReason::wrong_state);
   if (sa.failures == most_failures) return drop(DropReason::undecryptable);
   // Message 3 may be in clear (RFC 2409 §5.4 leaves it open; racoon's is).

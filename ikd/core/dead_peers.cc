@@ -26,7 +26,7 @@ std::string words(base::Duration d) {
 
 void Engine::heard(const IsakmpSa& sa, base::Time now) {
   if (sa.claims_peer()) return;
-  if (auto* peer = peers_.find(std::get<Up>(sa.state).peer); peer != nullptr) peer->last_heard = now;
+  if (auto* peer = peers_.find(sa.state.get<Up>().peer); peer != nullptr) peer->last_heard = now;
 }
 
 base::Duration Engine::watch_interval() const {
@@ -111,7 +111,7 @@ bool Engine::is_there(IsakmpSa& sa, std::uint32_t sequence) {
 }
 
 bool Engine::answers_our_question(IsakmpSa& sa, std::uint32_t sequence) {
-  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  auto* peer = peers_.find(sa.state.get<Up>().peer);
   if (peer == nullptr) return false;
   if (sa.dpd_asked != sequence) {  // a late answer to an older question, or a guess
     if (sa.dpd_guesses > 0) --sa.dpd_guesses;

@@ -42,9 +42,8 @@ static_assert(std::size(drop_names) == static_cast<std::size_t>(DropReason::coun
 /// By keys, certificates and trust that may be others now. A client that loses an Aggressive Mode, and
 /// whatever we renew, begins anew.
 bool proves_by_old_terms(const MainMode& state) {
-  return std::holds_alternative<AnsweringAggressive>(state) || std::holds_alternative<AwaitHash>(state) ||
-         std::holds_alternative<Deriving>(state) || std::holds_alternative<Signing>(state) ||
-         std::holds_alternative<SentId>(state) || std::holds_alternative<Verifying>(state);
+  return state.is<AnsweringAggressive>() || state.is<AwaitHash>() || state.is<Deriving>() ||
+         state.is<Signing>() || state.is<SentId>() || state.is<Verifying>();
 }
 
 }  // namespace
@@ -92,16 +91,15 @@ void Engine::reconfigure(Settings settings, base::Time now) {
   };
   for (auto& [number, sa] : sas_) {
     if (proves_by_old_terms(sa.state)) by_old_terms.push_back(number);
-    if (auto* given = std::get_if<AwaitId>(&sa.state)) {
+    if (auto* given = sa.state.get_if<AwaitId>()) {
       given->tried = {};
       given->resume.reset();
     }
-    if (auto* trying = std::get_if<TryingPsks>(&sa.state)) {
+    if (auto* trying = sa.state.get_if<TryingPsks>()) {
       trial_budget_.refund(trying->given.source, trying->tried);
       back(sa, std::move(*trying));
     }
-    if (auto* verifying = std::get_if<std::unique_ptr<ProvingIdentity>>(&sa.state))
-      back(sa, std::move(**verifying));
+    if (auto* verifying = sa.state.get_if<ProvingIdentity>()) back(sa, std::move(*verifying));
   }
   for (const auto number : by_old_terms) forget_sa(number, now);
   for (const auto& [number, message_5, from, to] : proving) {
@@ -155,7 +153,7 @@ void Engine::report(EventKind kind, Peer& peer, std::string detail, Refusal refu
 }
 
 void Engine::report(EventKind kind, const IsakmpSa& sa, std::string detail, Refusal refusal) {
-  const auto* up = std::get_if<Up>(&sa.state);
+  const auto* up = sa.state.get_if<Up>();
   auto* peer = up == nullptr ? nullptr : peers_.find(up->peer);
   if (peer != nullptr) return report(kind, *peer, std::move(detail), refusal);
   effects_.emplace_back(
@@ -274,12 +272,12 @@ void Engine::dispatch(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
   if (header.exchange != Exchange::quick_mode && header.exchange != Exchange::informational)
     return drop(DropReason::unsupported_exchange);
   // It has got message 2, and its message 3 was lost: it sends that again when it sees message 2 again.
-  if (std::holds_alternative<AwaitHash>(sa.state)) {
+  if (sa.state.is<AwaitHash>()) {
     ++counters_.duplicates;
     sa.budget.received(datagram.size());
     return send_answer(sa, sa.last.response);
   }
-  if (!std::holds_alternative<Up>(sa.state)) return drop(DropReason::wrong_state);
+  if (!sa.state.is<Up>()) return drop(DropReason::wrong_state);
   if (!header.encrypted()) return drop(DropReason::not_encrypted);
   if (header.message_id.value == 0) return drop(DropReason::malformed);
   if (sa.claims_peer() && from != sa.remote) return drop(DropReason::unproven_place);
@@ -415,7 +413,7 @@ void Engine::timer_due(const TimerKey& key, base::Time now) {
 void Engine::forget_sa(SaNumber number, base::Time now) {
   auto* sa = find_sa(number);
   if (sa == nullptr) return;
-  const auto* up = std::get_if<Up>(&sa->state);
+  const auto* up = sa->state.get_if<Up>();
   const auto peer = up == nullptr ? PeerNumber(0) : up->peer;
   while (!sa->quick_modes.empty()) {
     const auto id = sa->quick_modes.begin()->first;

@@ -13,7 +13,7 @@ using v1::PayloadType;
 }  // namespace
 
 bool Engine::informational(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
-  const auto& up = std::get<Up>(sa.state);
+  const auto& up = sa.state.get<Up>();
   if (sa.informational_ids.contains(header.message_id)) return not_taken(DropReason::message_id_used);
   const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key,
                                  v1::phase2_iv(sa.transform, up.last_block, header.message_id));
@@ -49,7 +49,7 @@ bool Engine::notification(IsakmpSa& sa, ByteView body, base::Time now) {
     case v1::notify::initial_contact:
       // Tells of one client only, never of its siblings behind the NAT (RFC 3947 §6), and Apple's rekey
       // sends it too: only another peer that is the same device for certain goes for it.
-      only_self_of_device(std::get<Up>(sa.state).peer, now);
+      only_self_of_device(sa.state.get<Up>().peer, now);
       return false;
     case v1::notify::replay_status:
     case v1::notify::responder_lifetime: return false;
@@ -62,7 +62,7 @@ bool Engine::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
   if (!d) return not_taken(DropReason::malformed);
   bool deleted = false;
   const auto number = sa.number;
-  const auto peer_number = std::get<Up>(sa.state).peer;
+  const auto peer_number = sa.state.get<Up>().peer;
   wire::Reader in(d->spis);
   if (sa.claims_peer()) return not_taken(DropReason::unproven_place);
   if (d->protocol == v1::protocol_ipsec_esp && d->spi_size == 4) {
@@ -98,7 +98,7 @@ bool Engine::delete_payload(IsakmpSa& sa, ByteView body, base::Time now) {
 }
 
 void Engine::send_informational(IsakmpSa& sa, v1::PayloadType type, ByteView body) {
-  const auto* up = std::get_if<Up>(&sa.state);
+  const auto* up = sa.state.get_if<Up>();
   if (up == nullptr) return;
   auto id = new_message_id();
   // Known from now on: what comes back to us would be as authentic as what the peer sends.

@@ -95,10 +95,10 @@ void Engine::give_up(const IsakmpSa& sa, std::string why, base::Time now) {
 
 void Engine::initiated_main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
   if (header.message_id.value != 0) return drop(DropReason::malformed);
-  if (std::holds_alternative<SentId>(sa.state)) return take_main_mode_6(sa, header, datagram, now);
+  if (sa.state.is<SentId>()) return take_main_mode_6(sa, header, datagram, now);
   if (header.encrypted()) return drop(DropReason::wrong_state);
-  if (std::holds_alternative<SentSa>(sa.state)) return take_main_mode_2(sa, header, datagram);
-  if (std::holds_alternative<SentKe>(sa.state)) return take_main_mode_4(sa, header, datagram);
+  if (sa.state.is<SentSa>()) return take_main_mode_2(sa, header, datagram);
+  if (sa.state.is<SentKe>()) return take_main_mode_4(sa, header, datagram);
   drop(DropReason::wrong_state);  // repeated, as a rule
 }
 
@@ -123,7 +123,7 @@ void Engine::take_main_mode_2(IsakmpSa& sa, const v1::Header& header, ByteView d
 }
 
 void Engine::send_main_mode_3(IsakmpSa& sa, KeyPairMade made, base::Time now) {
-  const auto* state = std::get_if<MakingKeyPair>(&sa.state);
+  const auto* state = sa.state.get_if<MakingKeyPair>();
   if (state == nullptr || state->ticket != made.ticket) return;
   if (!made.result) return forget_sa(sa.number, now);
   SentKe next{.own = std::move(*made.result), .ni = random_of(nonce_size)};
@@ -158,7 +158,7 @@ void Engine::take_main_mode_4(IsakmpSa& sa, const v1::Header& header, ByteView d
   sa.nat.pretended = settings_.nat_detection == v1::NatDetection::echo && !sa.nat.about_us.empty();
   note_requests(sa, *chain);
   timers_.cancel({TimerKind::main_resend, sa.number.value});
-  auto& state = std::get<SentKe>(sa.state);
+  auto& state = sa.state.get<SentKe>();
   const auto ticket = new_ticket({.sa = sa.number, .exchange = {}});
   Deriving next{.ticket = ticket,
                 .ni = std::move(state.ni),
@@ -174,7 +174,7 @@ void Engine::take_main_mode_4(IsakmpSa& sa, const v1::Header& header, ByteView d
 }
 
 void Engine::derive_skeyid(IsakmpSa& sa, DhDone done, base::Time now) {
-  auto* state = std::get_if<Deriving>(&sa.state);
+  auto* state = sa.state.get_if<Deriving>();
   if (state == nullptr || state->ticket != done.ticket) return;
   if (!done.result) return give_up(sa, done.result.error().message, now);
   if (sa.authentication != AuthMethod::psk) return sign_main_mode_5(sa, std::move(done), now);
@@ -189,7 +189,7 @@ void Engine::derive_skeyid(IsakmpSa& sa, DhDone done, base::Time now) {
 }
 
 void Engine::prove_psk(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
-  auto* state = std::get_if<Deriving>(&sa.state);
+  auto* state = sa.state.get_if<Deriving>();
   if (state == nullptr || state->ticket != done.ticket) return;
   if (done.candidates.empty()) return give_up(sa, "its pre-shared key is not configured any more", now);
   // While its secret is being changed, the one that the peer has used.
@@ -238,7 +238,7 @@ void Engine::note_lifetime(IsakmpSa& sa, const v1::Chain& chain) {
 
 void Engine::take_main_mode_6(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
   if (!header.encrypted()) return drop(DropReason::not_encrypted);  // message 4 once more, as a rule
-  auto& state = std::get<SentId>(sa.state);
+  auto& state = sa.state.get<SentId>();
   const auto clear = v1::decrypt(header, datagram, sa.transform, state.keys.encryption_key, state.iv);
   if (!clear) return drop(DropReason::undecryptable);
   const auto chain = v1::decode_chain(header.next, clear->body);

@@ -10,7 +10,7 @@ namespace ike {
 using v1::PayloadType;
 
 void Engine::sign_main_mode_5(IsakmpSa& sa, DhDone done, base::Time now) {
-  auto& state = std::get<Deriving>(sa.state);
+  auto& state = sa.state.get<Deriving>();
   const auto certificate = own_certificate_for(sa);
   if (!certificate) return give_up(sa, "we have no certificate of the kind that it takes", now);
   Signing next{.ticket = new_ticket({.sa = sa.number, .exchange = {}}),
@@ -28,7 +28,7 @@ void Engine::sign_main_mode_5(IsakmpSa& sa, DhDone done, base::Time now) {
 }
 
 void Engine::send_signed_main_mode_5(IsakmpSa& sa, Signed done, base::Time now) {
-  auto* state = std::get_if<Signing>(&sa.state);
+  auto* state = sa.state.get_if<Signing>();
   if (state == nullptr || state->ticket != done.ticket) return;
   if (!done.signature) return give_up(sa, "we cannot sign: " + done.signature.error().message, now);
   auto keys = v1::derive_session_keys(sa.transform, state->skeyid, state->g_xy, sa.initiator, sa.responder);
@@ -43,7 +43,7 @@ void Engine::send_signed_main_mode_5(IsakmpSa& sa, Signed done, base::Time now) 
 }
 
 void Engine::verify_main_mode_6(IsakmpSa& sa, const v1::Chain& chain, Bytes next_iv) {
-  auto& sent = std::get<SentId>(sa.state);
+  auto& sent = sa.state.get<SentId>();
   const auto id_body = chain.find(PayloadType::identification)->body;
   const auto hash = v1::phase1_hash(signed_hash(sa.authentication, sa.transform.hash), sent.key.skeyid,
                                     sent.g_xr, sent.g_xi, sa.responder, sa.initiator, sa.sa_body, id_body);
@@ -58,7 +58,7 @@ void Engine::verify_main_mode_6(IsakmpSa& sa, const v1::Chain& chain, Bytes next
 }
 
 void Engine::responder_verified(IsakmpSa& sa, CertificateVerified done, base::Time now) {
-  auto* state = std::get_if<Verifying>(&sa.state);
+  auto* state = sa.state.get_if<Verifying>();
   if (state == nullptr || state->ticket != done.ticket) return;
   if (!done.result) {
     ++counters_.authentication_failures;

@@ -25,7 +25,7 @@ bool repeat_message_3(std::uint8_t looks) { return looks == 2 || looks == 6; }
 }  // namespace
 
 void Engine::open_quick_mode(IsakmpSa& sa, const Service& service, base::Time now) {
-  const auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  const auto* peer = peers_.find(sa.state.get<Up>().peer);
   if (peer == nullptr || !peer->esp_terms.contains(service)) return;
   const auto& terms = peer->esp_terms.at(service);
   auto id = new_message_id();
@@ -64,7 +64,7 @@ void Engine::quick_key_pair_made(IsakmpSa& sa, MessageId id, KeyPairMade made, b
 }
 
 void Engine::send_quick_mode_1(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
-  const auto& up = std::get<Up>(sa.state);
+  const auto& up = sa.state.get<Up>();
   wire::Writer spi;
   spi.u32(quick.in.value);
   const auto attributes =
@@ -107,7 +107,7 @@ void Engine::resend_quick_mode_1(IsakmpSa& sa, MessageId id, QuickMode& quick, b
 bool Engine::take_quick_mode_2(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
                                base::Time now) {
   if (quick.stage != Stage::await_message2) return not_taken(DropReason::wrong_state);
-  const auto& up = std::get<Up>(sa.state);
+  const auto& up = sa.state.get<Up>();
   auto* peer = peers_.find(up.peer);
   const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key, quick.iv);
   if (!clear) return not_taken(DropReason::undecryptable);
@@ -158,7 +158,7 @@ bool Engine::take_quick_mode_2(IsakmpSa& sa, QuickMode& quick, const v1::Header&
 }
 
 void Engine::send_quick_mode_3(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
-  const auto& up = std::get<Up>(sa.state);
+  const auto& up = sa.state.get<Up>();
   const auto hash = v1::phase2_hash3(sa.transform.hash, up.keys.skeyid_a, id, quick.ni, quick.nr);
   quick.last.response =
       v1::encode_encrypted(reply_header(sa, Exchange::quick_mode, id), {{PayloadType::hash, hash.view()}},
@@ -173,7 +173,7 @@ void Engine::send_quick_mode_3(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
 
 void Engine::look_for_traffic(const IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time) {
   if (quick.stage != Stage::confirming) return;
-  const auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  const auto* peer = peers_.find(sa.state.get<Up>().peer);
   const auto ticket = new_ticket({.sa = sa.number, .exchange = id});
   effects_.emplace_back(LookForTraffic{ticket, peer->inbound_id(quick.in)});
 }
@@ -182,7 +182,7 @@ void Engine::traffic_seen(IsakmpSa& sa, MessageId id, const TrafficSeen& seen, b
   const auto it = sa.quick_modes.find(id);
   if (it == sa.quick_modes.end() || it->second.stage != Stage::confirming) return;
   auto& quick = it->second;
-  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  auto* peer = peers_.find(sa.state.get<Up>().peer);
   if (peer->child_by_in(quick.in) == nullptr) return abandon_quick_mode(sa, id, now);
   if (seen.packets > 0 || peer->active(quick.service) == nullptr || quick.looks == most_looks)
     return confirm(sa, id, quick, now);
@@ -191,7 +191,7 @@ void Engine::traffic_seen(IsakmpSa& sa, MessageId id, const TrafficSeen& seen, b
 }
 
 void Engine::confirm(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
-  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  auto* peer = peers_.find(sa.state.get<Up>().peer);
   timers_.cancel({TimerKind::quick_confirm, sa.number.value, id.value});
   if (peer == nullptr || peer->child_by_in(quick.in) == nullptr) {
     quick.stage = Stage::done;

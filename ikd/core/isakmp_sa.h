@@ -140,10 +140,46 @@ struct Up {
   Bytes last_block;  ///< of phase 1, the seed of every phase 2 IV
   PeerNumber peer;
 };
-/// The largest by far is elsewhere: every SA that is up has the room of all.
-using MainMode =
-    std::variant<AwaitKe, AwaitDh, AwaitId, TryingPsks, std::unique_ptr<ProvingIdentity>, AnsweringAggressive,
-                 AwaitHash, SentSa, MakingKeyPair, SentKe, Deriving, Signing, SentId, Verifying, Up>;
+/// Each state has the room that it needs: thousands of SAs are up, which is one of the smaller ones.
+class MainMode {
+ public:
+  template <class State>
+  MainMode& operator=(State state) {
+    state_ = std::make_unique<State>(std::move(state));
+    return *this;
+  }
+  template <class State>
+  bool is() const {
+    return std::holds_alternative<std::unique_ptr<State>>(state_);
+  }
+  /// Null in another state.
+  template <class State>
+  State* get_if() {
+    const auto* state = std::get_if<std::unique_ptr<State>>(&state_);
+    return state == nullptr ? nullptr : state->get();
+  }
+  template <class State>
+  const State* get_if() const {
+    const auto* state = std::get_if<std::unique_ptr<State>>(&state_);
+    return state == nullptr ? nullptr : state->get();
+  }
+  /// Throws std::bad_variant_access in another state.
+  template <class State>
+  State& get() {
+    return *std::get<std::unique_ptr<State>>(state_);
+  }
+  template <class State>
+  const State& get() const {
+    return *std::get<std::unique_ptr<State>>(state_);
+  }
+
+ private:
+  template <class... State>
+  using OneOf = std::variant<std::unique_ptr<State>...>;
+  OneOf<AwaitKe, AwaitDh, AwaitId, TryingPsks, ProvingIdentity, AnsweringAggressive, AwaitHash, SentSa,
+        MakingKeyPair, SentKe, Deriving, Signing, SentId, Verifying, Up>
+      state_ = std::make_unique<AwaitKe>();
+};
 
 /// A Quick Mode (RFC 2409 §5.5).
 struct QuickMode {

@@ -141,16 +141,16 @@ void Engine::no_longer_half_open(const IsakmpSa& sa) {
 }
 
 void Engine::setup_timed_out(const IsakmpSa& sa) {
-  if (const auto* early = std::get_if<AwaitKe>(&sa.state); early != nullptr && early->put_off)
+  if (const auto* early = sa.state.get_if<AwaitKe>(); early != nullptr && early->put_off)
     return report(EventKind::setup_abandoned, sa, "too many key exchanges were waiting",
                   Refusal::key_exchange_failed);
-  if (std::holds_alternative<AwaitKe>(sa.state))
+  if (sa.state.is<AwaitKe>())
     return report(EventKind::setup_abandoned, sa, "its message 3 never came", Refusal::no_third_message);
   if (sa.failures > 0) return;  // that has been told
   // Behind a NAT message 5 goes to port 4500, the first one that does (RFC 3947 §4).
-  const auto* waiting = std::get_if<AwaitId>(&sa.state);
+  const auto* waiting = sa.state.get_if<AwaitId>();
   const bool floats = waiting != nullptr && sa.nat.any() && sa.local.port == ike_port;
-  if (waiting != nullptr || std::holds_alternative<AwaitHash>(sa.state))
+  if (waiting != nullptr || sa.state.is<AwaitHash>())
     report(EventKind::setup_abandoned, sa,
            floats ? "its message 5 never came to port 4500" : "what proves its identity never came",
            floats ? Refusal::port_4500_blocked : Refusal::no_proof_came);
@@ -160,13 +160,13 @@ void Engine::main_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagram
                        const base::Endpoint& to, base::Time now) {
   if (answer_duplicate(sa, sa.last, datagram)) return;
   if (header.message_id.value != 0) return drop(DropReason::malformed);
-  if (std::holds_alternative<AwaitKe>(sa.state)) return main_mode_3(sa, header, datagram, from, to, now);
-  if (std::holds_alternative<AwaitId>(sa.state)) return main_mode_5(sa, header, datagram, from, to);
-  if (const auto* trying = std::get_if<TryingPsks>(&sa.state);
+  if (sa.state.is<AwaitKe>()) return main_mode_3(sa, header, datagram, from, to, now);
+  if (sa.state.is<AwaitId>()) return main_mode_5(sa, header, datagram, from, to);
+  if (const auto* trying = sa.state.get_if<TryingPsks>();
       trying != nullptr && answer_duplicate(sa, trying->given.tried, datagram))
     return;
-  if (const auto* proving = std::get_if<std::unique_ptr<ProvingIdentity>>(&sa.state);
-      proving != nullptr && answer_duplicate(sa, (*proving)->given.tried, datagram))
+  if (const auto* proving = sa.state.get_if<ProvingIdentity>();
+      proving != nullptr && answer_duplicate(sa, proving->given.tried, datagram))
     return;
   drop(DropReason::wrong_state);
 }
@@ -205,9 +205,8 @@ void Engine::main_mode_3(IsakmpSa& sa, const v1::Header& header, ByteView datagr
 }
 
 void Engine::dh_done(IsakmpSa& sa, DhDone done, base::Time now) {
-  if (std::holds_alternative<AnsweringAggressive>(sa.state))
-    return aggressive_dh_done(sa, std::move(done), now);
-  auto* state = std::get_if<AwaitDh>(&sa.state);
+  if (sa.state.is<AnsweringAggressive>()) return aggressive_dh_done(sa, std::move(done), now);
+  auto* state = sa.state.get_if<AwaitDh>();
   if (state == nullptr || state->ticket != done.ticket) return;
   if (!done.result && done.put_off) {
     admission_.put_off(sa.number, now);
@@ -343,6 +342,7 @@ void Engine::phase1_done(IsakmpSa& sa, v1::SessionKeys keys, Bytes last_block, P
   sa.state = Up{.keys = std::move(keys), .last_block = std::move(last_block), .peer = peer.number};
   sa.sa_body = {};
   sa.requested = {};
+  sa.nat.about_us = {};
   timers_.set({TimerKind::isakmp_renew, number.value}, now + soft_time(sa.lifetime, random_number()));
   timers_.set({TimerKind::isakmp_end, number.value}, now + sa.lifetime);
   const bool fresh = peer.isakmp_sas.empty() && peer.children.empty();

@@ -10,7 +10,7 @@
 namespace ike {
 
 void Engine::try_psks(IsakmpSa& sa, ByteView datagram, const base::Endpoint& from, const base::Endpoint& to) {
-  auto& state = std::get<AwaitId>(sa.state);
+  auto& state = sa.state.get<AwaitId>();
   if (sa.failures == most_failures) return drop(DropReason::undecryptable);
   // The same bytes would fail again; but where the budget ended their trial, it goes on.
   const bool goes_on = state.resume && same_request(state.tried, datagram);
@@ -32,7 +32,7 @@ void Engine::try_psks(IsakmpSa& sa, ByteView datagram, const base::Endpoint& fro
 
 /// Of the next batch, or of `names` where there is none yet.
 void Engine::derive_skeyids(IsakmpSa& sa, std::vector<std::string> names) {
-  auto& state = std::get<TryingPsks>(sa.state);
+  auto& state = sa.state.get<TryingPsks>();
   state.at = std::exchange(state.next, std::nullopt);
   if (state.at) names.clear();
   state.ticket = new_ticket({.sa = sa.number, .exchange = {}});
@@ -46,8 +46,8 @@ void Engine::derive_skeyids(IsakmpSa& sa, std::vector<std::string> names) {
 }
 
 void Engine::skeyids_done(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
-  if (std::holds_alternative<AnsweringAggressive>(sa.state)) return aggressive_2(sa, std::move(done), now);
-  auto* state = std::get_if<TryingPsks>(&sa.state);
+  if (sa.state.is<AnsweringAggressive>()) return aggressive_2(sa, std::move(done), now);
+  auto* state = sa.state.get_if<TryingPsks>();
   if (state == nullptr || state->ticket != done.ticket) return;
   // After the keys that its source used last come all of them.
   state->next = state->at ? done.next : std::optional<std::size_t>(0);
@@ -74,7 +74,7 @@ void Engine::skeyids_done(IsakmpSa& sa, SkeyidsDone done, base::Time now) {
 }
 
 void Engine::candidates_tried(IsakmpSa& sa, CandidatesTried done, base::Time now) {
-  auto* state = std::get_if<TryingPsks>(&sa.state);
+  auto* state = sa.state.get_if<TryingPsks>();
   if (state == nullptr || state->ticket != done.ticket) return;
   if (done.hit) return psk_found(sa, std::move(*done.hit), now);
   if (state->next) return derive_skeyids(sa, {});
@@ -90,7 +90,7 @@ void Engine::candidates_tried(IsakmpSa& sa, CandidatesTried done, base::Time now
 }
 
 void Engine::psk_found(IsakmpSa& sa, PskHit hit, base::Time now) {
-  auto state = std::move(std::get<TryingPsks>(sa.state));
+  auto state = std::move(sa.state.get<TryingPsks>());
   trial_budget_.refund(state.given.source, state.tried);
   last_hits_.add(state.given.source, hit.key.name);
   sa.local = state.local;

@@ -79,7 +79,7 @@ std::optional<std::size_t> Engine::own_certificate_for(const IsakmpSa& sa) const
 
 void Engine::verify_signature(IsakmpSa& sa, const v1::Header& header, ByteView datagram,
                               const base::Endpoint& from, const base::Endpoint& to) {
-  auto& state = std::get<AwaitId>(sa.state);
+  auto& state = sa.state.get<AwaitId>();
   if (sa.failures == most_failures) return drop(DropReason::undecryptable);
   if (answer_duplicate(sa, state.tried, datagram)) return;
   auto skeyid = v1::skeyid_of_signature(sa.transform.hash, state.ni, state.nr, state.g_xy);
@@ -97,17 +97,16 @@ void Engine::verify_signature(IsakmpSa& sa, const v1::Header& header, ByteView d
                                     state.g_xr, sa.initiator, sa.responder, sa.sa_body, id_body);
   const auto ticket = verify_certificate(sa, *chain, hash.view());
   answer(sa, state.tried, datagram, {});
-  sa.state =
-      std::make_unique<ProvingIdentity>(ProvingIdentity{.given = std::move(state),
-                                                        .ticket = ticket,
-                                                        .request = base::to_bytes(datagram),
-                                                        .local = to,
-                                                        .remote = from,
-                                                        .id_body = base::to_bytes(id_body),
-                                                        .skeyid = std::move(skeyid),
-                                                        .keys = std::move(keys),
-                                                        .next_iv = std::move(clear->next_iv),
-                                                        .initial_contact = v1::says_initial_contact(*chain)});
+  sa.state = ProvingIdentity{.given = std::move(state),
+                             .ticket = ticket,
+                             .request = base::to_bytes(datagram),
+                             .local = to,
+                             .remote = from,
+                             .id_body = base::to_bytes(id_body),
+                             .skeyid = std::move(skeyid),
+                             .keys = std::move(keys),
+                             .next_iv = std::move(clear->next_iv),
+                             .initial_contact = v1::says_initial_contact(*chain)};
 }
 
 Ticket Engine::verify_certificate(const IsakmpSa& sa, const v1::Chain& chain, ByteView hash) {
@@ -123,12 +122,10 @@ Ticket Engine::verify_certificate(const IsakmpSa& sa, const v1::Chain& chain, By
 }
 
 void Engine::certificate_verified(IsakmpSa& sa, CertificateVerified done, base::Time now) {
-  auto* proving = std::get_if<std::unique_ptr<ProvingIdentity>>(&sa.state);
-  if (proving == nullptr || (*proving)->ticket != done.ticket) return;
-  auto& state = *proving;
+  auto* state = sa.state.get_if<ProvingIdentity>();
+  if (state == nullptr || state->ticket != done.ticket) return;
   if (!done.result) {
-    auto given = std::move(state->given);
-    sa.state = std::move(given);
+    sa.state = std::move(state->given);
     ++counters_.authentication_failures;
     const auto& why = done.result.error();
     if (++sa.failures == 1) report(EventKind::authentication_failed, sa, why.message, why.refusal);
@@ -161,15 +158,14 @@ std::vector<Payload> Engine::proof_of(const OwnCertificate& own, const std::vect
 }
 
 void Engine::signature_made(IsakmpSa& sa, Signed done, base::Time now) {
-  auto* proving = std::get_if<std::unique_ptr<ProvingIdentity>>(&sa.state);
-  if (proving == nullptr || (*proving)->ticket != done.ticket) return;
+  auto* proving = sa.state.get_if<ProvingIdentity>();
+  if (proving == nullptr || proving->ticket != done.ticket) return;
   if (!done.signature) {
     report(EventKind::authentication_failed, sa, "we cannot sign: " + done.signature.error().message,
            Refusal::own_key_unusable);
     return forget_sa(sa.number, now);
   }
-  const auto given = std::move(*proving);
-  auto& state = *given;
+  auto state = std::move(*proving);
   sa.local = state.local;
   sa.remote = state.remote;
   auto* peer = authenticated(sa, state.id_body, std::move(state.proven), now);

@@ -24,7 +24,7 @@ constexpr std::uint8_t keepalive = 0xff;
 }  // namespace
 
 void Engine::follow(const IsakmpSa& sa, base::Time now) {
-  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  auto* peer = peers_.find(sa.state.get<Up>().peer);
   // What comes to port 500 tells nothing of where ESP in UDP goes, and another address of ours would need
   // other SAs.
   if (peer == nullptr || sa.local.port != natt_port || sa.local.address != peer->local.address) return;
@@ -149,7 +149,7 @@ void Engine::ask_for_its_place(Peer& peer, base::Time now) {
 
 // Until it answers from there it may not speak for the peer, and nothing that the peer is asked suffers.
 void Engine::ask_claimant(IsakmpSa& sa, base::Time now) {
-  const auto* up = std::get_if<Up>(&sa.state);
+  const auto* up = sa.state.get_if<Up>();
   const auto* peer = up == nullptr ? nullptr : peers_.find(up->peer);
   if (peer == nullptr || !sa.claims_peer() || !sa.dpd || sa.place_asked == most_sent) return;
   timers_.set({TimerKind::claim, sa.number.value}, now + first_resend * (1 << sa.place_asked));

@@ -110,22 +110,22 @@ std::optional<PeerNumber> Peers::take_number(base::Time now) {
 }
 
 std::optional<PeerNumber> Peers::known(const PeerKey& key, const base::Address& proven, bool device) const {
-  const auto known = by_key_.find(key);
-  if (known == by_key_.end() || (!device && proven != key.remote.address)) return std::nullopt;
-  const auto fits = [&](PeerNumber number) { return device || peers_.at(number).known_to_be_there(); };
-  const auto it = std::ranges::find_if(known->second, fits);
-  return it == known->second.end() ? std::nullopt : std::optional(*it);
+  if (!device && proven != key.remote.address) return std::nullopt;
+  const auto [first, last] = by_key_.equal_range(key);
+  const auto it =
+      std::find_if(first, last, [&](const Peer* peer) { return device || peer->known_to_be_there(); });
+  return it == last ? std::nullopt : std::optional((*it)->number);
 }
 
-std::vector<PeerNumber> Peers::at_endpoint(const PeerKey& key, const base::Address& proven) const {
-  const auto counts = [&](PeerNumber number) {
-    const auto& peer = peers_.at(number);
-    return peer.known_to_be_there() || (peer.admitted_at == proven && !peer.has_answered());
-  };
-  std::vector<PeerNumber> out;
-  for (auto it = by_key_.lower_bound({.local = key.local, .remote = key.remote, .identity = {}, .psk = {}});
-       it != by_key_.end() && it->first.local == key.local && it->first.remote == key.remote; ++it)
-    std::ranges::copy_if(it->second, std::back_inserter(out), counts);
+std::vector<const Peer*> Peers::at_endpoint(const PeerKey& key, const base::Address& proven) const {
+  std::vector<const Peer*> out;
+  const PeerKey first{.local = key.local, .remote = key.remote, .identity = {}, .psk = {}};
+  for (auto it = by_key_.lower_bound(first);
+       it != by_key_.end() && (*it)->key.local == key.local && (*it)->key.remote == key.remote; ++it) {
+    const auto& peer = **it;
+    if (peer.known_to_be_there() || (peer.admitted_at == proven && !peer.has_answered()))
+      out.push_back(&peer);
+  }
   return out;
 }
 
@@ -136,13 +136,12 @@ std::optional<PeerNumber> Peers::in_the_way(const PeerKey& key, const base::Addr
   if (known(key, proven, device)) return std::nullopt;
   const auto there = at_endpoint(key, proven);
   if (there.size() < most_at_endpoint) return std::nullopt;
-  std::optional<PeerNumber> oldest;
-  for (const auto number : there) {
-    const auto& peer = peers_.at(number);
-    if (!peer.has_answered() && (!oldest || peer.authenticated < peers_.at(*oldest).authenticated))
-      oldest = number;
+  const Peer* oldest = nullptr;
+  for (const auto* peer : there) {
+    if (!peer->has_answered() && (oldest == nullptr || peer->authenticated < oldest->authenticated))
+      oldest = peer;
   }
-  return oldest;
+  return oldest == nullptr ? std::nullopt : std::optional(oldest->number);
 }
 
 base::Result<Peer*> Peers::adopt_or_add(const PeerKey& key, const base::Address& proven, bool device,
@@ -156,10 +155,10 @@ base::Result<Peer*> Peers::adopt_or_add(const PeerKey& key, const base::Address&
     return base::fail("its address has a quarter of all marks already");
   const auto number = take_number(now);
   if (!number) return base::fail("all marks are in use or in quarantine");
-  by_key_[key].push_back(*number);
   auto& peer = peers_[*number];
   peer.number = *number;
   peer.key = key;
+  by_key_.insert(&peer);
   peer.mark = numbering_.mark_of(*number);
   peer.alias = numbering_.alias_of(*number, key.remote.address);
   peer.lookup_mark = numbering_.lookup_mark_of(*number);
@@ -178,13 +177,12 @@ void Peers::move(PeerNumber number, const base::Endpoint& remote) {
   auto& peer = peers_.at(number);
   forget_key(peer);
   peer.remote = peer.key.remote = remote;
-  by_key_[peer.key].push_back(number);
+  by_key_.insert(&peer);
 }
 
 void Peers::forget_key(const Peer& peer) {
-  const auto it = by_key_.find(peer.key);
-  std::erase(it->second, peer.number);
-  if (it->second.empty()) by_key_.erase(it);
+  const auto [first, last] = by_key_.equal_range(peer.key);
+  by_key_.erase(std::find(first, last, &peer));
 }
 
 void Peers::prove(Peer& peer, Authentication authentication) {

@@ -153,6 +153,8 @@ class Peers {
   /// The first number is one more than what is left of `offset` by the range.
   explicit Peers(const Numbering& numbering, std::uint32_t offset = 0)
       : numbering_(numbering), offset_(offset % numbering.capacity) {}
+  Peers(Peers&&) = default;  // by_key_ points to what moves along
+  Peers& operator=(Peers&&) = default;
 
   /// The living peer of this key, or a new one, unless no number is free or its place has too many: whoever
   /// holds a pre-shared key can invent identities. With one that many hold he could also forge addresses. So
@@ -186,14 +188,21 @@ class Peers {
   /// The living peer of this key; see adopt_or_add().
   std::optional<PeerNumber> known(const PeerKey& key, const base::Address& proven, bool device) const;
   /// Who counts as one that is at the key's address and port.
-  std::vector<PeerNumber> at_endpoint(const PeerKey& key, const base::Address& proven) const;
+  std::vector<const Peer*> at_endpoint(const PeerKey& key, const base::Address& proven) const;
   std::optional<PeerNumber> take_number(base::Time now);
   void forget_key(const Peer& peer);
   void forget_device(const Peer& peer);
 
   Numbering numbering_;
   std::map<PeerNumber, Peer> peers_;
-  std::map<PeerKey, std::vector<PeerNumber>> by_key_;  ///< whoever came there first first; never empty
+  struct ByKey {
+    using is_transparent = void;
+    static const PeerKey& key(const PeerKey& key) { return key; }
+    static const PeerKey& key(const Peer* peer) { return peer->key; }
+    bool operator()(const auto& a, const auto& b) const { return key(a) < key(b); }
+  };
+  /// Of one key whoever came there first first.
+  std::multiset<const Peer*, ByKey> by_key_;
   std::map<std::pair<base::Address, xfrm::Spi>, PeerNumber> by_inbound_;
   std::map<std::string, std::set<PeerNumber>> by_device_;
   std::map<base::Address, std::size_t> at_address_;

@@ -39,7 +39,7 @@ bool Engine::quick_mode(IsakmpSa& sa, const v1::Header& header, ByteView datagra
 }
 
 bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datagram, base::Time now) {
-  const auto& up = std::get<Up>(sa.state);
+  const auto& up = sa.state.get<Up>();
   const auto id = header.message_id;
   if (sa.used_ids.contains(id)) return not_taken(DropReason::message_id_used);
   const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key,
@@ -174,7 +174,7 @@ void Engine::quick_dh_done(IsakmpSa& sa, MessageId id, DhDone done, base::Time n
 }
 
 void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base::Time now) {
-  const auto& up = std::get<Up>(sa.state);
+  const auto& up = sa.state.get<Up>();
   auto* peer = peers_.find(up.peer);
   if (peer == nullptr) return;
   // Another Quick Mode is bringing the map elements, and may fail: the peer's repetition comes in time.
@@ -223,7 +223,7 @@ void Engine::install_inbound(IsakmpSa& sa, MessageId id, QuickMode& quick, base:
 
 void Engine::inbound_installed(IsakmpSa& sa, MessageId id, DoneOrRefused result, base::Time now) {
   auto& quick = sa.quick_modes.at(id);
-  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  auto* peer = peers_.find(sa.state.get<Up>().peer);
   const bool wanted = peer != nullptr && peer->child_by_in(quick.in) != nullptr;
   if (!result) {
     report(EventKind::kernel_refused, sa, result.error().message, result.error().refusal);
@@ -252,7 +252,7 @@ void Engine::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
   }
   if (quick.sent == 0) {
     quick.asked_at = sa.remote;
-    const auto& up = std::get<Up>(sa.state);
+    const auto& up = sa.state.get<Up>();
     const auto nat_oas =
         v1::nat_oa_answer(quick.nat_oas, sa.remote.address, original_address(sa, quick.idcr));
     std::vector<Payload> payloads{{PayloadType::sa, quick.sa_body}, {PayloadType::nonce, quick.nr}};
@@ -283,7 +283,7 @@ void Engine::send_quick_mode_2(IsakmpSa& sa, MessageId id, QuickMode& quick, bas
 
 bool Engine::quick_mode_3(IsakmpSa& sa, QuickMode& quick, const v1::Header& header, ByteView datagram,
                           base::Time now) {
-  const auto& up = std::get<Up>(sa.state);
+  const auto& up = sa.state.get<Up>();
   const auto clear = v1::decrypt(header, datagram, sa.transform, up.keys.encryption_key, quick.iv);
   if (!clear) return not_taken(DropReason::undecryptable);
   const auto chain = v1::decode_chain(header.next, clear->body);
@@ -337,7 +337,7 @@ void Engine::abandon_quick_mode(IsakmpSa& sa, MessageId id, base::Time now) {
     timers_.cancel({kind, sa.number.value, id.value});
   sa.quick_modes.erase(it);
   if (finished) return;
-  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  auto* peer = peers_.find(sa.state.get<Up>().peer);
   if (peer != nullptr) remove_child(*peer, in, now);
 }
 

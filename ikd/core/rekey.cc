@@ -74,7 +74,7 @@ void Engine::renew_child(Peer& peer, xfrm::Spi in, base::Time now) {
 }
 
 void Engine::renew_isakmp_sa(const IsakmpSa& sa, base::Time now) {
-  auto* peer = peers_.find(std::get<Up>(sa.state).peer);
+  auto* peer = peers_.find(sa.state.get<Up>().peer);
   // The client's newer one replaces it already, or there is nothing that needs one.
   if (peer == nullptr || newest_isakmp_sa(*peer) != &sa || peer->children.empty()) return;
   timers_.set({TimerKind::isakmp_renew, sa.number.value}, now + ike_try_again);

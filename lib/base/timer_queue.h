@@ -4,7 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <utility>
+#include <tuple>
 
 #include "base/time.h"
 
@@ -14,19 +14,23 @@ namespace base {
 template <class Key>
 class TimerQueue {
  public:
+  TimerQueue() = default;
+  TimerQueue(TimerQueue&&) = default;  // order_ points to what moves along
+  TimerQueue& operator=(TimerQueue&&) = default;
+
   void set(const Key& key, Time when) {
     const auto [it, fresh] = deadlines_.try_emplace(key, when);
     if (!fresh) {
-      order_.erase({it->second, key});
+      order_.erase(&*it);
       it->second = when;
     }
-    order_.emplace(when, key);
+    order_.insert(&*it);
   }
 
   void cancel(const Key& key) {
     const auto it = deadlines_.find(key);
     if (it == deadlines_.end()) return;
-    order_.erase({it->second, key});
+    order_.erase(&*it);
     deadlines_.erase(it);
   }
 
@@ -36,13 +40,13 @@ class TimerQueue {
     return it == deadlines_.end() ? std::nullopt : std::optional(it->second);
   }
   std::optional<Time> earliest() const {
-    return order_.empty() ? std::nullopt : std::optional(order_.begin()->first);
+    return order_.empty() ? std::nullopt : std::optional((*order_.begin())->second);
   }
 
   /// Removes and returns the earliest key that is due at `now`.
   std::optional<Key> pop_due(Time now) {
-    if (order_.empty() || order_.begin()->first > now) return std::nullopt;
-    Key key = order_.begin()->second;
+    if (order_.empty() || (*order_.begin())->second > now) return std::nullopt;
+    Key key = (*order_.begin())->first;
     cancel(key);
     return key;
   }
@@ -50,8 +54,15 @@ class TimerQueue {
   std::size_t size() const { return deadlines_.size(); }
 
  private:
+  using Deadline = typename std::map<Key, Time>::value_type;
+  struct Earlier {
+    bool operator()(const Deadline* a, const Deadline* b) const {
+      return std::tie(a->second, a->first) < std::tie(b->second, b->first);
+    }
+  };
+
   std::map<Key, Time> deadlines_;
-  std::set<std::pair<Time, Key>> order_;
+  std::set<const Deadline*, Earlier> order_;
 };
 
 }  // namespace base

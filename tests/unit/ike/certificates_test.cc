@@ -180,7 +180,7 @@ TEST(Certificates, AuthoritiesThatAreNoneOfOursAreNotRemembered) {
   w.run(1s);
   const auto* sa = w.engine().isakmp_sa(ike::SaNumber(1));
   ASSERT_NE(sa, nullptr);
-  ASSERT_TRUE(std::holds_alternative<ike::AwaitDh>(sa->state));
+  ASSERT_TRUE(sa->state.is<ike::AwaitDh>());
   EXPECT_THAT(sa->requested, ElementsAre(company.root.subject_der()));
 }
 

@@ -38,7 +38,7 @@ std::set<std::pair<ike::Cookie, ike::Cookie>> isakmp_sas_of(const Pair::Side& si
   std::set<std::pair<ike::Cookie, ike::Cookie>> out;
   for (const auto number : peer.isakmp_sas) {
     const auto* sa = side.engine.isakmp_sa(number);
-    EXPECT_TRUE(std::holds_alternative<ike::Up>(sa->state));
+    EXPECT_TRUE(sa->state.is<ike::Up>());
     EXPECT_THAT(sa->quick_modes, IsEmpty());
     out.emplace(sa->initiator, sa->responder);
   }

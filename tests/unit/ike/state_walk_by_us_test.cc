@@ -78,7 +78,7 @@ Datagram fourth_message(const Party& them, const Datagram& message_3) {
   base::Bytes iv(message_3.bytes.end() - 16, message_3.bytes.end());
   return {message_3.to, message_3.from,
           ike::v1::encode_phase2(*header, {{ike::v1::PayloadType::notification, body}}, sa.transform,
-                                 std::get<ike::Up>(sa.state).keys, {}, iv)};
+                                 sa.state.get<ike::Up>().keys, {}, iv)};
 }
 
 /// What the other end answers: 2, 4 and 6 of Main Mode, 2 of Quick Mode, and a fourth one there. An engine of
