@@ -9,7 +9,6 @@ import socket
 import time
 
 from catalogue import scenario
-from checks import must_fail
 from client import password_of
 from lac import WindowsLac
 from netns import Failure, children, wait_for
