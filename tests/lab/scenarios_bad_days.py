@@ -129,17 +129,18 @@ def radius_is_slow(lab):
 
 
 @contextlib.contextmanager
-def no_ppp_device(host):
-    """As in a container that was given none."""
-    host.run("sh", "-ec", """
-        mount -t tmpfs none /dev
-        mknod /dev/null c 1 3; mknod /dev/random c 1 8; mknod /dev/urandom c 1 9; mknod /dev/tty c 5 0
-        chmod 666 /dev/*
-    """)
+def covered(host, folder, *commands):
+    """In the folder is nothing but what these commands put there."""
+    host.run("sh", "-ec", "\n".join([f"mount -t tmpfs none {folder}", f"cd {folder}", *commands]))
     try:
         yield
     finally:
-        host.run("umount", "/dev")
+        host.run("umount", folder)
+
+
+def no_ppp_device(host):
+    """As in a container that was given none."""
+    return covered(host, "/dev", "mknod null c 1 3; mknod random c 1 8; mknod urandom c 1 9; mknod tty c 5 0", "chmod 666 *")
 
 
 @scenario(only="sameroof", kernels="one", seconds=240)
@@ -161,15 +162,10 @@ def ppp_is_missing(lab):
             goodbye(lab, client)
 
 
-@contextlib.contextmanager
 def pppd_with_plugins(host, *plugins):
     """As far as files go: none of these can be loaded."""
-    host.run("sh", "-ec", "\n".join(["cd /usr/lib/pppd", "version=$(ls)", "mount -t tmpfs none /usr/lib/pppd", "mkdir /usr/lib/pppd/$version",
-                                     *(f"touch /usr/lib/pppd/$version/{plugin}" for plugin in plugins)]))
-    try:
-        yield
-    finally:
-        host.run("umount", "/usr/lib/pppd")
+    version, = os.listdir("/usr/lib/pppd")
+    return covered(host, "/usr/lib/pppd", f"mkdir {version}", *(f"touch {version}/{plugin}" for plugin in plugins))
 
 
 @scenario(only="sameroof", kernels="one", seconds=240)
