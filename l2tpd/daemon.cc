@@ -115,7 +115,7 @@ Daemon::~Daemon() {
 }
 
 base::Result<void> Daemon::start() {
-  for (const auto& able : {check_kernel(), config::check_pppd(config_.ppp, options_.pppd.path)}) {
+  for (const auto& able : {check_kernel(), pppd_files_.check(config_.ppp)}) {
     if (!able) base::log(Severity::warning, fmt::format("No session can come up: {}.", able.error().message));
   }
   stop_timer_ = loop_.on_time([this] { depart(); });
@@ -352,7 +352,7 @@ base::Result<void> Daemon::start_session(const l2tp::StartSession& start) {
   if (!sockets_.in_kernel(start.tunnel.id)) return base::fail("its tunnel is not in the kernel");
   // pppd would end without a word about what is missing.
   if (auto able = check_ppp_device("/dev/ppp"); !able) return able;
-  if (auto able = config::check_pppd(config_.ppp, options_.pppd.path); !able) return able;
+  if (auto able = pppd_files_.check(config_.ppp); !able) return able;
   auto session = make_kernel_session(sockets_.udp(start.tunnel.id), start.tunnel, start.session,
                                      start.sequencing ? DataSequencing::both : DataSequencing::none);
   if (!session) return tl::unexpected(session.error());
@@ -459,7 +459,7 @@ base::Result<Configuration> Daemon::loaded_anew() const {
   if (auto good = check_reload(config_, fresh->config, links_.user_at(fresh->config.ppp.local_address));
       !good)
     return tl::unexpected(good.error());
-  if (auto good = config::check_pppd(fresh->config.ppp, options_.pppd.path); !good)
+  if (auto good = config::PppdFiles(options_.pppd.path).check(fresh->config.ppp); !good)
     return tl::unexpected(good.error());
   return fresh;
 }

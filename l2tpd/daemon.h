@@ -134,6 +134,7 @@ class Daemon {
   config::Config& config_;
   config::Secrets& secrets_;
   DaemonOptions options_;
+  config::PppdFiles pppd_files_{options_.pppd.path};
   Accounts accounts_;
   Quiet quiet_;
   Metrics metrics_;

@@ -95,7 +95,7 @@ HostFacts look_at_host(const config::Config& config, const std::string& config_p
   out.bans = look_for_bans();
   std::error_code ignored;
   out.dev_ppp = fs::is_character_file("/dev/ppp", ignored);
-  if (const auto whole = config::check_pppd(config.ppp); !whole) out.pppd = whole.error().message;
+  if (const auto whole = config::PppdFiles().check(config.ppp); !whole) out.pppd = whole.error().message;
   for (const std::string name : sysctls) {
     auto path = "/proc/sys/" + name;
     std::ranges::replace(path, '.', '/');

@@ -499,16 +499,17 @@ TEST_F(Modprobe, APppDeviceThatIsNotThereOrLeadsNowhereIsSaidSo) {
 TEST(Pppd, WhatIsMissingOfItIsNamed) {
   config::Ppp ppp;
   ppp.plugin = "/nowhere/sameroof-pppd.so";
-  EXPECT_EQ(config::check_pppd(ppp, "/bin/sh").error().message,
+  EXPECT_EQ(config::PppdFiles("/bin/sh").check(ppp).error().message,
             "cannot read pppd's plugin /nowhere/sameroof-pppd.so (ppp.plugin): No such file or directory");
-  EXPECT_EQ(config::check_pppd(ppp, "/nowhere/pppd").error().message,
+  EXPECT_EQ(config::PppdFiles("/nowhere/pppd").check(ppp).error().message,
             "cannot run /nowhere/pppd (is the package ppp installed?): No such file or directory");
   char folder[] = "/tmp/plugins.XXXXXX";
   ASSERT_TRUE(::mkdtemp(folder));
   const auto path = std::string(folder) + "/2.4.9/";
   std::filesystem::create_directory(path);
+  config::PppdFiles files("/bin/sh", std::string(folder) + "/*");
   const auto said = [&] {
-    const auto able = config::check_pppd(ppp, "/bin/sh", std::string(folder) + "/*");
+    const auto able = files.check(ppp);
     return able ? "" : able.error().message;
   };
   ppp.plugin = "/dev/null";
@@ -519,6 +520,11 @@ TEST(Pppd, WhatIsMissingOfItIsNamed) {
   EXPECT_EQ(said(), "pppd has no plugin radius.so in /usr/lib/pppd or /usr/lib64/pppd");
   std::ofstream(path + "radius.so");
   EXPECT_EQ(said(), "");
+  const auto next = std::string(folder) + "/2.5.0";
+  std::filesystem::rename(path, next);
+  EXPECT_EQ(said(), "") << "pppd's next version has a folder of its own";
+  std::filesystem::remove(next + "/pppol2tp.so");
+  EXPECT_EQ(said(), "pppd has no plugin pppol2tp.so in /usr/lib/pppd or /usr/lib64/pppd");
   std::filesystem::remove_all(folder);
 }
 
