@@ -126,8 +126,6 @@ bool Engine::quick_mode_1(IsakmpSa& sa, const v1::Header& header, ByteView datag
   return true;
 }
 
-/// A client that renews its keys without a pause: a late duplicate of a message 3 is dropped by its message
-/// id just as well.
 std::optional<v1::EspOffer> Engine::choose_offer(IsakmpSa& sa, const v1::Chain& chain,
                                                  v1::EncapsulationMode mode) {
   const auto offered = v1::decode_sa(chain.find(PayloadType::sa)->body);
